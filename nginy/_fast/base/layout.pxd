@@ -1,0 +1,198 @@
+# What lies in shared memory: the snapshot (control to workers), the board (workers to control), channel messages.
+# Both sides of a channel run the same build; LAYOUT_VERSION changes with any field.
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_MESSAGE_IDS
+from nginy._fast.base.status cimport OUTCOME_COUNT, REASON_COUNT
+
+cdef enum:
+    LAYOUT_VERSION = 1
+    SNAPSHOT_MAGIC = 0x4e475953
+    BOARD_MAGIC = 0x4e475942
+    MESSAGE_MAGIC = 0x4e47594d
+    NO_INDEX = 0x7fffffff       # an id or position that is absent
+    CONNECT_BUCKETS = 14        # upper bounds in policy order, then one for the rest
+
+# ---- snapshot: one flat, sealed, checksummed block; offsets in bytes from its start; no pointers ----
+
+cdef struct snap_header_t:
+    uint32_t magic
+    uint32_t version
+    uint64_t length_bytes
+    uint64_t checksum           # hash_bytes of the block with this field 0
+    uint64_t gen
+    uint32_t n_listeners
+    uint32_t n_pools
+    uint32_t n_tiers
+    uint32_t n_backends
+    uint32_t n_sockets
+    uint32_t n_listener_at      # entries of the id -> position tables
+    uint32_t n_pool_at
+    uint32_t n_backend_at
+    uint32_t off_listeners
+    uint32_t off_pools
+    uint32_t off_tiers
+    uint32_t off_backends
+    uint32_t off_addrs          # one per backend, same position
+    uint32_t off_sockets
+    uint32_t off_listener_at
+    uint32_t off_pool_at
+    uint32_t off_backend_at
+    uint32_t off_meta           # control's own notes; workers never look
+    uint32_t n_meta_bytes
+    uint32_t drain_ms
+    uint32_t is_access_log
+    uint32_t reserved
+
+cdef struct snap_listener_t:
+    uint32_t id
+    uint32_t pool               # pool id
+    uint32_t connect_ms
+    uint32_t idle_ms
+    uint32_t half_close_ms
+    uint32_t max_sessions       # over all workers; 0 = no cap
+    uint32_t keepalive_s        # 0 = off
+    uint8_t retries
+    uint8_t is_half_close
+    uint16_t reserved
+
+cdef struct snap_pool_t:
+    uint32_t id
+    uint32_t policy             # policy_kind_t
+    uint32_t first_tier
+    uint32_t n_tiers
+    uint32_t is_on_down_reset
+    uint32_t reserved
+
+cdef struct snap_tier_t:
+    uint32_t first              # position of the first backend
+    uint32_t n
+    uint64_t weight_sum         # of the usable ones
+    uint32_t is_equal           # all usable weights are the same
+    uint32_t reserved
+
+cdef struct snap_backend_t:
+    uint32_t id
+    uint32_t pool               # pool id
+    uint32_t weight
+    uint32_t max_conns          # over all workers; 0 = no cap
+    uint64_t weight_end         # running sum within the tier, usable ones only
+    uint8_t is_usable           # ready, not down, weight > 0
+    uint8_t state
+    uint8_t verdict
+    uint8_t tier
+    uint32_t reserved
+
+cdef struct snap_addr_t:
+    uint16_t len_bytes
+    uint8_t bytes[110]          # a sockaddr as connect(2) takes it; sockaddr_un is the longest
+
+cdef struct snap_socket_t:
+    uint32_t sock_id
+    uint32_t listener           # listener id
+    uint32_t slot
+    uint32_t reserved
+
+# ---- board: a header, shared atomics, then one region per slot, the departed one and control's baseline ----
+
+cdef struct board_header_t:
+    uint32_t magic
+    uint32_t version
+    uint32_t slots
+    uint32_t reserved
+
+cdef struct worker_row_t:       # one writer: the worker (control zeroes it after its death)
+    uint64_t seq                # odd while being written
+    uint64_t pid
+    uint64_t state
+    uint64_t adopted_gen
+    uint64_t turns
+    uint64_t turn_ms            # monotonic ms of the last turn
+    uint64_t accepted
+    uint64_t ended
+    uint64_t live               # the slab's own count
+    uint64_t leases
+    uint64_t stale_events
+    uint64_t accept_paused
+    uint64_t access_dropped
+    uint64_t buffers_used
+    uint64_t buffers_max
+    uint64_t timers_live
+    uint64_t sessions_max
+    uint64_t rejected           # snapshots
+    uint64_t starved            # waits for a buffer
+    uint64_t reserved[13]
+
+cdef struct listener_row_t:     # 256 bytes
+    uint64_t seq
+    uint64_t accepted
+    uint64_t live
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint64_t reasons[REASON_COUNT]
+    uint64_t reserved[27 - REASON_COUNT]
+
+cdef struct backend_row_t:      # 256 bytes
+    uint64_t seq
+    uint64_t sessions
+    uint64_t live               # leases held
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint64_t connect_us_sum
+    uint64_t outcomes[OUTCOME_COUNT]
+    uint64_t connect_hist[CONNECT_BUCKETS + 1]
+    uint64_t reserved[26 - OUTCOME_COUNT - CONNECT_BUCKETS - 1]
+
+cdef struct access_record_t:    # 80 bytes
+    uint64_t end_wall_ms
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint64_t duration_ms
+    uint32_t connect_us
+    uint32_t listener
+    uint32_t backend            # NO_INDEX when none was reached
+    uint8_t client_ip[16]       # IPv4 in the first four bytes
+    uint16_t client_port        # host order
+    uint8_t client_family       # 4, 6, or 0 for a unix socket
+    uint8_t reason
+    uint8_t attempts
+    uint8_t reserved[7]
+
+cdef struct access_ring_t:      # single producer (worker), single consumer (control)
+    uint64_t tail               # records pushed
+    uint64_t pad_tail[7]
+    uint64_t head               # records read
+    uint64_t pad_head[7]
+    access_record_t records[ACCESS_RECORDS]
+
+cdef struct board_region_t:
+    worker_row_t worker
+    uint64_t pad[480]           # the worker row owns its page
+    listener_row_t listeners[MAX_LISTENERS]
+    backend_row_t backends[MAX_BACKENDS + 1]
+    access_ring_t access
+
+cdef struct board_shared_t:     # process-wide atomics, one per capped object
+    uint32_t in_flight[MAX_BACKENDS + 1]
+    uint32_t sessions[MAX_LISTENERS]
+
+# ---- channel ----
+
+cdef enum:                      # message_kind_t
+    MSG_SOCKETS = 1             # to worker: ids, as many descriptors
+    MSG_SNAPSHOT = 2            # to worker: a = gen, one descriptor
+    MSG_SERVE = 3               # to worker: a = bit mask of further slots to serve
+    MSG_DRAIN = 4               # to worker: a = deadline, ms from now
+    MSG_STOP = 5                # to worker
+    MSG_READY = 16              # from worker: a = slot, b = gen
+    MSG_ADOPTED = 17            # from worker: a = gen
+    MSG_REJECTED = 18           # from worker: a = gen, b = refusal_t
+    MSG_DRAINED = 19            # from worker: a = sessions cut
+    MSG_HELLO = 20              # from worker on a rejoin: a = slot, b = gen, ids = (pid,), board and snapshot
+
+cdef struct message_t:
+    uint32_t magic
+    uint16_t kind
+    uint16_t n_ids
+    uint64_t a
+    uint64_t b
+    uint32_t ids[MAX_MESSAGE_IDS]

@@ -1,0 +1,30 @@
+# Compile-time bounds, each with its unit and its reason. A bound that users may change stands in the config instead.
+
+cdef enum:
+    MAX_WORKERS = 64            # slots; the stand-in mask is one 64-bit word
+    MAX_LISTENERS = 1024        # listener ids
+    MAX_POOLS = 1024            # pool ids
+    MAX_BACKENDS = 65535        # backend ids; 16 bits in a session's list of tried ones
+    MAX_SOCKETS = 65536         # socket ids a worker may hold: MAX_WORKERS * MAX_LISTENERS
+    MAX_RETRIES = 7             # further candidates per session; MAX_TRIED is one more
+    MAX_TRIED = 8
+    SHARED_SLOT = 255           # a socket that every worker serves (unix, systemd)
+
+    BUFFER_BYTES = 65536        # one relay read; larger reads gain nothing measurable on loopback
+    EVENTS_PER_TURN = 256       # epoll_wait batch
+    ACCEPTS_PER_EVENT = 64      # a burst must not starve the sessions that are there
+    READS_PER_EVENT = 8         # 512 KiB, then the session queues behind the others
+    QUEUE_PER_TURN = 256        # sessions resumed from the ready queue in one turn
+    SWEEP_PER_TURN = 4096       # slab slots looked at per turn by a sweep
+    DRAIN_ACCEPTS = 65536       # what a removed listener may still have queued
+    ACCEPT_PAUSE_MS = 100       # after EMFILE and its kin
+    SUSPICION_MS = 1000         # private distrust after a failed connect
+    TURN_MAX_WAIT_MS = 1000     # a sleeping worker still shows a pulse
+    WHEEL_SLOTS = 4096          # power of two
+    WHEEL_WORDS = 64            # WHEEL_SLOTS / 64
+    WHEEL_TICK_SHIFT = 4        # 16 ms per slot: one turn of the wheel is 65.5 s
+    ACCESS_RECORDS = 8192       # access ring per worker, power of two; 1 MiB
+    MAX_MESSAGE_FDS = 64        # descriptors in one channel message (kernel limit 253)
+    MAX_MESSAGE_IDS = 64
+    MESSAGES_PER_EVENT = 64
+    EPHEMERAL_PORT_MIN = 1024   # below it the kernel never picks a source port by itself

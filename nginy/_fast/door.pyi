@@ -1,0 +1,163 @@
+"""The door: all that Python sees of the data plane. One module, one screen per class.
+
+Errors: ValueError for a wrong argument, OSError for a refused system call. Nothing here blocks but Worker.run.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypedDict
+
+LAYOUT_VERSION: int
+MAX_WORKERS: int
+MAX_LISTENERS: int
+MAX_POOLS: int
+MAX_BACKENDS: int
+MAX_SOCKETS: int
+SHARED_SLOT: int
+REASONS: tuple[str, ...]
+OUTCOMES: tuple[str, ...]
+CONNECT_BUCKETS_S: tuple[float, ...]
+POLICIES: Mapping[str, int]
+STATES: Mapping[str, int]
+VERDICTS: Mapping[str, int]
+SESSION_BYTES: int
+BUFFER_BYTES: int
+
+MSG_SOCKETS: int
+MSG_SNAPSHOT: int
+MSG_SERVE: int
+MSG_DRAIN: int
+MSG_STOP: int
+MSG_READY: int
+MSG_ADOPTED: int
+MSG_REJECTED: int
+MSG_DRAINED: int
+MSG_HELLO: int
+MAX_MESSAGE_FDS: int
+MAX_MESSAGE_BYTES: int
+
+class ListenerRow(Protocol):
+    id: int
+    pool: int
+    connect_ms: int
+    idle_ms: int
+    half_close_ms: int
+    max_sessions: int
+    retries: int
+    keepalive_s: int
+    is_half_close: bool
+
+class PoolRow(Protocol):
+    id: int
+    policy: int
+    on_down_reset: bool
+
+class BackendRow(Protocol):
+    id: int
+    pool: int
+    tier: int
+    weight: int
+    state: int
+    verdict: int
+    max_conns: int
+    sockaddr: bytes
+
+class SocketRow(Protocol):
+    sock_id: int
+    listener: int
+    slot: int
+
+class WorkerCounters(TypedDict):
+    pid: int
+    state: int
+    adopted_gen: int
+    turns: int
+    turn_ms: int
+    accepted: int
+    ended: int
+    live: int
+    leases: int
+    stale_events: int
+    accept_paused: int
+    access_dropped: int
+    buffers_used: int
+    buffers_max: int
+    timers_live: int
+    sessions_max: int
+    rejected: int
+
+class ListenerCounters(TypedDict):
+    accepted: int
+    live: int
+    bytes_in: int
+    bytes_out: int
+    reasons: tuple[int, ...]
+
+class BackendCounters(TypedDict):
+    sessions: int
+    live: int
+    bytes_in: int
+    bytes_out: int
+    outcomes: tuple[int, ...]
+    connect_us_sum: int
+    connect_hist: tuple[int, ...]
+
+AccessRecord = tuple[int, int, int, str, int, int, int, int, int, int]
+"""(end time in wall ms, listener id, backend id or -1, client, bytes in, bytes out, connect us, duration ms, attempts, reason)"""
+
+def pack_sockaddr(host: str, port: int) -> bytes: ...
+def pack_sockaddr_unix(path: str) -> bytes: ...
+def format_sockaddr(sockaddr: bytes) -> str: ...
+def pack_snapshot(
+    gen: int,
+    listeners: Sequence[ListenerRow],
+    pools: Sequence[PoolRow],
+    backends: Sequence[BackendRow],
+    sockets: Sequence[SocketRow],
+    *,
+    access_log: bool = False,
+    drain_ms: int = 30000,
+    meta: bytes = b"",
+) -> bytes: ...
+def verify_snapshot(block: bytes) -> int: ...
+def snapshot_meta(block: bytes) -> bytes: ...
+def pack_message(kind: int, a: int = 0, b: int = 0, ids: Sequence[int] = ()) -> bytes: ...
+def unpack_message(message: bytes) -> tuple[int, int, int, tuple[int, ...]]: ...
+def board_create(slots: int) -> int: ...
+
+class Board:
+    slots: int
+    def __init__(self, fd: int, slots: int) -> None: ...
+    def worker(self, slot: int) -> WorkerCounters: ...
+    def listener(self, id: int, slot: int = -1) -> ListenerCounters: ...
+    def backend(self, id: int, slot: int = -1) -> BackendCounters: ...
+    def in_flight(self, backend: int) -> int: ...
+    def sessions(self, listener: int) -> int: ...
+    def fold(self, slot: int) -> int: ...
+    def forget_listener(self, id: int) -> None: ...
+    def forget_backend(self, id: int) -> None: ...
+    def read_access(self, slot: int, max_n: int = 1024) -> list[AccessRecord]: ...
+    def close(self) -> None: ...
+
+class Worker:
+    def __init__(
+        self,
+        channel_fd: int,
+        board_fd: int,
+        slot: int,
+        *,
+        rejoin_fd: int = -1,
+        sessions_max: int,
+        buffers_bytes: int,
+    ) -> None: ...
+    def run(self) -> int: ...
+
+def worker_process(
+    channel_fd: int,
+    board_fd: int,
+    rejoin_fd: int,
+    slot: int,
+    sessions_max: int,
+    buffers_bytes: int,
+    uid: int,
+    gid: int,
+) -> int: ...

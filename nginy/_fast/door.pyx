@@ -1,0 +1,458 @@
+"""The door: all that Python sees of the data plane. Errors become exceptions here and nowhere else."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+from nginy._fast.base.cdefs cimport (
+    MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl, errno,
+)
+from nginy._fast.base cimport layout, limits, status
+from nginy._fast.base.layout cimport (
+    access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, listener_row_t, message_t, snap_addr_t,
+    snap_backend_t, snap_listener_t, snap_pool_t, snap_socket_t, worker_row_t,
+)
+from nginy._fast.engine.board cimport board_t, board_attach, board_fold, board_forget_backend, board_forget_listener
+from nginy._fast.engine.board cimport board_detach, board_read_backend, board_read_listener, board_read_worker, board_take_access
+from nginy._fast.engine.stats cimport board_bytes
+from nginy._fast.engine.types cimport session_t, worker_t
+from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
+from nginy._fast.mem.clock cimport clock_us
+from nginy._fast.mem.hash cimport hash_mix
+from nginy._fast.mem.region cimport region_close, region_map
+from nginy._fast.policy.choose cimport (
+    POLICY_LEAST_CONN, POLICY_RANDOM2, POLICY_ROUND_ROBIN, POLICY_SOURCE_HASH,
+)
+from nginy._fast.policy.pack cimport snapshot_parts_t, snapshot_size, snapshot_write
+from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
+
+import os
+import socket
+import struct
+
+LAYOUT_VERSION = layout.LAYOUT_VERSION
+MAX_WORKERS = limits.MAX_WORKERS
+MAX_LISTENERS = limits.MAX_LISTENERS
+MAX_POOLS = limits.MAX_POOLS
+MAX_BACKENDS = limits.MAX_BACKENDS
+MAX_SOCKETS = limits.MAX_SOCKETS
+SHARED_SLOT = limits.SHARED_SLOT
+MAX_MESSAGE_FDS = limits.MAX_MESSAGE_FDS
+MAX_MESSAGE_BYTES = sizeof(message_t)
+SESSION_BYTES = sizeof(session_t)
+BUFFER_BYTES = limits.BUFFER_BYTES
+REASONS = (
+    "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
+    "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
+    "drain_deadline", "stopped", "worker_died",
+)
+OUTCOMES = ("connected", "refused", "timeout", "unreachable", "reset", "local_error", "self_connect", "abandoned")
+CONNECT_BUCKETS_S = tuple(1e-4 * 2**i for i in range(layout.CONNECT_BUCKETS))
+POLICIES = {
+    "round_robin": POLICY_ROUND_ROBIN, "least_conn": POLICY_LEAST_CONN, "random2": POLICY_RANDOM2,
+    "source_hash": POLICY_SOURCE_HASH,
+}
+STATES = {"ready": 0, "drain": 1, "maint": 2}
+VERDICTS = {"unknown": 0, "up": 1, "down": 2}
+MSG_SOCKETS = layout.MSG_SOCKETS
+MSG_SNAPSHOT = layout.MSG_SNAPSHOT
+MSG_SERVE = layout.MSG_SERVE
+MSG_DRAIN = layout.MSG_DRAIN
+MSG_STOP = layout.MSG_STOP
+MSG_READY = layout.MSG_READY
+MSG_ADOPTED = layout.MSG_ADOPTED
+MSG_REJECTED = layout.MSG_REJECTED
+MSG_DRAINED = layout.MSG_DRAINED
+MSG_HELLO = layout.MSG_HELLO
+
+_MESSAGE_HEAD = struct.Struct("=IHHQQ")
+_REFUSALS = ("", "cannot be mapped", "is not sealed", "has another layout", "has a wrong checksum", "points outside itself")
+_WORKER_FIELDS = (
+    "pid", "state", "adopted_gen", "turns", "turn_ms", "accepted", "ended", "live", "leases", "stale_events",
+    "accept_paused", "access_dropped", "buffers_used", "buffers_max", "timers_live", "sessions_max", "rejected", "starved",
+)
+
+assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_COUNT
+
+
+cdef raise_status(long status_code, what):
+    raise OSError(-status_code, f"{what}: {os.strerror(-status_code)}")
+
+
+# ---- addresses ----
+
+def pack_sockaddr(host: str, port: int) -> bytes:
+    """sockaddr_in or sockaddr_in6 of a literal address, as connect(2) takes it. ValueError for anything else."""
+    if not 0 < port < 65536:
+        raise ValueError(f"port {port} is not in 1..65535")
+    scope = 0
+    if "%" in host:
+        host, zone = host.split("%", 1)
+        scope = int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
+    try:
+        if ":" in host:
+            return struct.pack("=H", socket.AF_INET6) + struct.pack(">HI", port, 0) + \
+                socket.inet_pton(socket.AF_INET6, host) + struct.pack("=I", scope)
+        return struct.pack("=H", socket.AF_INET) + struct.pack(">H", port) + socket.inet_pton(socket.AF_INET, host) + bytes(8)
+    except OSError:
+        raise ValueError(f"{host!r} is not an IP address") from None
+
+
+def pack_sockaddr_unix(path: str) -> bytes:
+    """sockaddr_un of a path of at most 107 bytes."""
+    name = os.fsencode(path)
+    if not 0 < len(name) < 108:
+        raise ValueError(f"unix socket path of {len(name)} bytes; 1..107 fit")
+    return struct.pack("=H", socket.AF_UNIX) + name + b"\0"
+
+
+def format_sockaddr(sockaddr: bytes) -> str:
+    """host:port, [v6]:port or unix:path."""
+    family = struct.unpack_from("=H", sockaddr)[0]
+    if family == socket.AF_UNIX:
+        return "unix:" + os.fsdecode(sockaddr[2:].rstrip(b"\0"))
+    port = struct.unpack_from(">H", sockaddr, 2)[0]
+    if family == socket.AF_INET:
+        return f"{socket.inet_ntop(family, sockaddr[4:8])}:{port}"
+    return f"[{socket.inet_ntop(socket.AF_INET6, sockaddr[8:24])}]:{port}"
+
+
+# ---- snapshot ----
+
+cdef listener_fill(snap_listener_t* to, row):
+    to.id = row.id
+    to.pool = row.pool
+    to.connect_ms = row.connect_ms
+    to.idle_ms = row.idle_ms
+    to.half_close_ms = row.half_close_ms
+    to.max_sessions = row.max_sessions
+    to.keepalive_s = row.keepalive_s
+    to.retries = row.retries
+    to.is_half_close = bool(row.is_half_close)
+    check_id("listener", row.id, limits.MAX_LISTENERS)
+    if row.retries > limits.MAX_RETRIES:
+        raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")
+
+
+cdef pool_fill(snap_pool_t* to, row):
+    check_id("pool", row.id, limits.MAX_POOLS)
+    to.id = row.id
+    to.policy = row.policy
+    to.is_on_down_reset = bool(row.on_down_reset)
+
+
+cdef backend_fill(snap_backend_t* to, snap_addr_t* addr, row):
+    cdef bytes sockaddr = row.sockaddr
+    check_id("backend", row.id, limits.MAX_BACKENDS)
+    if not 0 <= row.weight <= 65535:
+        raise ValueError(f"weight {row.weight} is not in 0..65535")
+    if not 2 < len(sockaddr) <= sizeof(addr.bytes):
+        raise ValueError(f"address of {len(sockaddr)} bytes")
+    to.id = row.id
+    to.pool = row.pool
+    to.weight = row.weight
+    to.max_conns = row.max_conns
+    to.state = row.state
+    to.verdict = row.verdict
+    to.tier = row.tier
+    to.is_usable = row.state == 0 and row.verdict != 2 and row.weight > 0
+    addr.len_bytes = len(sockaddr)
+    memcpy(addr.bytes, <const char*>sockaddr, len(sockaddr))
+
+
+cdef socket_fill(snap_socket_t* to, row):
+    check_id("socket", row.sock_id, limits.MAX_SOCKETS)
+    to.sock_id = row.sock_id
+    to.listener = row.listener
+    to.slot = row.slot
+
+
+cdef check_id(what, value, limit):
+    if not 0 <= value < limit:
+        raise ValueError(f"{what} id {value} is not in 0..{limit - 1}")
+
+
+cdef check_rows(listeners, pools, backends, sockets):
+    cdef set pool_ids = {row.id for row in pools}
+    for rows, key in ((listeners, "id"), (pools, "id"), (backends, "id"), (sockets, "sock_id")):
+        if len({getattr(row, key) for row in rows}) != len(rows):
+            raise ValueError(f"an id stands twice among {len(rows)} rows")
+    for row in backends:
+        if row.pool not in pool_ids:
+            raise ValueError(f"backend {row.id} belongs to pool {row.pool}, which is not there")
+
+
+def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False, drain_ms=30000, meta=b"") -> bytes:
+    """One snapshot block: flat, checksummed, without pointers; to be sealed and sent to the workers.
+
+    Rows are read by attribute (ListenerRow, PoolRow, BackendRow, SocketRow of the stub); backends in any order.
+    meta: control's own notes, kept with the block. Errors: ValueError for an id or value out of range.
+    """
+    cdef snapshot_parts_t parts
+    cdef bytes notes = bytes(meta)
+    cdef uint32_t i
+    cdef uint64_t n_bytes
+    cdef uint8_t* block
+    rows = sorted(backends, key=lambda row: (row.pool, row.tier))
+    check_rows(listeners, pools, rows, sockets)
+    memset(&parts, 0, sizeof(parts))
+    cdef snap_listener_t* c_listeners = <snap_listener_t*>calloc(len(listeners) + 1, sizeof(snap_listener_t))
+    cdef snap_pool_t* c_pools = <snap_pool_t*>calloc(len(pools) + 1, sizeof(snap_pool_t))
+    cdef snap_backend_t* c_backends = <snap_backend_t*>calloc(len(rows) + 1, sizeof(snap_backend_t))
+    cdef snap_addr_t* c_addrs = <snap_addr_t*>calloc(len(rows) + 1, sizeof(snap_addr_t))
+    cdef snap_socket_t* c_sockets = <snap_socket_t*>calloc(len(sockets) + 1, sizeof(snap_socket_t))
+    try:
+        if not (c_listeners and c_pools and c_backends and c_addrs and c_sockets):
+            raise MemoryError
+        for i, row in enumerate(listeners):
+            listener_fill(&c_listeners[i], row)
+        for i, row in enumerate(pools):
+            pool_fill(&c_pools[i], row)
+        for i, row in enumerate(rows):
+            backend_fill(&c_backends[i], &c_addrs[i], row)
+        for i, row in enumerate(sockets):
+            socket_fill(&c_sockets[i], row)
+        parts.gen = gen
+        parts.listeners, parts.n_listeners = c_listeners, len(listeners)
+        parts.pools, parts.n_pools = c_pools, len(pools)
+        parts.backends, parts.addrs, parts.n_backends = c_backends, c_addrs, len(rows)
+        parts.sockets, parts.n_sockets = c_sockets, len(sockets)
+        parts.meta, parts.n_meta_bytes = <const uint8_t*>notes, len(notes)
+        parts.drain_ms, parts.is_access_log = drain_ms, bool(access_log)
+        n_bytes = snapshot_size(&parts)
+        packed = bytearray(n_bytes)
+        block = packed
+        snapshot_write(&parts, block, n_bytes)
+        return bytes(packed)
+    finally:
+        free(c_listeners)
+        free(c_pools)
+        free(c_backends)
+        free(c_addrs)
+        free(c_sockets)
+
+
+def verify_snapshot(block: bytes) -> int:
+    """The generation of a sound block; ValueError says why it is not one."""
+    cdef snapshot_t s
+    cdef bytes kept = bytes(block)
+    cdef int code = snapshot_read(&s, <const uint8_t*>kept, len(kept))
+    if code < 0:
+        raise ValueError(f"snapshot {_REFUSALS[-code]}")
+    return s.header.gen
+
+
+def snapshot_meta(block: bytes) -> bytes:
+    """Control's notes in a sound block."""
+    cdef snapshot_t s
+    cdef bytes kept = bytes(block)
+    cdef int code = snapshot_read(&s, <const uint8_t*>kept, len(kept))
+    if code < 0:
+        raise ValueError(f"snapshot {_REFUSALS[-code]}")
+    return kept[s.header.off_meta:s.header.off_meta + s.header.n_meta_bytes]
+
+
+# ---- channel ----
+
+def pack_message(kind: int, a: int = 0, b: int = 0, ids=()) -> bytes:
+    """One channel message; at most MAX_MESSAGE_FDS ids."""
+    if len(ids) > limits.MAX_MESSAGE_IDS:
+        raise ValueError(f"{len(ids)} ids in a message, {limits.MAX_MESSAGE_IDS} fit")
+    return _MESSAGE_HEAD.pack(layout.MESSAGE_MAGIC, kind, len(ids), a, b) + struct.pack(f"={len(ids)}I", *ids)
+
+
+def unpack_message(message: bytes) -> tuple:
+    """(kind, a, b, ids). ValueError for anything but a whole message."""
+    if len(message) < _MESSAGE_HEAD.size:
+        raise ValueError(f"message of {len(message)} bytes")
+    magic, kind, n, a, b = _MESSAGE_HEAD.unpack_from(message)
+    if magic != layout.MESSAGE_MAGIC or len(message) != _MESSAGE_HEAD.size + 4 * n:
+        raise ValueError("not a channel message")
+    return kind, a, b, struct.unpack_from(f"={n}I", message, _MESSAGE_HEAD.size)
+
+
+# ---- board ----
+
+def board_create(slots: int) -> int:
+    """A fresh board in anonymous shared memory, for so many workers. Returns its descriptor, close-on-exec."""
+    cdef board_header_t* header
+    cdef int fd
+    if not 0 < slots <= limits.MAX_WORKERS:
+        raise ValueError(f"{slots} slots; 1..{limits.MAX_WORKERS}")
+    fd = c_memfd_create(b"nginy-board", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+    if fd < 0 or c_ftruncate(fd, board_bytes(slots)) < 0:
+        raise_status(-errno, "board")
+    header = <board_header_t*>region_map(fd, 4096, True)
+    if header == NULL:
+        os.close(fd)
+        raise_status(-errno, "board")
+    header.version = layout.LAYOUT_VERSION
+    header.slots = slots
+    header.magic = layout.BOARD_MAGIC
+    region_close(header, 4096)
+    return fd
+
+
+cdef format_client(const access_record_t* r):
+    ip = bytes(r.client_ip[:16])
+    if r.client_family == 4:
+        return f"{socket.inet_ntop(socket.AF_INET, ip[:4])}:{r.client_port}"
+    if r.client_family == 6:
+        return f"[{socket.inet_ntop(socket.AF_INET6, ip)}]:{r.client_port}"
+    return "unix:"
+
+
+cdef class Board:
+    """The workers' counters, read by control. Owns fd and its mapping; not for two threads at once."""
+
+    cdef board_t board
+    cdef readonly int slots
+    cdef int fd
+
+    def __cinit__(self, int fd, int slots):
+        cdef int code = board_attach(&self.board, fd, slots)
+        self.fd = -1
+        if code < 0:
+            raise_status(code, "board")
+        self.fd = fd
+        self.slots = slots
+
+    def __dealloc__(self):
+        board_detach(&self.board)
+
+    def close(self):
+        board_detach(&self.board)
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    cdef check(self, what, value, limit):
+        if self.board.base == NULL:
+            raise ValueError("the board is closed")
+        check_id(what, value, limit)
+
+    def worker(self, slot):
+        cdef worker_row_t row
+        cdef const uint64_t* fields = &row.pid
+        self.check("slot", slot, self.slots)
+        board_read_worker(&self.board, slot, &row)
+        return {name: fields[i] for i, name in enumerate(_WORKER_FIELDS)}
+
+    def listener(self, id, slot=-1):
+        cdef listener_row_t row
+        self.check("listener", id, limits.MAX_LISTENERS)
+        board_read_listener(&self.board, id, slot, &row)
+        return {
+            "accepted": row.accepted, "live": row.live, "bytes_in": row.bytes_in, "bytes_out": row.bytes_out,
+            "reasons": tuple(row.reasons[i] for i in range(status.REASON_COUNT)),
+        }
+
+    def backend(self, id, slot=-1):
+        cdef backend_row_t row
+        self.check("backend", id, limits.MAX_BACKENDS)
+        board_read_backend(&self.board, id, slot, &row)
+        return {
+            "sessions": row.sessions, "live": row.live, "bytes_in": row.bytes_in, "bytes_out": row.bytes_out,
+            "outcomes": tuple(row.outcomes[i] for i in range(status.OUTCOME_COUNT)),
+            "connect_us_sum": row.connect_us_sum,
+            "connect_hist": tuple(row.connect_hist[i] for i in range(layout.CONNECT_BUCKETS + 1)),
+        }
+
+    def in_flight(self, backend):
+        self.check("backend", backend, limits.MAX_BACKENDS)
+        return self.board.shared.in_flight[<uint32_t>backend]
+
+    def sessions(self, listener):
+        self.check("listener", listener, limits.MAX_LISTENERS)
+        return self.board.shared.sessions[<uint32_t>listener]
+
+    def fold(self, slot):
+        self.check("slot", slot, self.slots)
+        return board_fold(&self.board, slot)
+
+    def forget_listener(self, id):
+        self.check("listener", id, limits.MAX_LISTENERS)
+        board_forget_listener(&self.board, id)
+
+    def forget_backend(self, id):
+        self.check("backend", id, limits.MAX_BACKENDS)
+        board_forget_backend(&self.board, id)
+
+    def read_access(self, slot, max_n=1024):
+        cdef access_record_t r
+        cdef uint32_t slot_idx
+        self.check("slot", slot, self.slots)
+        slot_idx = slot
+        records = []
+        while len(records) < max_n and board_take_access(&self.board, slot_idx, &r):
+            records.append((
+                r.end_wall_ms, r.listener, -1 if r.backend == layout.NO_INDEX else r.backend, format_client(&r),
+                r.bytes_in, r.bytes_out, r.connect_us, r.duration_ms, r.attempts, r.reason,
+            ))
+        return records
+
+
+# ---- worker ----
+
+cdef class Worker:
+    """One worker for one thread. Takes over channel_fd, board_fd and rejoin_fd, also when it fails to start.
+
+    sessions_max: bound of its slab. buffers_bytes: bound of its relay buffers. Errors: OSError.
+    """
+
+    cdef worker_t* w
+
+    def __cinit__(self, int channel_fd, int board_fd, int slot, *, int rejoin_fd=-1, sessions_max, buffers_bytes):
+        cdef worker_options_t options
+        cdef board_header_t* header = <board_header_t*>region_map(board_fd, 4096, False)
+        cdef int code
+        options.channel_fd = channel_fd
+        options.board_fd = board_fd
+        options.rejoin_fd = rejoin_fd
+        options.slot = slot
+        options.slots = header.slots if header != NULL else 0
+        options.sessions_max = min(max(sessions_max, 1), 1 << 24)
+        options.buffers_bytes = buffers_bytes
+        options.seed = hash_mix(clock_us() ^ int.from_bytes(os.urandom(7), "little"))
+        region_close(header, 4096)
+        self.w = <worker_t*>calloc(1, sizeof(worker_t))
+        if self.w == NULL:
+            raise MemoryError
+        code = worker_open(self.w, &options)
+        if code < 0:
+            free(self.w)
+            self.w = NULL
+            raise_status(code, f"worker {slot}")
+
+    def __dealloc__(self):
+        if self.w != NULL:
+            worker_close(self.w)
+            free(self.w)
+
+    def run(self):
+        """Serve until told to stop or drained; blocks without the GIL. Returns 0. To be called once."""
+        if self.w == NULL:
+            raise ValueError("this worker has run already")
+        with nogil:
+            worker_run(self.w)
+            worker_close(self.w)
+        free(self.w)
+        self.w = NULL
+        return 0
+
+
+def worker_process(channel_fd, board_fd, rejoin_fd, slot, sessions_max, buffers_bytes, uid, gid) -> int:
+    """The whole life of a worker process: name, rights, loop. uid and gid: -1 keeps what it has."""
+    cdef bytes name = b"nginy-worker-%d" % slot
+    worker_take_signals()
+    c_prctl(PR_SET_NAME, <unsigned long><const char*>name, 0, 0, 0)
+    if gid >= 0:
+        os.setgroups([])
+        os.setgid(gid)
+    if uid >= 0:
+        os.setuid(uid)
+    if c_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0:
+        raise_status(-errno, "no_new_privs")
+    worker = Worker(
+        channel_fd, board_fd, slot, rejoin_fd=rejoin_fd, sessions_max=sessions_max, buffers_bytes=buffers_bytes
+    )
+    return worker.run()

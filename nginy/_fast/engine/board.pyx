@@ -1,0 +1,177 @@
+"""Board: every row is a sequence number and 64-bit counters, so rows are added and compared as arrays."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from nginy._fast.base.cdefs cimport (
+    EINVAL, ENOMEM, ngy_fence_acquire, ngy_load64, ngy_load64_acquire, ngy_store64_release, ngy_sub32,
+)
+from nginy._fast.base.layout cimport (
+    BOARD_MAGIC, LAYOUT_VERSION, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t,
+    board_shared_t, listener_row_t, worker_row_t,
+)
+from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS
+from nginy._fast.base.status cimport REASON_WORKER_DIED
+from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared
+from nginy._fast.mem.region cimport region_close, region_map
+
+cdef enum:
+    READ_TRIES = 10000          # a writer holds a row for nanoseconds; a dead one may hold it for ever
+    ROW_WORDS = 32              # listener and backend rows: 256 bytes
+
+
+cdef int board_attach(board_t* b, int fd, uint32_t slots) noexcept nogil:
+    cdef board_header_t* header
+    memset(b, 0, sizeof(board_t))
+    b.n_bytes = board_bytes(slots)
+    b.slots = slots
+    b.base = region_map(fd, b.n_bytes, True)
+    if b.base == NULL:
+        return -ENOMEM
+    header = <board_header_t*>b.base
+    if header.magic != BOARD_MAGIC or header.version != LAYOUT_VERSION or header.slots != slots:
+        board_detach(b)
+        return -EINVAL
+    b.shared = board_shared(b.base)
+    return 0
+
+
+cdef void board_detach(board_t* b) noexcept nogil:
+    region_close(b.base, b.n_bytes)
+    memset(b, 0, sizeof(board_t))
+
+
+# Copy a row between two equal, even sequence numbers.
+cdef void row_read(const uint64_t* row, uint64_t* out, uint32_t n_words) noexcept nogil:
+    cdef uint32_t i, k
+    cdef uint64_t before
+    for i in range(READ_TRIES):
+        before = ngy_load64_acquire(&row[0])
+        for k in range(n_words):
+            out[k] = ngy_load64(&row[k])
+        ngy_fence_acquire()
+        if before & 1 == 0 and ngy_load64(&row[0]) == before:
+            return
+
+
+cdef void row_add(const uint64_t* row, uint64_t* sum) noexcept nogil:
+    cdef uint64_t copy[ROW_WORDS]
+    cdef uint32_t k
+    row_read(row, copy, ROW_WORDS)
+    for k in range(1, ROW_WORDS):
+        sum[k] += copy[k]
+
+
+cdef void row_subtract(const uint64_t* row, uint64_t* sum) noexcept nogil:
+    cdef uint32_t k
+    for k in range(1, ROW_WORDS):
+        sum[k] -= row[k]
+
+
+cdef void board_read_worker(const board_t* b, uint32_t slot, worker_row_t* out) noexcept nogil:
+    row_read(<uint64_t*>&board_region(b.base, slot).worker, <uint64_t*>out, sizeof(worker_row_t) // 8)
+
+
+cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_row_t* out) noexcept nogil:
+    cdef uint32_t i
+    memset(out, 0, sizeof(listener_row_t))
+    if slot >= 0:
+        row_add(<uint64_t*>&board_region(b.base, <uint32_t>slot).listeners[id], <uint64_t*>out)
+        return
+    for i in range(b.slots + 1):
+        row_add(<uint64_t*>&board_region(b.base, i).listeners[id], <uint64_t*>out)
+    row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).listeners[id], <uint64_t*>out)
+
+
+cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_row_t* out) noexcept nogil:
+    cdef uint32_t i
+    memset(out, 0, sizeof(backend_row_t))
+    if slot >= 0:
+        row_add(<uint64_t*>&board_region(b.base, <uint32_t>slot).backends[id], <uint64_t*>out)
+        return
+    for i in range(b.slots + 1):
+        row_add(<uint64_t*>&board_region(b.base, i).backends[id], <uint64_t*>out)
+    row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).backends[id], <uint64_t*>out)
+
+
+cdef uint64_t fold_listeners(board_t* b, board_region_t* dead, board_region_t* departed) noexcept nogil:
+    cdef listener_row_t* row
+    cdef uint64_t lost = 0
+    cdef uint32_t id
+    for id in range(MAX_LISTENERS):
+        row = &dead.listeners[id]
+        if row.accepted == 0:
+            continue
+        if row.live:
+            ngy_sub32(&b.shared.sessions[id], <uint32_t>row.live)
+            row.reasons[REASON_WORKER_DIED] += row.live
+            lost += row.live
+            row.live = 0
+        row.seq = 0             # the writer may have died inside an update
+        row_add(<uint64_t*>row, <uint64_t*>&departed.listeners[id])
+        memset(row, 0, sizeof(listener_row_t))
+    return lost
+
+
+cdef bint row_is_used(const backend_row_t* row) noexcept nogil:
+    cdef uint32_t i
+    for i in range(ROW_WORDS):
+        if (<const uint64_t*>row)[i]:
+            return True
+    return False
+
+
+cdef void fold_backends(board_t* b, board_region_t* dead, board_region_t* departed) noexcept nogil:
+    cdef backend_row_t* row
+    cdef uint32_t id
+    for id in range(MAX_BACKENDS):
+        row = &dead.backends[id]
+        if not row_is_used(row):
+            continue
+        if row.live:
+            ngy_sub32(&b.shared.in_flight[id], <uint32_t>row.live)
+            row.live = 0
+        row.seq = 0
+        row_add(<uint64_t*>row, <uint64_t*>&departed.backends[id])
+        memset(row, 0, sizeof(backend_row_t))
+
+
+cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
+    cdef board_region_t* dead = board_region(b.base, slot)
+    cdef board_region_t* departed = board_region(b.base, b.slots)
+    cdef uint64_t lost = fold_listeners(b, dead, departed)
+    fold_backends(b, dead, departed)
+    departed.worker.accepted += dead.worker.accepted
+    departed.worker.ended += dead.worker.accepted
+    departed.worker.stale_events += dead.worker.stale_events
+    departed.worker.accept_paused += dead.worker.accept_paused
+    departed.worker.access_dropped += dead.worker.access_dropped
+    departed.worker.rejected += dead.worker.rejected
+    departed.worker.starved += dead.worker.starved
+    memset(&dead.worker, 0, sizeof(worker_row_t))
+    return lost
+
+
+cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil:
+    cdef listener_row_t sum
+    cdef board_region_t* baseline = board_region(b.base, b.slots + 1)
+    board_read_listener(b, id, -1, &sum)
+    sum.live = 0
+    row_add(<uint64_t*>&sum, <uint64_t*>&baseline.listeners[id])
+
+
+cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:
+    cdef backend_row_t sum
+    cdef board_region_t* baseline = board_region(b.base, b.slots + 1)
+    board_read_backend(b, id, -1, &sum)
+    sum.live = 0
+    row_add(<uint64_t*>&sum, <uint64_t*>&baseline.backends[id])
+
+
+cdef bint board_take_access(board_t* b, uint32_t slot, access_record_t* out) noexcept nogil:
+    cdef access_ring_t* ring = &board_region(b.base, slot).access
+    cdef uint64_t head = ring.head
+    if head == ngy_load64_acquire(&ring.tail):
+        return False
+    memcpy(out, &ring.records[head & (ACCESS_RECORDS - 1)], sizeof(access_record_t))
+    ngy_store64_release(&ring.head, head + 1)
+    return True

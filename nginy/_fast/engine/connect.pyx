@@ -1,0 +1,177 @@
+"""Connect: a failed attempt costs the backend this worker's trust for a second, and the session one retry."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+from nginy._fast.base.cdefs cimport (
+    AF_INET, AF_INET6, AF_UNIX, EADDRNOTAVAIL, EAGAIN, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE, ENOBUFS,
+    ENOMEM, ECONNRESET, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, sockaddr_in6, unlikely,
+)
+from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_backend_t
+from nginy._fast.base.limits cimport EPHEMERAL_PORT_MIN, MAX_TRIED
+from nginy._fast.base.status cimport (
+    OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_SELF_CONNECT,
+    OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT,
+    REASON_NO_DESCRIPTOR, REASON_NO_PORT,
+)
+from nginy._fast.engine.lease cimport lease_drop, lease_take
+from nginy._fast.engine.relay cimport leg_note, relay_begin
+from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_make
+from nginy._fast.engine.stats cimport stats_attempt
+from nginy._fast.engine.types cimport BACK, FRONT, SESS_CONNECT, session_t, worker_t
+from nginy._fast.mem.clock cimport clock_us
+from nginy._fast.mem.hash cimport hash_bytes
+from nginy._fast.mem.wheel cimport wheel_arm
+from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_OUT, poller_add_stream
+from nginy._fast.net.sock cimport sock_connect, sock_error, sock_is_self, sock_open
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, policy_choose
+
+cdef enum:
+    LEASE_RACES = 64            # lost races for the last free place before the pool counts as full
+
+
+cdef uint32_t outcome_of(int error) noexcept nogil:
+    if error == ETIMEDOUT:
+        return OUTCOME_TIMEOUT
+    if error == EHOSTUNREACH or error == ENETUNREACH:
+        return OUTCOME_UNREACHABLE
+    if error == ECONNRESET:
+        return OUTCOME_RESET
+    if error == EMFILE or error == ENFILE or error == ENOBUFS or error == ENOMEM or error == EADDRNOTAVAIL:
+        return OUTCOME_LOCAL_ERROR
+    return OUTCOME_REFUSED
+
+
+# Why a session without further candidates ends, by its last error.
+cdef uint32_t reason_of(int error) noexcept nogil:
+    if error == ETIMEDOUT:
+        return REASON_CONNECT_TIMEOUT
+    if error == EADDRNOTAVAIL:
+        return REASON_NO_PORT
+    if outcome_of(error) == OUTCOME_LOCAL_ERROR:
+        return REASON_NO_DESCRIPTOR
+    return REASON_CONNECT_FAILED
+
+
+cdef void attempt_close(worker_t* w, session_t* s, uint32_t outcome) noexcept nogil:
+    stats_attempt(w, s, outcome)
+    if outcome != OUTCOME_LOCAL_ERROR and outcome != OUTCOME_ABANDONED:
+        chooser_distrust(&w.chooser, s.backend, w.now_ms)
+    lease_drop(w, s)
+    leg_close(w, s, BACK, True)
+
+
+# Only a port the kernel may pick as a source, on this host, can meet itself.
+cdef bint may_be_self(const snap_addr_t* addr) noexcept nogil:
+    cdef uint16_t family = (<const sockaddr*>addr.bytes).sa_family
+    if family == AF_INET:
+        return addr.bytes[4] == 127 and ntohs((<const sockaddr_in*>addr.bytes).sin_port) >= EPHEMERAL_PORT_MIN
+    return family == AF_INET6 and ntohs((<const sockaddr_in6*>addr.bytes).sin6_port) >= EPHEMERAL_PORT_MIN
+
+
+# The candidate to try, its lease taken. Position in the snapshot, or -reason.
+cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
+    cdef attempt_t attempt
+    cdef uint32_t i
+    cdef int at = 0
+    attempt.key_hash = hash_bytes(s.client_ip, 16, s.client_family)
+    attempt.now_ms = w.now_ms
+    attempt.n_tried = s.n_tried
+    memcpy(attempt.tried, s.tried, sizeof(s.tried))
+    for i in range(LEASE_RACES):
+        at = policy_choose(&w.chooser, &w.snapshot, s.pool, &attempt)
+        if at < 0:
+            return at
+        s.backend = w.snapshot.backends[at].id
+        if lease_take(w, s, w.snapshot.backends[at].max_conns):
+            return at
+    return -REASON_CONNECT_FAILED
+
+
+# Open the back leg and send the SYN. 0 = connected, -EINPROGRESS = under way, other -errno = failed.
+cdef int attempt_open(worker_t* w, session_t* s, const snap_addr_t* addr) noexcept nogil:
+    cdef int fd = sock_open((<const sockaddr*>addr.bytes).sa_family)
+    cdef int status, added
+    s.attempt_us = clock_us()
+    if fd < 0:
+        return fd
+    s.legs[BACK].fd = fd
+    status = sock_connect(fd, addr.bytes, addr.len_bytes)
+    if status < 0 and status != -EINPROGRESS:
+        return status
+    added = poller_add_stream(w.poller_fd, fd, tag_make(TAG_SESSION, BACK, s.gen, s.timer.idx))
+    return added if added < 0 else status
+
+
+cdef void connect_done(worker_t* w, session_t* s) noexcept nogil:
+    s.connect_us = <uint32_t>(clock_us() - s.attempt_us)
+    stats_attempt(w, s, OUTCOME_CONNECTED)
+    relay_begin(w, s)
+
+
+# The address of the backend being tried, when this generation still has it.
+cdef const snap_addr_t* attempt_addr(worker_t* w, session_t* s) noexcept nogil:
+    cdef uint32_t at
+    if s.backend >= w.snapshot.header.n_backend_at:
+        return NULL
+    at = w.snapshot.backend_at[s.backend]
+    return NULL if at == NO_INDEX else &w.snapshot.addrs[at]
+
+
+cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
+    cdef int status = 0
+    cdef int at
+    while s.n_tried <= s.retries:
+        at = candidate(w, s)
+        if at < 0:
+            session_close(w, s, reason_of(-status) if status else <uint32_t>-at)
+            return
+        s.tried[s.n_tried] = <uint16_t>s.backend
+        s.n_tried += 1
+        status = attempt_open(w, s, &w.snapshot.addrs[at])
+        if status == 0:
+            connect_done(w, s)
+            return
+        if status == -EINPROGRESS:
+            wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.connect_ms)
+            return
+        attempt_close(w, s, outcome_of(-status))
+        if reason_of(-status) == REASON_NO_DESCRIPTOR:
+            break
+    session_close(w, s, reason_of(-status))
+
+
+# An attempt under way has failed with this errno: the next candidate, or the end.
+cdef void connect_failed(worker_t* w, session_t* s, int error, uint32_t outcome) noexcept nogil:
+    attempt_close(w, s, outcome)
+    if s.n_tried > s.retries:
+        session_close(w, s, reason_of(error))
+    else:
+        connect_next(w, s)
+
+
+cdef void connect_event(worker_t* w, session_t* s, int side, uint32_t bits) noexcept nogil:
+    cdef const snap_addr_t* addr
+    cdef int error
+    if side == FRONT:
+        leg_note(s, FRONT, bits)
+        if bits & POLL_BROKEN:
+            attempt_close(w, s, OUTCOME_ABANDONED)
+            session_close(w, s, REASON_CLIENT_GONE)
+        return
+    if bits & (POLL_BROKEN | POLL_END):
+        error = sock_error(s.legs[BACK].fd)
+        if error:
+            connect_failed(w, s, error, outcome_of(error))
+            return
+    if not bits & POLL_OUT:
+        return
+    addr = attempt_addr(w, s)
+    if unlikely(addr != NULL and may_be_self(addr)) and sock_is_self(s.legs[BACK].fd, addr.bytes, addr.len_bytes):
+        connect_failed(w, s, 0, OUTCOME_SELF_CONNECT)
+        return
+    leg_note(s, BACK, bits)
+    connect_done(w, s)
+
+
+cdef void connect_timer(worker_t* w, session_t* s) noexcept nogil:
+    connect_failed(w, s, ETIMEDOUT, OUTCOME_TIMEOUT)

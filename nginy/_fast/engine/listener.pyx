@@ -1,0 +1,186 @@
+"""Listener: accept in bounded batches, refuse early and cheaply, pause on a shortage instead of spinning."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+from nginy._fast.base.cdefs cimport (
+    EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL, EBADF, ngy_add32, ngy_sub32, sockaddr_storage, socklen_t, unlikely,
+)
+from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t, snap_socket_t
+from nginy._fast.base.limits cimport ACCEPT_PAUSE_MS, ACCEPTS_PER_EVENT, DRAIN_ACCEPTS, MAX_SOCKETS, SHARED_SLOT
+from nginy._fast.base.status cimport REASON_NO_DESCRIPTOR, REASON_SESSION_LIMIT, REASON_SLAB_FULL
+from nginy._fast.engine.connect cimport connect_next
+from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_make
+from nginy._fast.engine.stats cimport count, stats_access, stats_refused
+from nginy._fast.engine.types cimport FRONT, TIMER_LISTENER, listener_t, session_t, worker_t
+from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
+from nginy._fast.net.poller cimport poller_add_source, poller_add_stream, poller_remove
+from nginy._fast.net.sock cimport sock_accept, sock_close, sock_reset, sock_unlisten
+from nginy._fast.policy.snapshot cimport snapshot_listener
+
+
+cdef void listener_hold(worker_t* w, uint32_t sock_id, int fd) noexcept nogil:
+    cdef listener_t* l
+    if sock_id >= MAX_SOCKETS or w.sockets[sock_id].fd > 0:
+        sock_close(fd)
+        return
+    l = &w.sockets[sock_id]
+    memset(l, 0, sizeof(listener_t))
+    l.fd = fd
+    l.id = NO_INDEX
+    l.timer.kind = TIMER_LISTENER
+    l.timer.idx = sock_id
+    if sock_id >= w.n_sockets:
+        w.n_sockets = sock_id + 1
+
+
+# ---- accepting ----
+
+cdef void refuse(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr, uint32_t reason) noexcept nogil:
+    cdef session_t ghost
+    sock_reset(fd)
+    stats_refused(w, listener.id, reason)
+    if w.snapshot.header.is_access_log:
+        memset(&ghost, 0, sizeof(ghost))
+        ghost.listener = listener.id
+        ghost.backend = NO_INDEX
+        ghost.start_ms = w.now_ms
+        client_of(&ghost, addr)
+        stats_access(w, &ghost, reason)
+
+
+cdef void admit(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr) noexcept nogil:
+    cdef session_t* s
+    cdef uint32_t before = ngy_add32(&w.shared.sessions[listener.id], 1)
+    if unlikely(listener.max_sessions != 0 and before >= listener.max_sessions):
+        ngy_sub32(&w.shared.sessions[listener.id], 1)
+        refuse(w, listener, fd, addr, REASON_SESSION_LIMIT)
+        return
+    s = session_open(w, listener, fd, addr)
+    if unlikely(s == NULL):
+        ngy_sub32(&w.shared.sessions[listener.id], 1)
+        refuse(w, listener, fd, addr, REASON_SLAB_FULL)
+        return
+    if unlikely(poller_add_stream(w.poller_fd, fd, tag_make(TAG_SESSION, FRONT, s.gen, s.timer.idx)) < 0):
+        session_close(w, s, REASON_NO_DESCRIPTOR)
+        return
+    connect_next(w, s)
+
+
+cdef void listener_pause(worker_t* w, listener_t* l) noexcept nogil:
+    count(&w.row.worker.accept_paused, 1)
+    poller_remove(w.poller_fd, l.fd)
+    l.is_paused = 1
+    wheel_arm(&w.wheel, &l.timer.node, w.now_ms + ACCEPT_PAUSE_MS)
+
+
+# Up to n clients. False when the queue is empty or accepting failed for now.
+cdef bint listener_accept(worker_t* w, listener_t* l, uint32_t n) noexcept nogil:
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, l.id)
+    cdef sockaddr_storage addr
+    cdef socklen_t n_bytes = 0
+    cdef uint32_t i
+    cdef int fd
+    if listener == NULL:
+        return False
+    for i in range(n):
+        fd = sock_accept(l.fd, &addr, &n_bytes)
+        if fd >= 0:
+            if n_bytes < 2:
+                addr.ss_family = 0
+            admit(w, listener, fd, &addr)
+        elif fd == -EAGAIN or fd == -EINVAL or fd == -EBADF:    # empty, or no longer listening
+            return False
+        elif fd == -EMFILE or fd == -ENFILE or fd == -ENOBUFS or fd == -ENOMEM:
+            if not l.is_paused and l.is_served:
+                listener_pause(w, l)
+            return False
+        # anything else concerns one client that has left already
+    return True
+
+
+cdef void listener_event(worker_t* w, uint32_t sock_id) noexcept nogil:
+    if sock_id < w.n_sockets and w.sockets[sock_id].is_served and not w.sockets[sock_id].is_paused:
+        listener_accept(w, &w.sockets[sock_id], ACCEPTS_PER_EVENT)
+
+
+# ---- registration ----
+
+cdef int listener_watch(worker_t* w, listener_t* l) noexcept nogil:
+    return poller_add_source(w.poller_fd, l.fd, tag_make(TAG_LISTENER, 0, 0, l.timer.idx), l.slot == SHARED_SLOT)
+
+
+cdef void listener_serve(worker_t* w, listener_t* l) noexcept nogil:
+    l.is_served = 1
+    if listener_watch(w, l) < 0:    # no memory for the watch: try again after the pause
+        l.is_paused = 1
+        wheel_arm(&w.wheel, &l.timer.node, w.now_ms + ACCEPT_PAUSE_MS)
+
+
+cdef void listener_unserve(worker_t* w, listener_t* l) noexcept nogil:
+    if l.is_served and not l.is_paused:
+        poller_remove(w.poller_fd, l.fd)
+    wheel_disarm(&w.wheel, &l.timer.node)
+    l.is_served = 0
+    l.is_paused = 0
+
+
+cdef void listener_timer(worker_t* w, listener_t* l) noexcept nogil:
+    if not l.is_served:
+        return
+    l.is_paused = 0
+    if listener_watch(w, l) < 0:
+        l.is_paused = 1
+        wheel_arm(&w.wheel, &l.timer.node, w.now_ms + ACCEPT_PAUSE_MS)
+
+
+cdef void listener_close(worker_t* w, listener_t* l) noexcept nogil:
+    cdef bint was_served = l.is_served
+    if l.fd <= 0:
+        return
+    listener_unserve(w, l)
+    if was_served:
+        listener_accept(w, l, DRAIN_ACCEPTS)
+        if l.slot != SHARED_SLOT:   # ends it for every holder: later clients are refused, none waits for nobody
+            sock_unlisten(l.fd)
+    sock_close(l.fd)
+    l.fd = 0
+
+
+cdef void listeners_close(worker_t* w) noexcept nogil:
+    cdef uint32_t i
+    for i in range(w.n_sockets):
+        listener_close(w, &w.sockets[i])
+    w.n_sockets = 0
+
+
+cdef void listeners_drop(worker_t* w) noexcept nogil:
+    cdef uint32_t i
+    for i in range(w.n_sockets):
+        if w.sockets[i].fd > 0:
+            listener_unserve(w, &w.sockets[i])
+            sock_close(w.sockets[i].fd)
+            w.sockets[i].fd = 0
+    w.n_sockets = 0
+
+
+cdef bint is_mine(const worker_t* w, const listener_t* l) noexcept nogil:
+    if l.slot == w.slot or l.slot == SHARED_SLOT:
+        return True
+    return l.slot < 64 and (w.serve_mask >> l.slot & 1) != 0
+
+
+cdef void listeners_settle(worker_t* w) noexcept nogil:
+    cdef const snap_socket_t* row
+    cdef listener_t* l
+    cdef uint32_t i
+    for i in range(w.snapshot.header.n_sockets):
+        row = &w.snapshot.sockets[i]
+        l = &w.sockets[row.sock_id]
+        if l.fd <= 0:
+            continue
+        l.id = row.listener
+        l.slot = row.slot
+        if is_mine(w, l) and not l.is_served:
+            listener_serve(w, l)
+        elif not is_mine(w, l) and l.is_served:
+            listener_unserve(w, l)

@@ -1,0 +1,169 @@
+"""Relay: receive, send straight on; a buffer is kept only while the other side does not take its bytes."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
+from nginy._fast.base.limits cimport BUFFER_BYTES, READS_PER_EVENT
+from nginy._fast.base.status cimport (
+    REASON_BACK_RESET, REASON_CLOSED, REASON_FRONT_RESET, REASON_HALF_CLOSE_TIMEOUT, REASON_IDLE,
+)
+from nginy._fast.engine.session cimport leg_give_buffer, queue_push, session_close
+from nginy._fast.engine.stats cimport count, stats_moved
+from nginy._fast.engine.types cimport (
+    BACK, FRONT, LEG_BROKEN, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_READABLE, LEG_WRITABLE, QUEUE_READY, QUEUE_STARVED,
+    SESS_RELAY, leg_t, session_t, worker_t,
+)
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
+from nginy._fast.mem.wheel cimport wheel_arm
+from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_OUT, POLL_URGENT
+from nginy._fast.net.sock cimport sock_finish, sock_keepalive, sock_recv, sock_send
+
+
+cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
+    cdef leg_t* leg = &s.legs[side]
+    if bits & POLL_IN:
+        leg.flags |= LEG_READABLE
+    if bits & POLL_OUT:
+        leg.flags |= LEG_WRITABLE
+    if unlikely(bits & (POLL_END | POLL_BROKEN | POLL_URGENT)):
+        leg.flags |= LEG_READABLE | LEG_EAGER
+        if bits & POLL_BROKEN:
+            leg.flags |= LEG_WRITABLE
+
+
+# Send what is stuck from src to the other leg. True when nothing is stuck any more.
+cdef bint leg_flush(worker_t* w, session_t* s, int side) noexcept nogil:
+    cdef leg_t* src = &s.legs[side]
+    cdef leg_t* dst = &s.legs[1 - side]
+    cdef ssize_t sent
+    if not dst.flags & LEG_WRITABLE:
+        return False
+    sent = sock_send(dst.fd, buffers_at(&w.buffers, src.buffer) + src.head, src.tail - src.head)
+    if unlikely(sent < 0):
+        dst.flags &= ~<uint32_t>LEG_WRITABLE
+        if sent == -EAGAIN:
+            return False
+        # the other side is gone: these bytes have no taker, but what it said before is still read
+        dst.flags |= LEG_BROKEN | LEG_READABLE | LEG_EAGER
+        leg_give_buffer(w, src)
+        return True
+    s.bytes[side] += <uint64_t>sent
+    s.active_ms = w.now_ms
+    stats_moved(w, s, side, <uint64_t>sent)
+    src.head += <uint32_t>sent
+    if src.head < src.tail:     # a partial send means the kernel's room is used up
+        dst.flags &= ~<uint32_t>LEG_WRITABLE
+        return False
+    leg_give_buffer(w, src)
+    return True
+
+
+# Receive into a buffer. True when bytes are there to be sent.
+cdef bint leg_fill(worker_t* w, session_t* s, int side) noexcept nogil:
+    cdef leg_t* src = &s.legs[side]
+    cdef ssize_t got
+    src.buffer = buffers_take(&w.buffers)
+    if unlikely(src.buffer == NO_BUFFER):
+        count(&w.row.worker.starved, 1)
+        queue_push(&w.starved, s, QUEUE_STARVED)
+        return False
+    src.head = 0
+    src.tail = 0
+    got = sock_recv(src.fd, buffers_at(&w.buffers, src.buffer), BUFFER_BYTES)
+    if likely(got > 0):
+        src.tail = <uint32_t>got
+        if got < BUFFER_BYTES and not src.flags & LEG_EAGER:
+            src.flags &= ~<uint32_t>LEG_READABLE     # a short read has drained the socket
+        return True
+    leg_give_buffer(w, src)
+    src.flags &= ~<uint32_t>LEG_READABLE
+    if got == 0:
+        src.flags |= LEG_EOF
+    elif got != -EAGAIN:
+        src.flags |= LEG_EOF | LEG_BROKEN
+    return False
+
+
+# One direction. True when the budget ended before the bytes did.
+cdef bint relay_step(worker_t* w, session_t* s, int side) noexcept nogil:
+    cdef leg_t* src = &s.legs[side]
+    cdef leg_t* dst = &s.legs[1 - side]
+    cdef uint32_t i
+    for i in range(READS_PER_EVENT):
+        if src.buffer != NO_BUFFER and not leg_flush(w, s, side):
+            return False
+        if src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE or dst.flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
+            return False
+        if not leg_fill(w, s, side):
+            return False
+    if src.buffer != NO_BUFFER and not leg_flush(w, s, side):
+        return False
+    return src.flags & LEG_READABLE != 0
+
+
+# Whether this leg's end has been carried out: the session may be over then.
+cdef bint leg_is_done(const session_t* s, int side) noexcept nogil:
+    return s.legs[side].flags & LEG_EOF != 0 and s.legs[side].buffer == NO_BUFFER
+
+
+# One direction is over, the other goes on: tell the other leg, and watch the rest with the half-close time.
+cdef void pass_half_close(worker_t* w, session_t* s, int side) noexcept nogil:
+    cdef leg_t* dst = &s.legs[1 - side]
+    if dst.flags & (LEG_FINISHED | LEG_BROKEN):
+        return
+    dst.flags |= LEG_FINISHED
+    if sock_finish(dst.fd) < 0:
+        dst.flags |= LEG_BROKEN | LEG_READABLE | LEG_EAGER
+    if w.now_ms + s.half_close_ms < s.timer.node.deadline_ms:
+        wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.half_close_ms)
+
+
+# Decide what follows from the flags of both legs. True while the session lives.
+cdef bint relay_settle(worker_t* w, session_t* s) noexcept nogil:
+    cdef int side
+    cdef bint is_front_done = leg_is_done(s, FRONT)
+    cdef bint is_back_done = leg_is_done(s, BACK)
+    for side in range(2):
+        if s.legs[side].flags & LEG_BROKEN and s.legs[side].flags & LEG_EOF:
+            if s.legs[side].buffer == NO_BUFFER or s.legs[1 - side].flags & LEG_BROKEN:
+                session_close(w, s, REASON_FRONT_RESET if side == FRONT else REASON_BACK_RESET)
+                return False
+    if is_front_done and is_back_done or ((is_front_done or is_back_done) and not s.is_half_close):
+        session_close(w, s, REASON_CLOSED)
+        return False
+    if is_front_done:
+        pass_half_close(w, s, FRONT)
+    if is_back_done:
+        pass_half_close(w, s, BACK)
+    return True
+
+
+cdef void relay_run(worker_t* w, session_t* s) noexcept nogil:
+    cdef bint has_more = relay_step(w, s, FRONT)
+    has_more |= relay_step(w, s, BACK)
+    if unlikely(s.legs[FRONT].flags & LEG_BROKEN and not s.legs[FRONT].flags & LEG_EOF):
+        has_more |= relay_step(w, s, FRONT)     # found broken by the step above: read the rest of it
+    if relay_settle(w, s) and has_more:
+        queue_push(&w.ready, s, QUEUE_READY)
+
+
+cdef void relay_begin(worker_t* w, session_t* s) noexcept nogil:
+    cdef uint64_t wait_ms = s.idle_ms
+    s.state = SESS_RELAY
+    s.active_ms = w.now_ms
+    s.legs[BACK].flags |= LEG_WRITABLE
+    if s.keepalive_s and s.keepalive_s * <uint64_t>500 < wait_ms:
+        wait_ms = s.keepalive_s * <uint64_t>500
+    wheel_arm(&w.wheel, &s.timer.node, w.now_ms + wait_ms)
+    relay_run(w, s)
+
+
+cdef void relay_timer(worker_t* w, session_t* s) noexcept nogil:
+    cdef bint is_half = (s.legs[FRONT].flags | s.legs[BACK].flags) & LEG_EOF != 0
+    cdef uint64_t due_ms = s.active_ms + (s.half_close_ms if is_half else s.idle_ms)
+    if due_ms <= w.now_ms:
+        session_close(w, s, REASON_HALF_CLOSE_TIMEOUT if is_half else REASON_IDLE)
+        return
+    if s.keepalive_s:           # only a connection that lasts pays these two calls; the front inherits them
+        sock_keepalive(s.legs[BACK].fd, s.keepalive_s)
+        s.keepalive_s = 0
+    wheel_arm(&w.wheel, &s.timer.node, due_ms)

@@ -1,0 +1,35 @@
+# A session's life: one way in, one way out. Everything it holds is released in session_close and nowhere else.
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from nginy._fast.base.cdefs cimport sockaddr_storage
+from nginy._fast.base.layout cimport snap_listener_t
+from nginy._fast.engine.types cimport leg_t, queue_t, session_t, worker_t
+
+cdef enum:                      # tag_kind_t
+    TAG_SESSION = 0
+    TAG_LISTENER = 1
+    TAG_CHANNEL = 2
+    TAG_REJOIN = 3
+
+# Poller tag: kind in the top byte, side below, 24 bits of generation, 32 of index.
+cdef inline uint64_t tag_make(uint32_t kind, uint32_t side, uint32_t gen, uint32_t idx) noexcept nogil:
+    return <uint64_t>kind << 57 | <uint64_t>side << 56 | <uint64_t>(gen & 0xffffff) << 32 | idx
+
+# Take over an accepted descriptor. NULL: the slab is full, the descriptor is still the caller's.
+cdef session_t* session_open(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr) noexcept nogil
+
+# The session a tag means, or NULL when that one has ended.
+cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil
+
+# The only end. Only REASON_CLOSED ends with FIN; any other shows both peers a reset. Idempotent.
+cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil
+
+# Address and port of a client as numbers; family 4, 6 or 0.
+cdef void client_of(session_t* s, const sockaddr_storage* addr) noexcept nogil
+
+# Close one leg and give back its buffer; the descriptor leaves the poller with it.
+cdef void leg_close(worker_t* w, session_t* s, int side, bint is_reset) noexcept nogil
+cdef void leg_give_buffer(worker_t* w, leg_t* leg) noexcept nogil
+
+# Queues of sessions; each is in at most one.
+cdef void queue_push(queue_t* q, session_t* s, uint8_t mark) noexcept nogil
+cdef void session_unqueue(worker_t* w, session_t* s) noexcept nogil

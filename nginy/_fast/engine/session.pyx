@@ -1,0 +1,157 @@
+"""Session: taken from the slab, given back with exactly one counted reason."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from nginy._fast.base.cdefs cimport (
+    AF_INET, AF_INET6, NGY_CHECK, likely, ngy_sub32, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage,
+)
+from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
+from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_CLOSED
+from nginy._fast.engine.lease cimport lease_drop
+from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
+from nginy._fast.engine.types cimport (
+    BACK, FRONT, QUEUE_NONE, QUEUE_READY, QUEUE_STARVED, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
+    worker_t,
+)
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give
+from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_is_taken, slab_take
+from nginy._fast.mem.wheel cimport wheel_disarm
+from nginy._fast.net.sock cimport sock_close, sock_reset
+
+
+cdef void queue_push(queue_t* q, session_t* s, uint8_t mark) noexcept nogil:
+    if s.queue != QUEUE_NONE:
+        return
+    s.queue = mark
+    s.queue_next = NULL
+    s.queue_prev = q.tail
+    if q.tail == NULL:
+        q.head = s
+    else:
+        q.tail.queue_next = s
+    q.tail = s
+    q.n += 1
+
+
+cdef void session_unqueue(worker_t* w, session_t* s) noexcept nogil:
+    cdef queue_t* q = &w.ready if s.queue == QUEUE_READY else &w.starved
+    if s.queue == QUEUE_NONE:
+        return
+    if s.queue_prev == NULL:
+        q.head = s.queue_next
+    else:
+        s.queue_prev.queue_next = s.queue_next
+    if s.queue_next == NULL:
+        q.tail = s.queue_prev
+    else:
+        s.queue_next.queue_prev = s.queue_prev
+    s.queue = QUEUE_NONE
+    q.n -= 1
+
+
+cdef void leg_give_buffer(worker_t* w, leg_t* leg) noexcept nogil:
+    cdef session_t* waiting
+    if leg.buffer == NO_BUFFER:
+        return
+    buffers_give(&w.buffers, leg.buffer)
+    leg.buffer = NO_BUFFER
+    leg.head = 0
+    leg.tail = 0
+    waiting = w.starved.head
+    if waiting != NULL:         # first come, first served
+        session_unqueue(w, waiting)
+        queue_push(&w.ready, waiting, QUEUE_READY)
+
+
+cdef void leg_close(worker_t* w, session_t* s, int side, bint is_reset) noexcept nogil:
+    cdef leg_t* leg = &s.legs[side]
+    leg_give_buffer(w, leg)
+    if leg.fd >= 0:
+        if is_reset:
+            sock_reset(leg.fd)
+        else:
+            sock_close(leg.fd)
+    leg.fd = -1
+    leg.flags = 0
+
+
+cdef void client_of(session_t* s, const sockaddr_storage* addr) noexcept nogil:
+    cdef const uint8_t* ip6
+    if addr.ss_family == AF_INET:
+        s.client_family = 4
+        s.client_port = ntohs((<const sockaddr_in*>addr).sin_port)
+        memcpy(s.client_ip, &(<const sockaddr_in*>addr).sin_addr, 4)
+    elif addr.ss_family == AF_INET6:
+        ip6 = <const uint8_t*>&(<const sockaddr_in6*>addr).sin6_addr
+        s.client_family = 6
+        s.client_port = ntohs((<const sockaddr_in6*>addr).sin6_port)
+        memcpy(s.client_ip, ip6, 16)
+
+
+cdef void session_begin(worker_t* w, session_t* s, const snap_listener_t* listener, int fd) noexcept nogil:
+    s.legs[FRONT].fd = fd
+    s.legs[BACK].fd = -1
+    s.legs[FRONT].buffer = NO_BUFFER
+    s.legs[BACK].buffer = NO_BUFFER
+    s.timer.kind = TIMER_SESSION
+    s.state = SESS_CONNECT
+    s.start_ms = w.now_ms
+    s.active_ms = w.now_ms
+    s.backend = NO_INDEX
+    s.listener = listener.id
+    s.pool = listener.pool
+    s.idle_ms = listener.idle_ms
+    s.half_close_ms = listener.half_close_ms
+    s.connect_ms = listener.connect_ms
+    s.keepalive_s = listener.keepalive_s
+    s.retries = listener.retries
+    s.is_half_close = listener.is_half_close
+
+
+cdef session_t* session_open(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr) noexcept nogil:
+    cdef uint32_t idx = slab_take(&w.sessions)
+    cdef session_t* s
+    cdef uint32_t gen
+    if idx == SLAB_NONE:
+        return NULL
+    s = <session_t*>slab_at(&w.sessions, idx)
+    gen = s.gen
+    memset(s, 0, sizeof(session_t))
+    s.gen = gen
+    s.timer.idx = idx
+    session_begin(w, s, listener, fd)
+    client_of(s, addr)
+    stats_accepted(w, s.listener)
+    return s
+
+
+cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil:
+    cdef uint32_t idx = <uint32_t>tag
+    cdef session_t* s
+    if idx < w.sessions.n_touched:
+        s = <session_t*>slab_at(&w.sessions, idx)
+        if likely(s.state != SESS_FREE and (s.gen & 0xffffff) == <uint32_t>(tag >> 32 & 0xffffff)):
+            return s
+    count(&w.row.worker.stale_events, 1)
+    return NULL
+
+
+cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
+    cdef bint is_reset = reason != REASON_CLOSED
+    if s.state == SESS_FREE:
+        return
+    if s.state == SESS_CONNECT and s.has_lease:
+        stats_attempt(w, s, OUTCOME_ABANDONED)
+    wheel_disarm(&w.wheel, &s.timer.node)
+    session_unqueue(w, s)
+    leg_close(w, s, FRONT, is_reset)
+    leg_close(w, s, BACK, is_reset)
+    lease_drop(w, s)
+    ngy_sub32(&w.shared.sessions[s.listener], 1)
+    if w.snapshot.header != NULL and w.snapshot.header.is_access_log:
+        stats_access(w, s, reason)
+    s.state = SESS_FREE
+    s.gen += 1
+    NGY_CHECK(slab_is_taken(&w.sessions, s.timer.idx))
+    slab_give(&w.sessions, s.timer.idx)
+    stats_ended(w, s.listener, reason)

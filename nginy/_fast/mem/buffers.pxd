@@ -1,0 +1,24 @@
+# The worker's pool of relay buffers: lent to a leg only while bytes are on their way, last given first taken (hot in cache).
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from nginy._fast.base.limits cimport BUFFER_BYTES
+from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_t, slab_take
+
+cdef enum:
+    NO_BUFFER = 0x7fffffff
+
+cdef struct buffers_t:
+    slab_t blocks               # BUFFER_BYTES each
+
+# Room for n_bytes in whole buffers, at least one. 0, or -ENOMEM.
+cdef int buffers_open(buffers_t* b, uint64_t n_bytes) noexcept nogil
+cdef void buffers_close(buffers_t* b) noexcept nogil
+
+# NO_BUFFER when all are lent.
+cdef inline uint32_t buffers_take(buffers_t* b) noexcept nogil:
+    return slab_take(&b.blocks)
+
+cdef inline void buffers_give(buffers_t* b, uint32_t idx) noexcept nogil:
+    slab_give(&b.blocks, idx)
+
+cdef inline uint8_t* buffers_at(const buffers_t* b, uint32_t idx) noexcept nogil:
+    return <uint8_t*>slab_at(&b.blocks, idx)

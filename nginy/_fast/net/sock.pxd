@@ -1,0 +1,33 @@
+# Every socket system call of the data plane, none of which blocks. All return >= 0 or -errno; errno is read nowhere else.
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from nginy._fast.base.cdefs cimport sockaddr, sockaddr_storage, socklen_t
+from nginy._fast.base.layout cimport message_t
+
+# A client of a listening socket, non-blocking, close-on-exec.
+cdef int sock_accept(int fd, sockaddr_storage* addr, socklen_t* n_bytes) noexcept nogil
+
+# A non-blocking stream socket for the address family, TCP_NODELAY where it applies.
+cdef int sock_open(int family) noexcept nogil
+
+# 0 = connected, -EINPROGRESS = wait for writable, other = refused.
+cdef int sock_connect(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil
+
+# The pending error as a positive errno, 0 = none.
+cdef int sock_error(int fd) noexcept nogil
+
+# Bytes > 0, 0 = peer finished, -EAGAIN = nothing now.
+cdef ssize_t sock_recv(int fd, uint8_t* to, size_t n) noexcept nogil
+cdef ssize_t sock_send(int fd, const uint8_t* from_, size_t n) noexcept nogil
+
+cdef int sock_finish(int fd) noexcept nogil             # no more bytes from us
+cdef int sock_unlisten(int fd) noexcept nogil           # stop listening for every holder of the socket
+cdef int sock_keepalive(int fd, uint32_t idle_s) noexcept nogil
+cdef void sock_close(int fd) noexcept nogil
+cdef void sock_reset(int fd) noexcept nogil             # close; the peer sees a reset
+
+# Whether a connected socket's own address is its peer's (RFC 9293, simultaneous open with itself).
+cdef bint sock_is_self(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil
+
+# One channel message with its descriptors (SCM_RIGHTS). recv: bytes, 0 = the other end is gone; *n_fds in: room, out: got.
+cdef ssize_t sock_recv_message(int fd, message_t* message, int* fds, int* n_fds) noexcept nogil
+cdef ssize_t sock_send_message(int fd, const message_t* message, size_t n_bytes, const int* fds, int n_fds) noexcept nogil

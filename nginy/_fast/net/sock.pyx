@@ -1,0 +1,152 @@
+"""Sock: the socket system calls, as status codes."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcmp, memcpy, memset
+from nginy._fast.base.cdefs cimport (
+    AF_INET, AF_INET6, AF_UNIX, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC,
+    MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SO_ERROR, SO_KEEPALIVE, SO_LINGER,
+    SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY, c_accept4, c_close, c_connect,
+    c_getsockname, c_getsockopt, c_recv, c_recvmsg, c_send, c_sendmsg, c_setsockopt, c_shutdown, c_socket, cmsghdr, errno,
+    iovec, linger, msghdr, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t,
+)
+from nginy._fast.base.layout cimport message_t
+from nginy._fast.base.limits cimport MAX_MESSAGE_FDS
+
+
+cdef int sock_accept(int fd, sockaddr_storage* addr, socklen_t* n_bytes) noexcept nogil:
+    cdef int got
+    n_bytes[0] = sizeof(sockaddr_storage)
+    got = c_accept4(fd, <sockaddr*>addr, n_bytes, SOCK_NONBLOCK | SOCK_CLOEXEC)
+    return -errno if got < 0 else got
+
+
+cdef int sock_open(int family) noexcept nogil:
+    cdef int one = 1
+    cdef int fd = c_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    if fd < 0:
+        return -errno
+    if family != AF_UNIX:
+        c_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+    return fd
+
+
+cdef int sock_connect(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil:
+    return -errno if c_connect(fd, <const sockaddr*>addr, n_bytes) < 0 else 0
+
+
+cdef int sock_error(int fd) noexcept nogil:
+    cdef int error = 0
+    cdef socklen_t n = sizeof(error)
+    if c_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0:
+        return errno
+    return error
+
+
+cdef ssize_t sock_recv(int fd, uint8_t* to, size_t n) noexcept nogil:
+    cdef ssize_t got = c_recv(fd, to, n, 0)
+    return -errno if got < 0 else got
+
+
+cdef ssize_t sock_send(int fd, const uint8_t* from_, size_t n) noexcept nogil:
+    cdef ssize_t sent = c_send(fd, from_, n, MSG_NOSIGNAL)
+    return -errno if sent < 0 else sent
+
+
+cdef int sock_finish(int fd) noexcept nogil:
+    return -errno if c_shutdown(fd, SHUT_WR) < 0 else 0
+
+
+cdef int sock_unlisten(int fd) noexcept nogil:
+    return -errno if c_shutdown(fd, SHUT_RDWR) < 0 else 0
+
+
+cdef int sock_keepalive(int fd, uint32_t idle_s) noexcept nogil:
+    cdef int one = 1
+    cdef int idle = <int>idle_s
+    if c_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) < 0:
+        return -errno
+    return -errno if c_setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) < 0 else 0
+
+
+cdef void sock_close(int fd) noexcept nogil:
+    c_close(fd)
+
+
+cdef void sock_reset(int fd) noexcept nogil:
+    cdef linger now
+    now.l_onoff = 1
+    now.l_linger = 0
+    c_setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now))
+    c_close(fd)
+
+
+cdef bint sock_is_self(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil:
+    cdef sockaddr_storage own
+    cdef socklen_t n = sizeof(own)
+    if c_getsockname(fd, <sockaddr*>&own, &n) < 0 or own.ss_family != (<const sockaddr*>addr).sa_family:
+        return False
+    if own.ss_family == AF_INET:
+        return memcmp(&own, addr, 8) == 0       # family, port, address
+    if own.ss_family == AF_INET6:
+        return (
+            (<sockaddr_in6*>&own).sin6_port == (<const sockaddr_in6*>addr).sin6_port
+            and memcmp(&(<sockaddr_in6*>&own).sin6_addr, &(<const sockaddr_in6*>addr).sin6_addr, 16) == 0
+        )
+    return False
+
+
+cdef union control_t:
+    cmsghdr align
+    uint8_t bytes[24 + 4 * MAX_MESSAGE_FDS]
+
+
+cdef ssize_t sock_recv_message(int fd, message_t* message, int* fds, int* n_fds) noexcept nogil:
+    cdef iovec part
+    cdef msghdr m
+    cdef control_t control
+    cdef cmsghdr* c
+    cdef ssize_t got
+    part.iov_base = message
+    part.iov_len = sizeof(message_t)
+    memset(&m, 0, sizeof(m))
+    m.msg_iov = &part
+    m.msg_iovlen = 1
+    m.msg_control = &control
+    m.msg_controllen = sizeof(control)
+    n_fds[0] = 0
+    got = c_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+    if got < 0:
+        return -errno
+    c = CMSG_FIRSTHDR(&m)
+    if c != NULL and c.cmsg_level == SOL_SOCKET and c.cmsg_type == SCM_RIGHTS:
+        n_fds[0] = <int>((c.cmsg_len - CMSG_LEN(0)) // sizeof(int))
+        memcpy(fds, CMSG_DATA(c), <size_t>n_fds[0] * sizeof(int))
+    if m.msg_flags & (MSG_CTRUNC | MSG_TRUNC):
+        return -EPROTO
+    return got
+
+
+cdef ssize_t sock_send_message(int fd, const message_t* message, size_t n_bytes, const int* fds, int n_fds) noexcept nogil:
+    cdef iovec part
+    cdef msghdr m
+    cdef control_t control
+    cdef cmsghdr* c
+    cdef ssize_t sent
+    if n_fds > MAX_MESSAGE_FDS:
+        return -EINVAL
+    part.iov_base = <void*>message
+    part.iov_len = n_bytes
+    memset(&m, 0, sizeof(m))
+    m.msg_iov = &part
+    m.msg_iovlen = 1
+    if n_fds > 0:
+        memset(&control, 0, sizeof(control))
+        m.msg_control = &control
+        m.msg_controllen = CMSG_LEN(<size_t>n_fds * sizeof(int))
+        c = CMSG_FIRSTHDR(&m)
+        c.cmsg_level = SOL_SOCKET
+        c.cmsg_type = SCM_RIGHTS
+        c.cmsg_len = CMSG_LEN(<size_t>n_fds * sizeof(int))
+        memcpy(CMSG_DATA(c), fds, <size_t>n_fds * sizeof(int))
+    sent = c_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL)
+    return -errno if sent < 0 else sent
