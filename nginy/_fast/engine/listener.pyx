@@ -37,7 +37,6 @@ cdef void listener_hold(worker_t* w, uint32_t sock_id, int fd) noexcept nogil:
 
 cdef void refuse(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr, uint32_t reason) noexcept nogil:
     cdef session_t ghost
-    sock_reset(fd)
     stats_refused(w, listener.id, reason)
     if w.snapshot.header.is_access_log:
         memset(&ghost, 0, sizeof(ghost))
@@ -46,6 +45,7 @@ cdef void refuse(worker_t* w, const snap_listener_t* listener, int fd, const soc
         ghost.start_ms = w.now_ms
         client_of(&ghost, addr)
         stats_access(w, &ghost, reason)
+    sock_reset(fd)
 
 
 cdef void admit(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr) noexcept nogil:

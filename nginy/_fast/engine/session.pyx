@@ -50,27 +50,27 @@ cdef void session_unqueue(worker_t* w, session_t* s) noexcept nogil:
 
 
 cdef void leg_give_buffer(worker_t* w, leg_t* leg) noexcept nogil:
-    cdef session_t* waiting
     if leg.buffer == NO_BUFFER:
         return
     buffers_give(&w.buffers, leg.buffer)
     leg.buffer = NO_BUFFER
     leg.head = 0
     leg.tail = 0
-    waiting = w.starved.head
-    if waiting != NULL:         # first come, first served
-        session_unqueue(w, waiting)
-        queue_push(&w.ready, waiting, QUEUE_READY)
+
+
+cdef inline void fd_end(int fd, bint is_reset) noexcept nogil:
+    if fd < 0:
+        return
+    if is_reset:
+        sock_reset(fd)
+    else:
+        sock_close(fd)
 
 
 cdef void leg_close(worker_t* w, session_t* s, int side, bint is_reset) noexcept nogil:
     cdef leg_t* leg = &s.legs[side]
     leg_give_buffer(w, leg)
-    if leg.fd >= 0:
-        if is_reset:
-            sock_reset(leg.fd)
-        else:
-            sock_close(leg.fd)
+    fd_end(leg.fd, is_reset)
     leg.fd = -1
     leg.flags = 0
 
@@ -138,14 +138,16 @@ cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil:
 
 cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
     cdef bint is_reset = reason != REASON_CLOSED
+    cdef int front_fd = s.legs[FRONT].fd
+    cdef int back_fd = s.legs[BACK].fd
     if s.state == SESS_FREE:
         return
     if s.state == SESS_CONNECT and s.has_lease:
         stats_attempt(w, s, OUTCOME_ABANDONED)
     wheel_disarm(&w.wheel, &s.timer.node)
     session_unqueue(w, s)
-    leg_close(w, s, FRONT, is_reset)
-    leg_close(w, s, BACK, is_reset)
+    leg_give_buffer(w, &s.legs[FRONT])
+    leg_give_buffer(w, &s.legs[BACK])
     lease_drop(w, s)
     ngy_sub32(&w.shared.sessions[s.listener], 1)
     if w.snapshot.header != NULL and w.snapshot.header.is_access_log:
@@ -155,3 +157,5 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
     NGY_CHECK(slab_is_taken(&w.sessions, s.timer.idx))
     slab_give(&w.sessions, s.timer.idx)
     stats_ended(w, s.listener, reason)
+    fd_end(front_fd, is_reset)  # last: whoever sees the end finds it counted
+    fd_end(back_fd, is_reset)

@@ -16,11 +16,11 @@ from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
 from nginy._fast.engine.session cimport (
-    TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, session_close, session_of_tag, session_unqueue, tag_make,
+    TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, queue_push, session_close, session_of_tag, session_unqueue, tag_make,
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, stats_turn
 from nginy._fast.engine.types cimport (
-    SESS_CONNECT, SESS_FREE, SESS_RELAY, TIMER_LISTENER, listener_t, session_t, timer_t, worker_t,
+    QUEUE_READY, SESS_CONNECT, SESS_FREE, SESS_RELAY, TIMER_LISTENER, listener_t, session_t, timer_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport buffers_close, buffers_open
 from nginy._fast.mem.clock cimport clock_ms
@@ -180,6 +180,17 @@ cdef void resume_ready(worker_t* w) noexcept nogil:
         relay_run(w, s)
 
 
+# As many sessions as there are free buffers, first come first served.
+cdef void wake_starved(worker_t* w) noexcept nogil:
+    cdef uint32_t n = w.buffers.blocks.cap - w.buffers.blocks.n_taken
+    cdef session_t* s
+    while n and w.starved.head != NULL:
+        s = w.starved.head
+        session_unqueue(w, s)
+        queue_push(&w.ready, s, QUEUE_READY)
+        n -= 1
+
+
 cdef void expire(worker_t* w) noexcept nogil:
     cdef wheel_node_t* node
     cdef timer_t* timer
@@ -263,6 +274,7 @@ cdef void worker_run(worker_t* w) noexcept nogil:
         for i in range(n):
             take_event(w, &events[i])
         resume_ready(w)
+        wake_starved(w)
         expire(w)
         sweep_step(w)
         drain_step(w)
