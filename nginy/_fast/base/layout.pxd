@@ -83,8 +83,8 @@ cdef struct snap_backend_t:
     uint32_t reserved
 
 cdef struct snap_addr_t:
-    uint16_t len_bytes
-    uint8_t bytes[110]          # a sockaddr as connect(2) takes it; sockaddr_un is the longest
+    uint32_t len_bytes          # 4 bytes, so that the sockaddr behind it is aligned
+    uint8_t bytes[112]          # as connect(2) takes it; sockaddr_un is the longest, 110
 
 cdef struct snap_socket_t:
     uint32_t sock_id

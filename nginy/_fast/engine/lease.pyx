@@ -20,9 +20,10 @@ cdef bint lease_take(worker_t* w, session_t* s, unsigned int max_conns) noexcept
 
 
 cdef void lease_drop(worker_t* w, session_t* s) noexcept nogil:
-    cdef backend_row_t* row = &w.row.backends[s.backend]
+    cdef backend_row_t* row
     if not s.has_lease:
         return
+    row = &w.row.backends[s.backend]
     NGY_CHECK(row.live > 0)
     s.has_lease = 0
     w.n_leases -= 1

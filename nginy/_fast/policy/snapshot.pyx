@@ -73,7 +73,7 @@ cdef bint pools_fit(const snapshot_t* s) noexcept nogil:
 cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
     cdef uint32_t i
     for i in range(s.header.n_backends):
-        if s.addrs[i].len_bytes < 2 or s.addrs[i].len_bytes > 110 or s.backends[i].id >= MAX_BACKENDS:
+        if s.addrs[i].len_bytes < 2 or s.addrs[i].len_bytes > sizeof(s.addrs[i].bytes) or s.backends[i].id >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_listeners):
         if s.listeners[i].id >= MAX_LISTENERS:
