@@ -9,7 +9,7 @@ from nginy._fast.base.layout cimport (
     BOARD_MAGIC, LAYOUT_VERSION, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t,
     board_shared_t, listener_row_t, worker_row_t,
 )
-from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS
+from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS
 from nginy._fast.base.status cimport REASON_WORKER_DIED
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared
 from nginy._fast.mem.region cimport region_close, region_map
@@ -123,7 +123,7 @@ cdef bint row_is_used(const backend_row_t* row) noexcept nogil:
 cdef void fold_backends(board_t* b, board_region_t* dead, board_region_t* departed) noexcept nogil:
     cdef backend_row_t* row
     cdef uint32_t id
-    for id in range(MAX_BACKENDS):
+    for id in range(<uint32_t>dead.worker.n_backend_rows):
         row = &dead.backends[id]
         if not row_is_used(row):
             continue

@@ -92,6 +92,8 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
     w.snapshot_fd = fd
     if not w.is_draining:
         listeners_settle(w)
+    if fresh.header.n_backend_at > w.row.worker.n_backend_rows:
+        ngy_store64(&w.row.worker.n_backend_rows, fresh.header.n_backend_at)
     ngy_store64(&w.row.worker.adopted_gen, fresh.header.gen)
     if not w.is_ready_told:
         w.is_ready_told = 1
