@@ -56,7 +56,12 @@ def test_board_of_another_shape_is_refused():
 
 def test_ids_out_of_range_and_a_closed_board_are_refused():
     board = door.Board(door.board_create(1), 1)
-    for call in (lambda: board.worker(1), lambda: board.listener(1024), lambda: board.backend(-1), lambda: board.fold(9)):
+    for call in (
+        lambda: board.worker(1),
+        lambda: board.listener(1024),
+        lambda: board.backend(-1),
+        lambda: board.fold(9),
+    ):
         with pytest.raises(ValueError):
             call()
     board.close()

@@ -5,10 +5,18 @@ from types import SimpleNamespace
 from nginy._fast import door
 
 
-def backend(id, *, pool=0, tier=0, weight=1, state="ready", verdict="unknown", max_conns=0, address=("127.0.0.1", 80)):
+def backend(
+    id, *, pool=0, tier=0, weight=1, state="ready", verdict="unknown", max_conns=0, address=("127.0.0.1", 80)
+):
     return SimpleNamespace(
-        id=id, pool=pool, tier=tier, weight=weight, state=door.STATES[state], verdict=door.VERDICTS[verdict],
-        max_conns=max_conns, sockaddr=door.pack_sockaddr(*address),
+        id=id,
+        pool=pool,
+        tier=tier,
+        weight=weight,
+        state=door.STATES[state],
+        verdict=door.VERDICTS[verdict],
+        max_conns=max_conns,
+        sockaddr=door.pack_sockaddr(*address),
     )
 
 
@@ -18,7 +26,14 @@ def pool(id=0, policy="round_robin", on_down_reset=False):
 
 def listener(id=0, **changes):
     row = dict(
-        id=id, pool=0, connect_ms=1000, idle_ms=60000, half_close_ms=60000, max_sessions=0, retries=2, keepalive_s=0,
+        id=id,
+        pool=0,
+        connect_ms=1000,
+        idle_ms=60000,
+        half_close_ms=60000,
+        max_sessions=0,
+        retries=2,
+        keepalive_s=0,
         is_half_close=True,
     )
     return SimpleNamespace(**row | changes)
@@ -30,6 +45,10 @@ def socket_row(sock_id=0, listener=0, slot=0):
 
 def block(backends, policy="round_robin", **parts):
     return door.pack_snapshot(
-        parts.pop("gen", 1), parts.pop("listeners", [listener()]), parts.pop("pools", [pool(policy=policy)]),
-        backends, parts.pop("sockets", []), **parts,
+        parts.pop("gen", 1),
+        parts.pop("listeners", [listener()]),
+        parts.pop("pools", [pool(policy=policy)]),
+        backends,
+        parts.pop("sockets", []),
+        **parts,
     )

@@ -108,7 +108,12 @@ def test_backup_tier_serves_only_when_the_first_is_out(policy):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_nobody_usable_is_told_apart_from_everybody_full(policy):
-    out = [backend(0, verdict="down"), backend(1, state="maint"), backend(2, state="drain"), backend(3, weight=0)]
+    out = [
+        backend(0, verdict="down"),
+        backend(1, state="maint"),
+        backend(2, state="drain"),
+        backend(3, weight=0),
+    ]
     assert Chooser(block(out, policy)).choose(0) == NO_BACKEND
     chooser = Chooser(block([backend(0, max_conns=2), *out[1:]], policy))
     chooser.set_in_flight(0, 2)
@@ -147,8 +152,12 @@ def test_unknown_pool_and_empty_pool_have_nobody():
 
 
 row = st.builds(
-    dict, weight=st.integers(0, 5), tier=st.integers(0, 2), state=st.sampled_from(["ready", "drain", "maint"]),
-    verdict=st.sampled_from(["unknown", "up", "down"]), max_conns=st.integers(0, 2),
+    dict,
+    weight=st.integers(0, 5),
+    tier=st.integers(0, 2),
+    state=st.sampled_from(["ready", "drain", "maint"]),
+    verdict=st.sampled_from(["unknown", "up", "down"]),
+    max_conns=st.integers(0, 2),
 )
 
 

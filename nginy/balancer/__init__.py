@@ -1,0 +1,1 @@
+"""The policy seam for Python users: the native policies by name, the words for outcomes, the five hooks."""
