@@ -1,0 +1,65 @@
+"""The stub of the door against the door."""
+
+import ast
+import inspect
+
+from nginy._fast import door
+from tests.shape.sources import ROOT
+
+STUB = ast.parse((ROOT / "nginy/_fast/door.pyi").read_text())
+TYPING_ONLY = {"Mapping", "Sequence", "Protocol", "TypedDict", "AccessRecord"}
+
+
+def stub_names() -> dict[str, ast.AST]:
+    found: dict[str, ast.AST] = {}
+    for node in STUB.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = node
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+    return found
+
+
+def is_protocol(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and any(
+        isinstance(base, ast.Name) and base.id in ("Protocol", "TypedDict") for base in node.bases
+    )
+
+
+def test_stub_and_door_name_the_same_things() -> None:
+    declared = {name for name, node in stub_names().items() if not is_protocol(node)}
+    public = {
+        name for name, value in vars(door).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }  # fmt: skip
+    assert declared - TYPING_ONLY == public
+
+
+def test_constants_have_the_declared_kind() -> None:
+    kinds = {"int": int, "tuple": tuple, "Mapping": dict}
+    for name, node in stub_names().items():
+        if isinstance(node, ast.AnnAssign):
+            kind = ast.unparse(node.annotation).split("[")[0]
+            assert isinstance(getattr(door, name), kinds[kind]), name
+
+
+def test_classes_have_the_declared_methods_and_no_others() -> None:
+    for name in ("Board", "Worker"):
+        node = stub_names()[name]
+        assert isinstance(node, ast.ClassDef)
+        methods = {f.name for f in node.body if isinstance(f, ast.FunctionDef)} - {"__init__"}
+        fields = {f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)}
+        public = {n for n in vars(getattr(door, name)) if not n.startswith("_")}
+        assert methods | fields == public
+
+
+def test_counters_have_the_declared_fields() -> None:
+    board = door.Board(door.board_create(1), 1)
+    for name, row in (
+        ("WorkerCounters", board.worker(0)), ("ListenerCounters", board.listener(0)), ("BackendCounters", board.backend(0)),
+    ):  # fmt: skip
+        node = stub_names()[name]
+        assert isinstance(node, ast.ClassDef)
+        declared = {f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)}
+        assert declared == set(row)
+    board.close()
