@@ -22,7 +22,8 @@ DIRECTIVES = {
     "legacy_implicit_noexcept": False,
     "freethreading_compatible": False,
 }
-COMPILE = ["-O1" if DEBUG or SANITIZERS else "-O2", "-fwrapv", "-fno-strict-aliasing", "-fstack-protector-strong", "-g1"]
+COMPILE = ["-O1" if DEBUG or SANITIZERS else "-O2", "-g1"]
+COMPILE += ["-fwrapv", "-fno-strict-aliasing", "-fstack-protector-strong"]
 COMPILE += ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-unused-const-variable"]
 LINK = ["-Wl,-z,relro,-z,now"]
 if SANITIZERS:

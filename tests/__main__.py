@@ -36,9 +36,16 @@ def lint() -> bool:
     answers = [
         call([sys.executable, "-m", "ruff", "check", "."]),
         call([sys.executable, "-m", "mypy"]),
-        call([str(Path(sys.executable).parent / "cython-lint"), *map(str, sorted(Path("nginy/_fast").rglob("*.p[yx]*")))]),
+        lint_cython(),
     ]
     return all(answers)
+
+
+def lint_cython() -> bool:
+    """It looks for its own tools on PATH, where a virtual environment that is not activated is missing."""
+    folder = str(Path(sys.executable).parent)
+    sources = [str(p) for p in sorted((ROOT / "nginy/_fast").rglob("*.p[yx]*")) if p.suffix in (".pyx", ".pxd")]
+    return call([f"{folder}/cython-lint", *sources], PATH=f"{folder}:{os.environ.get('PATH', '')}")
 
 
 def in_process(room: str) -> Callable[[], bool]:

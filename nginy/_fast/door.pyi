@@ -103,7 +103,7 @@ class BackendCounters(TypedDict):
     connect_hist: tuple[int, ...]
 
 AccessRecord = tuple[int, int, int, str, int, int, int, int, int, int]
-"""(end time in wall ms, listener id, backend id or -1, client, bytes in, bytes out, connect us, duration ms, attempts, reason)"""
+"""(end in wall ms, listener, backend or -1, client, bytes in, bytes out, connect us, duration ms, attempts, reason)"""
 
 def pack_sockaddr(host: str, port: int) -> bytes: ...
 def pack_sockaddr_unix(path: str) -> bytes: ...

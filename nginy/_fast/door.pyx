@@ -1,6 +1,6 @@
 """The door: all that Python sees of the data plane. Errors become exceptions here and nowhere else."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
@@ -8,20 +8,20 @@ from nginy._fast.base.cdefs cimport (
 )
 from nginy._fast.base cimport layout, limits, status
 from nginy._fast.base.layout cimport (
-    access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, listener_row_t, message_t, snap_addr_t,
-    snap_backend_t, snap_listener_t, snap_pool_t, snap_socket_t, worker_row_t,
+    access_record_t, backend_row_t, board_header_t, listener_row_t, message_t, snap_addr_t, snap_backend_t,
+    snap_listener_t, snap_pool_t, snap_socket_t, worker_row_t,
 )
 from nginy._fast.engine.board cimport board_t, board_attach, board_fold, board_forget_backend, board_forget_listener
-from nginy._fast.engine.board cimport board_detach, board_read_backend, board_read_listener, board_read_worker, board_take_access
+from nginy._fast.engine.board cimport (
+    board_detach, board_read_backend, board_read_listener, board_read_worker, board_take_access,
+)
 from nginy._fast.engine.stats cimport board_bytes
 from nginy._fast.engine.types cimport session_t, worker_t
 from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_mix
 from nginy._fast.mem.region cimport region_close, region_map
-from nginy._fast.policy.choose cimport (
-    POLICY_LEAST_CONN, POLICY_RANDOM2, POLICY_ROUND_ROBIN, POLICY_SOURCE_HASH,
-)
+from nginy._fast.policy.choose cimport POLICY_LEAST_CONN, POLICY_RANDOM2, POLICY_ROUND_ROBIN, POLICY_SOURCE_HASH
 from nginy._fast.policy.pack cimport snapshot_parts_t, snapshot_size, snapshot_write
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
 

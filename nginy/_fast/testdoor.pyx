@@ -1,19 +1,20 @@
 """Puts the structures of the data plane in front of pytest and pytest-benchmark. Not in wheels."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
-from nginy._fast.base.layout cimport NO_INDEX
+from libc.string cimport memset
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_TRIED
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_close, buffers_give, buffers_open, buffers_t, buffers_take
 from nginy._fast.mem.clock cimport clock_ms, clock_us
-from nginy._fast.mem.hash cimport hash_bytes, random_next
+from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_close, slab_give, slab_is_taken, slab_open, slab_t, slab_take
 from nginy._fast.mem.wheel cimport (
     wheel_advance, wheel_arm, wheel_disarm, wheel_is_armed, wheel_node_t, wheel_open, wheel_t, wheel_take_due,
     wheel_wait_ms,
 )
-from nginy._fast.policy.choose cimport attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_t, policy_choose
+from nginy._fast.policy.choose cimport (
+    attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_t, policy_choose,
+)
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
 
 
@@ -56,8 +57,8 @@ cdef class Slab:
 
     def churn(self, uint32_t n):
         """Take and give n times; for benchmarks."""
-        cdef uint32_t i
-        for i in range(n):
+        cdef uint32_t _turn
+        for _turn in range(n):
             slab_give(&self.slab, slab_take(&self.slab))
 
 
@@ -132,8 +133,8 @@ cdef class Wheel:
 
     def churn(self, uint32_t rounds, uint64_t now_ms):
         """Re-arm every timer so many times; for benchmarks."""
-        cdef uint32_t i, k
-        for k in range(rounds):
+        cdef uint32_t i, _turn
+        for _turn in range(rounds):
             for i in range(self.n):
                 wheel_arm(self.wheel, &self.nodes[i], now_ms + 1000 + i)
 

@@ -60,12 +60,17 @@ def cython_functions(path: Path) -> list[Function]:
         if not match or " class " in line or not ends_with_colon(lines, at):
             continue
         end = at + 1
-        while end < len(lines) and (not lines[end].strip() or indent(lines[end]) > len(match[1]) or lines[end].strip() == "):"):
+        while end < len(lines) and is_inside(lines[end], len(match[1])):
             end += 1
         while not lines[end - 1].strip():
             end -= 1
         found.append(Function(path, match[2], at + 1, end - at))
     return found
+
+
+def is_inside(line: str, margin: int) -> bool:
+    """Whether a line belongs to the function that began at this margin; `) noexcept nogil:` ends its signature."""
+    return not line.strip() or indent(line) > margin or line.strip().startswith(")")
 
 
 def ends_with_colon(lines: list[str], at: int) -> bool:
@@ -87,4 +92,6 @@ def python_functions(path: Path) -> list[Function]:
     tree = ast.parse(path.read_text())
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     nodes = [node for node in ast.walk(tree) if isinstance(node, kinds)]
-    return [Function(path, node.name, node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1) for node in nodes]
+    ends = [node.end_lineno or node.lineno for node in nodes]
+    pairs = zip(nodes, ends, strict=True)
+    return [Function(path, node.name, node.lineno, end - node.lineno + 1) for node, end in pairs]

@@ -21,8 +21,7 @@ def built(path: Path) -> Path:
 
 def nogil_functions(path: Path) -> set[str]:
     """C names of the module's own nogil functions."""
-    module = module_of(path)
-    mangled = "__pyx_f_" + "".join(f"{len(part)}{part}" if i == 0 else f"_{len(part)}{part}" for i, part in enumerate(module.split(".")))
+    mangled = "__pyx_f_" + "_".join(f"{len(part)}{part}" for part in module_of(path).split("."))
     names = re.findall(r"^cdef [^\n]*?(\w+)\([^\n]*noexcept nogil:", path.read_text(), re.M)
     return {f"{mangled}_{name}" for name in names}
 

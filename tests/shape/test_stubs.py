@@ -55,10 +55,9 @@ def test_classes_have_the_declared_methods_and_no_others() -> None:
 
 def test_counters_have_the_declared_fields() -> None:
     board = door.Board(door.board_create(1), 1)
-    for name, row in (
-        ("WorkerCounters", board.worker(0)), ("ListenerCounters", board.listener(0)), ("BackendCounters", board.backend(0)),
-    ):  # fmt: skip
-        node = stub_names()[name]
+    rows = {"Worker": board.worker(0), "Listener": board.listener(0), "Backend": board.backend(0)}
+    for name, row in rows.items():
+        node = stub_names()[f"{name}Counters"]
         assert isinstance(node, ast.ClassDef)
         declared = {f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)}
         assert declared == set(row)

@@ -1,13 +1,13 @@
 """Board: every row is a sequence number and 64-bit counters, so rows are added and compared as arrays."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, ngy_fence_acquire, ngy_load64, ngy_load64_acquire, ngy_store64_release, ngy_sub32,
 )
 from nginy._fast.base.layout cimport (
     BOARD_MAGIC, LAYOUT_VERSION, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t,
-    board_shared_t, listener_row_t, worker_row_t,
+    listener_row_t, worker_row_t,
 )
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS
 from nginy._fast.base.status cimport REASON_WORKER_DIED
@@ -42,9 +42,9 @@ cdef void board_detach(board_t* b) noexcept nogil:
 
 # Copy a row between two equal, even sequence numbers.
 cdef void row_read(const uint64_t* row, uint64_t* out, uint32_t n_words) noexcept nogil:
-    cdef uint32_t i, k
+    cdef uint32_t _turn, k
     cdef uint64_t before
-    for i in range(READ_TRIES):
+    for _turn in range(READ_TRIES):
         before = ngy_load64_acquire(&row[0])
         for k in range(n_words):
             out[k] = ngy_load64(&row[k])

@@ -1,23 +1,20 @@
 """Channel: generations, sockets and orders from control."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport EAGAIN, EINTR, c_getpid, sockaddr_storage, socklen_t
 from nginy._fast.base.layout cimport (
     MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT, MSG_SOCKETS,
-    MSG_STOP, NO_INDEX, message_t, snap_backend_t, snap_pool_t,
+    MSG_STOP, message_t, snap_backend_t, snap_pool_t,
 )
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MESSAGES_PER_EVENT
 from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
 from nginy._fast.engine.session cimport TAG_CHANNEL, TAG_REJOIN, tag_make
 from nginy._fast.engine.stats cimport count
-from nginy._fast.engine.types cimport listener_t, worker_t
+from nginy._fast.engine.types cimport worker_t
 from nginy._fast.base.cdefs cimport ngy_store64
 from nginy._fast.net.poller cimport poller_add_source, poller_remove
 from nginy._fast.net.sock cimport sock_accept, sock_close, sock_recv_message, sock_send_message
-from nginy._fast.policy.snapshot cimport (
-    snapshot_backend, snapshot_close, snapshot_open, snapshot_pool, snapshot_t,
-)
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_close, snapshot_open, snapshot_pool, snapshot_t
 
 cdef enum:
     MESSAGE_HEAD_BYTES = 24
@@ -155,9 +152,9 @@ cdef void channel_event(worker_t* w) noexcept nogil:
     cdef message_t m
     cdef int fds[MAX_MESSAGE_FDS]
     cdef int n_fds, k
-    cdef uint32_t i
+    cdef uint32_t _turn
     cdef ssize_t got
-    for i in range(MESSAGES_PER_EVENT):
+    for _turn in range(MESSAGES_PER_EVENT):
         if w.channel_fd < 0 or w.is_over:
             return
         got = sock_recv_message(w.channel_fd, &m, fds, &n_fds)

@@ -1,13 +1,13 @@
 """Connect: a failed attempt costs the backend this worker's trust for a second, and the session one retry."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport (
-    AF_INET, AF_INET6, AF_UNIX, EADDRNOTAVAIL, EAGAIN, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE, ENOBUFS,
-    ENOMEM, ECONNRESET, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, sockaddr_in6, unlikely,
+    AF_INET, AF_INET6, EADDRNOTAVAIL, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM,
+    ECONNRESET, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, sockaddr_in6, unlikely,
 )
-from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_backend_t
-from nginy._fast.base.limits cimport EPHEMERAL_PORT_MIN, MAX_TRIED
+from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t
+from nginy._fast.base.limits cimport EPHEMERAL_PORT_MIN
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_SELF_CONNECT,
     OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT,
@@ -17,7 +17,7 @@ from nginy._fast.engine.lease cimport lease_drop, lease_take
 from nginy._fast.engine.relay cimport leg_note, relay_begin
 from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
-from nginy._fast.engine.types cimport BACK, FRONT, SESS_CONNECT, session_t, worker_t
+from nginy._fast.engine.types cimport BACK, FRONT, session_t, worker_t
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.wheel cimport wheel_arm
@@ -71,13 +71,13 @@ cdef bint may_be_self(const snap_addr_t* addr) noexcept nogil:
 # The candidate to try, its lease taken. Position in the snapshot, or -reason.
 cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
     cdef attempt_t attempt
-    cdef uint32_t i
+    cdef uint32_t _turn
     cdef int at = 0
     attempt.key_hash = hash_bytes(s.client_ip, 16, s.client_family)
     attempt.now_ms = w.now_ms
     attempt.n_tried = s.n_tried
     memcpy(attempt.tried, s.tried, sizeof(s.tried))
-    for i in range(LEASE_RACES):
+    for _turn in range(LEASE_RACES):
         at = policy_choose(&w.chooser, &w.snapshot, s.pool, &attempt)
         if at < 0:
             return at

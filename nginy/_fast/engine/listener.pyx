@@ -1,9 +1,10 @@
 """Listener: accept in bounded batches, refuse early and cheaply, pause on a shortage instead of spinning."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport (
-    EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL, EBADF, ngy_add32, ngy_sub32, sockaddr_storage, socklen_t, unlikely,
+    EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL, EBADF, ngy_add32, ngy_sub32, sockaddr_storage, socklen_t,
+    unlikely,
 )
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t, snap_socket_t
 from nginy._fast.base.limits cimport ACCEPT_PAUSE_MS, ACCEPTS_PER_EVENT, DRAIN_ACCEPTS, MAX_SOCKETS, SHARED_SLOT
@@ -35,7 +36,9 @@ cdef void listener_hold(worker_t* w, uint32_t sock_id, int fd) noexcept nogil:
 
 # ---- accepting ----
 
-cdef void refuse(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr, uint32_t reason) noexcept nogil:
+cdef void refuse(
+    worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr, uint32_t reason
+) noexcept nogil:
     cdef session_t ghost
     stats_refused(w, listener.id, reason)
     if w.snapshot.header.is_access_log:
@@ -78,11 +81,11 @@ cdef bint listener_accept(worker_t* w, listener_t* l, uint32_t n) noexcept nogil
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, l.id)
     cdef sockaddr_storage addr
     cdef socklen_t n_bytes = 0
-    cdef uint32_t i
+    cdef uint32_t _turn
     cdef int fd
     if listener == NULL:
         return False
-    for i in range(n):
+    for _turn in range(n):
         fd = sock_accept(l.fd, &addr, &n_bytes)
         if fd >= 0:
             if n_bytes < 2:

@@ -87,8 +87,8 @@ cdef bint leg_fill(worker_t* w, session_t* s, int side) noexcept nogil:
 cdef bint relay_step(worker_t* w, session_t* s, int side) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
     cdef leg_t* dst = &s.legs[1 - side]
-    cdef uint32_t i
-    for i in range(READS_PER_EVENT):
+    cdef uint32_t _turn
+    for _turn in range(READS_PER_EVENT):
         if src.buffer != NO_BUFFER and not leg_flush(w, s, side):
             return False
         if src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE or dst.flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:

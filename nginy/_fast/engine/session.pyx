@@ -1,6 +1,6 @@
 """Session: taken from the slab, given back with exactly one counted reason."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, NGY_CHECK, likely, ngy_sub32, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage,
@@ -10,7 +10,7 @@ from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_CLOSED
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, QUEUE_NONE, QUEUE_READY, QUEUE_STARVED, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
+    BACK, FRONT, QUEUE_NONE, QUEUE_READY, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
     worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give

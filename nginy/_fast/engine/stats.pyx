@@ -4,8 +4,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport ngy_load64_acquire, ngy_store64, ngy_store64_release
 from nginy._fast.base.layout cimport (
-    CONNECT_BUCKETS, NO_INDEX, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t,
-    board_shared_t, listener_row_t, worker_row_t,
+    CONNECT_BUCKETS, access_record_t, access_ring_t, backend_row_t, board_region_t, board_shared_t, listener_row_t,
+    worker_row_t,
 )
 from nginy._fast.base.limits cimport ACCESS_RECORDS
 from nginy._fast.base.status cimport OUTCOME_CONNECTED

@@ -3,24 +3,23 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport (
-    EINVAL, ENOMEM, SIG_IGN, SIGHUP, SIGINT, SIGPIPE, SIGTERM, c_getpid, c_sigaction, epoll_event, ngy_load_int, ngy_store64,
-    ngy_store_int, sigaction_t,
+    EINVAL, ENOMEM, SIG_IGN, SIGHUP, SIGINT, SIGPIPE, SIGTERM, c_getpid, c_sigaction, epoll_event, ngy_load_int,
+    ngy_store64, ngy_store_int, sigaction_t,
 )
 from nginy._fast.base.layout cimport BOARD_MAGIC, LAYOUT_VERSION, MSG_DRAINED, NO_INDEX, board_header_t, snap_pool_t
-from nginy._fast.base.limits cimport (
-    EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SWEEP_PER_TURN, TURN_MAX_WAIT_MS,
-)
+from nginy._fast.base.limits cimport EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SWEEP_PER_TURN, TURN_MAX_WAIT_MS
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE, REASON_STOPPED
 from nginy._fast.engine.channel cimport channel_event, channel_tell, rejoin_event, worker_drain
 from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
 from nginy._fast.engine.session cimport (
-    TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, queue_push, session_close, session_of_tag, session_unqueue, tag_make,
+    TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, queue_push, session_close, session_of_tag, session_unqueue,
+    tag_make,
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, stats_turn
 from nginy._fast.engine.types cimport (
-    QUEUE_READY, SESS_CONNECT, SESS_FREE, SESS_RELAY, TIMER_LISTENER, listener_t, session_t, timer_t, worker_t,
+    QUEUE_READY, SESS_CONNECT, SESS_RELAY, TIMER_LISTENER, listener_t, session_t, timer_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport buffers_close, buffers_open
 from nginy._fast.mem.clock cimport clock_ms
@@ -170,9 +169,9 @@ cdef void take_event(worker_t* w, const epoll_event* event) noexcept nogil:
 
 cdef void resume_ready(worker_t* w) noexcept nogil:
     cdef uint32_t n = w.ready.n if w.ready.n < QUEUE_PER_TURN else QUEUE_PER_TURN
-    cdef uint32_t i
+    cdef uint32_t _turn
     cdef session_t* s
-    for i in range(n):
+    for _turn in range(n):
         s = w.ready.head
         if s == NULL:
             return

@@ -4,10 +4,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy, memset
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, AF_UNIX, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC,
-    MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SO_ERROR, SO_KEEPALIVE, SO_LINGER,
-    SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY, c_accept4, c_close, c_connect,
-    c_getsockname, c_getsockopt, c_recv, c_recvmsg, c_send, c_sendmsg, c_setsockopt, c_shutdown, c_socket, cmsghdr, errno,
-    iovec, linger, msghdr, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t,
+    MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SO_ERROR, SO_KEEPALIVE,
+    SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY, c_accept4, c_close,
+    c_connect, c_getsockname, c_getsockopt, c_recv, c_recvmsg, c_send, c_sendmsg, c_setsockopt, c_shutdown,
+    c_socket, cmsghdr, errno, iovec, linger, msghdr, sockaddr, sockaddr_in6, sockaddr_storage, socklen_t,
 )
 from nginy._fast.base.layout cimport message_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS

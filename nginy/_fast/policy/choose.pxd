@@ -14,7 +14,7 @@ cdef enum:                      # policy_kind_t
 cdef struct chooser_t:          # a worker's own memory of its choices; survives generations
     int64_t* current            # owned; smooth round robin credit by backend id
     uint32_t* cursor            # owned; by pool id
-    uint32_t* distrust_until_ms # owned; low 32 bits of the clock, by backend id; 0 = trusted
+    uint32_t* distrust_until_ms  # owned; low 32 bits of the clock, by backend id; 0 = trusted
     const uint32_t* in_flight   # borrowed from the board, by backend id
     uint64_t random             # state of random_next
     uint32_t phase              # where this worker's rounds begin

@@ -1,6 +1,6 @@
-"""Choose: the native policies. Tiers in order; within a tier weight, state, verdict, max_conns and suspicion are honoured by all."""
+"""Choose: the native policies. Tiers in order; weight, state, verdict, max_conns and suspicion are honoured by all."""
 
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport ENOMEM, ngy_load32
 from nginy._fast.base.layout cimport snap_backend_t, snap_pool_t, snap_tier_t
@@ -167,9 +167,9 @@ cdef int find_weight(look_t* look, uint64_t point) noexcept nogil:
 
 
 cdef int draw(chooser_t* c, look_t* look) noexcept nogil:
-    cdef uint32_t i
+    cdef uint32_t _turn
     cdef int at
-    for i in range(DRAWS):
+    for _turn in range(DRAWS):
         at = find_weight(look, random_next(&c.random) % look.tier.weight_sum)
         if may_take(c, look, &look.s.backends[at]):
             return at

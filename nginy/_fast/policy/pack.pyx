@@ -70,7 +70,9 @@ cdef uint64_t snapshot_size(const snapshot_parts_t* parts) noexcept nogil:
     return header_plan(parts, &h)
 
 
-cdef void write_ids(uint8_t* block, uint32_t off_at, uint32_t n_at, uint32_t off_rows, uint32_t n, uint32_t item_bytes) noexcept nogil:
+cdef void write_ids(
+    uint8_t* block, uint32_t off_at, uint32_t n_at, uint32_t off_rows, uint32_t n, uint32_t item_bytes
+) noexcept nogil:
     cdef uint32_t* at = <uint32_t*>(block + off_at)
     cdef uint32_t i
     for i in range(n_at):

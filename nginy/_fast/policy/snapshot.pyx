@@ -1,16 +1,14 @@
 """Snapshot: nothing of a block is believed before its seal, length, checksum and every index have been checked."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport F_GET_SEALS, F_SEAL_SHRINK, F_SEAL_WRITE, c_fcntl, c_fstat, c_stat
 from nginy._fast.base.layout cimport (
-    LAYOUT_VERSION, NO_INDEX, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_header_t, snap_listener_t, snap_pool_t,
-    snap_socket_t, snap_tier_t,
+    LAYOUT_VERSION, NO_INDEX, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_header_t, snap_listener_t,
+    snap_pool_t, snap_socket_t, snap_tier_t,
 )
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS, MAX_SOCKETS
-from nginy._fast.base.status cimport (
-    REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_HEADER, REFUSAL_MAP, REFUSAL_SEAL,
-)
+from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_HEADER, REFUSAL_MAP, REFUSAL_SEAL
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.region cimport region_close, region_map
 

@@ -43,8 +43,7 @@ def serve(worker: Driven, upstream: socket.socket, front: socket.socket, **chang
 
 
 def client(front: socket.socket) -> socket.socket:
-    sock = socket.create_connection(front.getsockname(), timeout=10)
-    return sock
+    return socket.create_connection(front.getsockname(), timeout=10)
 
 
 def assert_reset(front: socket.socket) -> int:

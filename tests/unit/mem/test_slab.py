@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from nginy._fast.testdoor import Buffers, Slab
 
 

@@ -2,7 +2,6 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from nginy._fast.testdoor import Wheel
 
 TICK_MS = 16

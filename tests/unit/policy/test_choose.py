@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nginy._fast.testdoor import Chooser
 
 from nginy._fast import door
-from nginy._fast.testdoor import Chooser
 
 from .rows import backend, block, pool
 
