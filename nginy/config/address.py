@@ -1,0 +1,147 @@
+"""Addresses as people write them, to one canonical text each. Pure: nothing is looked up or opened here."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from nginy.config.units import UnitError
+
+SUN_PATH_MAX_BYTES = 107
+# Workers put sockets of their own beside the control socket, with a suffix such as `.w63`.
+CONTROL_PATH_MAX_BYTES = SUN_PATH_MAX_BYTES - 7
+
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
+)
+_SYSTEMD_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,255}")
+_BACKEND_HINT = "write host:port, [v6]:port or unix:/path"
+_BIND_HINT = "write ip:port, :port, [v6]:port, unix:/path or systemd:name"
+
+
+def parse_backend(text: str) -> str:
+    """Canonical `host:port`, `[v6]:port` or `unix:/path` of a target. Errors: UnitError."""
+    if text.startswith("unix:"):
+        return _unix(text)
+    host, port = _split(text, _BACKEND_HINT)
+    if not host:
+        raise UnitError(f"{text!r} has no host", _BACKEND_HINT)
+    return _join(_literal(host, text) or _name(host, text), _port(port, text, least=1))
+
+
+def parse_bind(text: str) -> str:
+    """Canonical address to listen on; `:port` is all IPv4, port 0 asks the kernel. Errors: UnitError."""
+    if text.startswith("unix:"):
+        return _unix(text)
+    if text.startswith("systemd:"):
+        if not _SYSTEMD_NAME.fullmatch(text[8:]):
+            raise UnitError(
+                f"{text!r} does not name a socket", "write systemd:name, as in FileDescriptorName="
+            )
+        return text
+    host, port = _split(text, _BIND_HINT)
+    if host in ("", "*"):
+        if host:
+            raise UnitError(
+                f"{text!r} is not an address", f'write ":{port}" for all IPv4, "[::]:{port}" for all IPv6'
+            )
+        host = "0.0.0.0"
+    literal = _literal(host, text)
+    if literal is None:
+        hint = f"write 127.0.0.1:{port} or [::1]:{port}" if host == "localhost" else _BIND_HINT
+        raise UnitError(f"{text!r} names a host; listeners are bound to IP addresses", hint)
+    return _join(literal, _port(port, text, least=0))
+
+
+def parse_loopback(text: str) -> str:
+    """Canonical `ip:port` that only this machine can reach. Errors: UnitError."""
+    if text.startswith(("unix:", "systemd:")):
+        raise UnitError(f"{text!r} is not ip:port", "write 127.0.0.1:9901")
+    address = parse_bind(text)
+    host = address.rpartition(":")[0].strip("[]")
+    if not ipaddress.ip_address(host).is_loopback:
+        raise UnitError(
+            f"{text!r} can be reached from other machines; only loopback is allowed here",
+            "write 127.0.0.1:port or [::1]:port",
+        )
+    return address
+
+
+def parse_socket(text: str) -> str:
+    """Path of the control socket, `unix:` removed; may be relative. Errors: UnitError."""
+    path = text.removeprefix("unix:")
+    if not path or path.endswith("/"):
+        raise UnitError(f"{text!r} is not the path of a socket", "write a path such as /run/nginy.sock")
+    _check_path_length(path, CONTROL_PATH_MAX_BYTES)
+    return path
+
+
+def _unix(text: str) -> str:
+    path = text[5:]
+    if not path.startswith("/") or path.endswith("/"):
+        raise UnitError(f"{text!r} is not an absolute path", "write unix:/path/to/socket")
+    _check_path_length(path, SUN_PATH_MAX_BYTES)
+    return text
+
+
+def _check_path_length(path: str, max_bytes: int) -> None:
+    if len(path.encode()) > max_bytes:
+        raise UnitError(f"the path is longer than the {max_bytes} bytes that a unix socket can have here")
+
+
+def _split(text: str, hint: str) -> tuple[str, str]:
+    """Host (brackets removed from v6) and port as text; UnitError for anything that is not host:port."""
+    if "://" in text:
+        raise UnitError(
+            f"{text!r} is a URL; expected an address", f"write it without {text.split('://')[0]}://"
+        )
+    if text.startswith("/"):
+        raise UnitError(f"{text!r} is a path; expected an address", f"write unix:{text}")
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]:")
+        if not bracket:
+            raise UnitError(f"{text!r} is not an address", "write [v6]:port")
+        if ":" not in host:
+            raise UnitError(f"{text!r}: only IPv6 addresses stand in brackets", hint)
+        return host, port
+    host, colon, port = text.rpartition(":")
+    if ":" in host:
+        raise UnitError(
+            f"{text!r} is not an address", f'write IPv6 in brackets and quotes: "[{host}]:{port}"'
+        )
+    if not colon:
+        trouble = "has no host" if text.isdigit() else "has no port"
+        raise UnitError(f"{text!r} {trouble}", f'write ":{text}"' if text.isdigit() else f"write {text}:port")
+    return host, port
+
+
+def _port(text: str, whole: str, least: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise UnitError(f"{whole!r}: expected a port number after the last colon, got {text!r}")
+    if not least <= int(text) <= 65535:
+        raise UnitError(f"{whole!r}: a port is {least} to 65535, got {int(text)}")
+    return int(text)
+
+
+def _literal(host: str, whole: str) -> str | None:
+    """Canonical text of an IP address; None when host looks like a name."""
+    if "%" in host:
+        raise UnitError(f"{whole!r}: addresses with a zone (%) are not supported")
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        if ":" in host or re.fullmatch(r"[0-9.]+", host):
+            raise UnitError(f"{whole!r}: {host!r} is not an IP address") from None
+        return None
+
+
+def _name(host: str, whole: str) -> str:
+    name = host.lower()
+    if not _HOST.fullmatch(name):
+        hint = "" if name.isascii() else "write the xn-- form of the name"
+        raise UnitError(f"{whole!r}: {host!r} is not a host name", hint)
+    return name
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,123 @@
+"""What no single mapping can tell: references, binds that clash, backends that are given twice, sums.
+
+Works on what could be read, so that these problems show in the same pass as all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nginy.config.read import Cited, Met, Reader
+from nginy.config.tree import Mapping, Path, Problems
+from nginy.config.words import hint_for
+from nginy.model import BACKENDS_MAX, AdminHttp, Backend
+
+_WILDCARDS = frozenset(("0.0.0.0", "[::]"))
+
+
+def check_all(root: Mapping, reader: Reader) -> None:
+    """Note every problem between mappings. reader: has read the whole tree, root."""
+    _check_pool_names(root, reader)
+    _check_binds(reader)
+    _check_backends(reader.met, reader.problems)
+
+
+def _check_pool_names(root: Mapping, reader: Reader) -> None:
+    pools = root.entries.get("pools")
+    if not isinstance(pools, Mapping):
+        return
+    for cited in reader.cited:
+        if cited.kind == "pool" and cited.value not in pools.entries:
+            hint = hint_for("", cited.value, pools.entries) or _list_of("pools", list(pools.entries))
+            reader.problems.add(cited.place, cited.path, f"there is no pool {cited.value!r}", hint)
+
+
+def _list_of(what: str, names: list[str]) -> str:
+    return f"{what}: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+
+
+def _check_binds(reader: Reader) -> None:
+    """Each address once, and no address together with the wildcard of its family on the same port."""
+    taken: dict[tuple[str, str], list[Cited]] = {}
+    for cited in _binds(reader):
+        host, port = _host_and_port(cited.value)
+        if port == "0":
+            continue
+        others = taken.setdefault((_family(host), port), [])
+        for other in others:
+            if other.value == cited.value or {host, _host_and_port(other.value)[0]} & _WILDCARDS:
+                trouble = "is bound twice" if other.value == cited.value else f"overlaps with {other.value}"
+                message = f"{cited.value} {trouble}; the other one is at {other.place}"
+                reader.problems.add(cited.place, cited.path, message)
+                break
+        others.append(cited)
+
+
+def _host_and_port(address: str) -> tuple[str, str]:
+    if address.startswith(("unix:", "systemd:")):
+        return address, ""
+    host, _, port = address.rpartition(":")
+    return host, port
+
+
+def _family(host: str) -> str:
+    """Addresses clash only within one of these: paths and names each for itself, IPv4, IPv6."""
+    if host.startswith(("unix:", "systemd:")):
+        return host
+    return "v6" if host.startswith("[") else "v4"
+
+
+def _binds(reader: Reader) -> Iterator[Cited]:
+    for cited in reader.cited:
+        if cited.kind in ("bind", "loopback"):
+            yield cited
+        elif cited.kind == "socket":
+            yield replace(cited, value=f"unix:{cited.value}")
+    for met in reader.met:
+        if met.model is AdminHttp and isinstance(met.node, Mapping) and "bind" not in met.node.entries:
+            yield Cited("loopback", AdminHttp().bind, met.node.place, met.path)
+
+
+def _check_backends(met: list[Met], problems: Problems) -> None:
+    pools: dict[Path, list[Met]] = {}
+    for entry in met:
+        if entry.model is Backend:
+            pools.setdefault(entry.path[:-1], []).append(entry)
+    for path, backends in pools.items():
+        _check_addresses(backends, problems)
+        _check_tiers(backends, problems)
+        _check_weights(path, backends, problems)
+    count = sum(map(len, pools.values()))
+    if count > BACKENDS_MAX and len(pools) > 1:
+        place = next(iter(pools.values()))[0].place_of("address")
+        problems.add(place, ("pools",), f"{count} backends in all pools; at most {BACKENDS_MAX} are allowed")
+
+
+def _check_addresses(backends: list[Met], problems: Problems) -> None:
+    seen: dict[str, Met] = {}
+    for entry in backends:
+        address = entry.values.get("address")
+        first = entry if address is None else seen.setdefault(address, entry)
+        if first is not entry:
+            message = f"{address} is already in this pool, at {first.place_of('address')}"
+            problems.add(
+                entry.place_of("address"), entry.path_of("address"), message, "use weight for a larger share"
+            )
+
+
+def _check_tiers(backends: list[Met], problems: Problems) -> None:
+    """`backup` and `tier` that agree; those that do not are refused by the model."""
+    for entry in backends:
+        backup, tier = entry.values.get("backup"), entry.values.get("tier")
+        if isinstance(entry.node, Mapping) and tier is not None and backup is (tier > 0):
+            message = "give `backup` or `tier`, not both"
+            problems.add(
+                entry.node.keys["backup"], entry.path_of("backup"), message, "`backup: on` is `tier: 1`"
+            )
+
+
+def _check_weights(path: Path, backends: list[Met], problems: Problems) -> None:
+    if not any(entry.values.get("weight", 1) for entry in backends):
+        message = "every backend has weight 0: the pool could serve nobody"
+        problems.add(backends[0].place_of("weight"), path, message, "use `state: drain` to take backends out")

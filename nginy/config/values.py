@@ -1,0 +1,202 @@
+"""Scalars of the tree to values of the model, by shape. Pure; what cannot be read raises UnitError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from nginy.config import address
+from nginy.config.scalar import resolve_plain
+from nginy.config.shape import Shape
+from nginy.config.tree import Scalar, describe
+from nginy.config.units import UnitError, format_duration, format_size, parse_duration, parse_size
+from nginy.config.words import hint_for, is_later
+
+_STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
+_STATUS_CLASS = re.compile(r"([1-5])xx", re.IGNORECASE)
+_SWITCH = {"on": True, "off": False}
+
+
+def read_scalar(node: Scalar, shape: Shape, key: str) -> Any:
+    """The value of a scalar where this shape is expected. key: its name, for hints. Errors: UnitError."""
+    if shape.kind in _NUMBERS or shape.choices:
+        return _NUMBERS.get(shape.kind, _choice)(node, shape, key)
+    text = _text(node, shape.kind)
+    return _TEXTS[shape.kind](text)
+
+
+def show(value: Any, shape: Shape) -> str:
+    """A value of the model as people write it, for messages."""
+    if isinstance(value, (int, float)):
+        if shape.kind == "duration" and abs(value) < 1e12:
+            return format_duration(value)
+        if shape.kind == "size":
+            return format_size(int(value))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def expected(shape: Shape) -> str:
+    """What may stand here, in words: for `expected …`."""
+    words = _EXPECTED.get(shape.kind, "a text")
+    if shape.kind == "choice":
+        choices = [f"`{choice}`" for choice in shape.choices]
+        return choices[0] if len(choices) == 1 else "one of " + ", ".join(choices)
+    extra = [f"`{choice}`" for choice in shape.choices] + ["`off`"] * shape.off + ["`on`"] * shape.on
+    return " or ".join([words, *extra])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _wrong(node: Scalar, shape: Shape, hint: str = "") -> UnitError:
+    return UnitError(f"expected {expected(shape)}, got {describe(node)}", hint)
+
+
+def _number(node: Scalar, shape: Shape, key: str) -> Any:
+    value = node.value
+    if node.plain and value in shape.choices or isinstance(value, str) and value in shape.choices:
+        return value
+    if _is_number(value) and (shape.kind == "number" or isinstance(value, int)):
+        return float(value) if shape.kind == "number" else value  # type: ignore[arg-type]
+    hint = ""
+    if isinstance(value, str):
+        hint = hint_for(key, value, map(str, shape.choices))
+        if _is_number(resolve_plain(value)):
+            hint = (
+                "remove the quotes"
+                if not node.substituted
+                else "write ${…} without quotes, on a line of its own"
+            )
+        elif re.fullmatch(r"0[0-9]+", value):
+            hint = "a leading zero makes it a text"
+        elif value.endswith("%"):
+            hint = "write a share between 0 and 1"
+    raise _wrong(node, shape, hint)
+
+
+def _choice(node: Scalar, shape: Shape, key: str) -> Any:
+    for choice in shape.choices:
+        if type(node.value) is type(choice) and node.value == choice:
+            return choice
+    if isinstance(node.value, str):
+        if is_later(key, node.value):
+            raise UnitError(f"{node.value!r} is not in this version yet; expected {expected(shape)}")
+        raise _wrong(node, shape, hint_for(key, node.value, map(str, shape.choices)))
+    raise _wrong(node, shape)
+
+
+def _switch(node: Scalar, shape: Shape, key: str) -> bool:
+    if isinstance(node.value, bool):
+        return node.value
+    if isinstance(node.value, str) and node.value in _SWITCH:
+        return _SWITCH[node.value]
+    words = {"yes": "on", "y": "on", "enabled": "on", "no": "off", "n": "off", "disabled": "off"}
+    ours = words.get(str(node.value).lower(), str(node.value).lower())
+    raise _wrong(node, shape, f"write {ours}" if ours in _SWITCH else "")
+
+
+def _unit(parse: Callable[[Any], float]) -> Callable[[Scalar, Shape, str], float]:
+    def read(node: Scalar, shape: Shape, key: str) -> float:
+        if not (_is_number(node.value) or isinstance(node.value, str)):
+            raise _wrong(node, shape, "a number with a unit")
+        if (
+            shape.off
+            and isinstance(node.value, str)
+            and node.value.lower() in ("no", "none", "never", "disabled")
+        ):
+            raise _wrong(node, shape, "write off")
+        return parse(node.value)
+
+    return read
+
+
+def _text(node: Scalar, kind: str) -> str:
+    value = node.value
+    if kind == "status" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if kind == "output" and value is False:
+        return "off"
+    if not isinstance(value, str):
+        hint = f'write "{node.text}"' if _is_number(value) or isinstance(value, bool) else ""
+        if kind in ("bind", "loopback") and _is_number(value):
+            hint = f'write ":{value}"' if kind == "bind" else f"write 127.0.0.1:{value}"
+        raise UnitError(f"expected {_EXPECTED[kind]}, got {describe(node)}", hint)
+    if not value.isprintable():
+        raise UnitError(f"expected {_EXPECTED[kind]}, got a text with characters that cannot be printed")
+    return value
+
+
+def _output(text: str) -> str:
+    if text.lower() in ("", "on", "stderr", "none", "no", "yes"):
+        hint = "stderr carries nginy's own log" if text.lower() == "stderr" else ""
+        raise UnitError(f"expected {_EXPECTED['output']}, got {text!r}", hint)
+    return text
+
+
+def _status(text: str) -> str:
+    found = _STATUS.fullmatch(text)
+    if found is None:
+        short = _STATUS_CLASS.fullmatch(text)
+        hint = (
+            f"write {short[1]}00-{short[1]}99"
+            if short
+            else "write a code such as 204 or a range such as 200-299"
+        )
+        raise UnitError(f"expected {_EXPECTED['status']}, got {text!r}", hint)
+    if found[2] and found[2] < found[1]:
+        raise UnitError(f"the range {text!r} ends before it begins", f"write {found[2]}-{found[1]}")
+    return text
+
+
+def _pattern(pattern: str, kind: str, hint: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise UnitError(f"expected {_EXPECTED[kind]}, got {text!r}", hint)
+        return text
+
+    return read
+
+
+_EXPECTED = {
+    "integer": "a whole number",
+    "number": "a number",
+    "text": "a text",
+    "switch": "`on` or `off`",
+    "duration": "a duration such as 500ms, 5s or 1h30m",
+    "size": "a size such as 64KiB or 1MiB",
+    "address": "an address such as 10.0.0.1:8000",
+    "bind": "an address such as 127.0.0.1:8080 or :8080",
+    "loopback": "an address such as 127.0.0.1:9901",
+    "socket": "the path of a socket",
+    "pool": "the name of a pool",
+    "status": "a status code or a range of them",
+    "output": "`off`, `stdout` or the path of a file",
+    "http_path": "a path that begins with / and has no spaces",
+    "http_host": "a host name without spaces",
+    "list": "a list",
+    "names": "a mapping of names",
+    "mapping": "a mapping",
+    "union": "a mapping with `kind`",
+}
+_NUMBERS: dict[str, Callable[[Scalar, Shape, str], Any]] = {
+    "integer": _number,
+    "number": _number,
+    "choice": _choice,
+    "switch": _switch,
+    "duration": _unit(parse_duration),
+    "size": _unit(parse_size),
+}
+_TEXTS: dict[str, Callable[[str], Any]] = {
+    "text": str,
+    "address": address.parse_backend,
+    "bind": address.parse_bind,
+    "loopback": address.parse_loopback,
+    "socket": address.parse_socket,
+    "pool": str,
+    "status": _status,
+    "output": _output,
+    "http_path": _pattern(r"/[!-~]*", "http_path", "characters outside ASCII are written as %XX"),
+    "http_host": _pattern(r"[!-~]+", "http_host", ""),
+}
