@@ -1,0 +1,280 @@
+"""Workers that outlived their control: found by their rejoin sockets, and all that they keep for the next
+one.
+
+They hand back the board, the newest snapshot and every listening socket. Control's own notes in the snapshot
+say what these are: ids, binds, names, verdicts. So sessions, sockets and counters go on as if nothing had
+happened.
+"""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nginy._fast import door
+from nginy.control.channel import Message, close_all, receive
+from nginy.control.ids import Ids
+from nginy.control.listeners import Group, Member, adopted_group
+from nginy.control.plan import BindWish
+from nginy.control.rejoin import RejoinPaths
+from nginy.control.world import World
+from nginy.errors import StartError
+
+FORMAT = 1
+ANSWER_TIMEOUT_S = 2.0
+KILL_TIMEOUT_S = 1.0
+
+
+@dataclass(slots=True)
+class LeftWorker:
+    """A living worker that answered. Owns the socket and the descriptors until somebody takes them over."""
+
+    slot: int
+    pid: int
+    generation: int
+    sock: socket.socket
+    board_fd: int
+    snapshot_fd: int = -1
+    sockets: dict[int, int] = field(default_factory=dict)  # sock id to descriptor
+
+    def close(self) -> None:
+        """Let go: the worker goes on alone."""
+        self.sock.close()
+        close_all(fd for fd in (self.board_fd, self.snapshot_fd, *self.sockets.values()) if fd >= 0)
+        self.sockets, self.board_fd, self.snapshot_fd = {}, -1, -1
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What control writes into each snapshot for its successor. binds: key to (wish, slot of each member)."""
+
+    slots: int
+    started_s: float
+    ids: Ids
+    binds: Mapping[str, tuple[BindWish, tuple[int, ...]]]
+    answers: Mapping[str, list[str]]
+    down: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A whole nginy without control. The caller owns all of it."""
+
+    generation: int
+    notes: Notes
+    board_fd: int
+    groups: dict[str, Group]
+    workers: tuple[LeftWorker, ...]
+
+    def close(self) -> None:
+        """Let go of workers and sockets, but not of the board. Idempotent."""
+        for worker in self.workers:
+            worker.close()
+        for group in self.groups.values():
+            group.close()
+
+
+def write_notes(
+    world: World,
+    slots: int,
+    started_s: float,
+    answers: Mapping[str, Iterable[str]],
+    down: Iterable[tuple[str, str]],
+) -> bytes:
+    """The notes of one generation."""
+    notes = {
+        "format": FORMAT,
+        "slots": slots,
+        "started_s": started_s,
+        "ids": world.ids.to_meta(),
+        "binds": [
+            [list(astuple(group.wish)), [member.slot for member in group.members]] for group in world.groups.values()
+        ],
+        "answers": {host: list(addresses) for host, addresses in answers.items()},
+        "down": [list(place) for place in down],
+    }
+    return json.dumps(notes, separators=(",", ":")).encode()
+
+
+def read_notes(block: bytes) -> Notes:
+    """The notes in a snapshot.
+
+    Errors: ValueError for a block or notes that this build does not understand.
+    """
+    notes: dict[str, Any] = json.loads(door.snapshot_meta(block))
+    try:
+        if notes["format"] != FORMAT:
+            raise ValueError(f"its notes have format {notes['format']}, this build writes {FORMAT}")
+        binds = {}
+        for fields, slots in notes["binds"]:
+            wish = BindWish(*fields)
+            binds[wish.key] = (wish, tuple(int(slot) for slot in slots))
+        return Notes(
+            slots=int(notes["slots"]),
+            started_s=float(notes["started_s"]),
+            ids=Ids.empty().from_meta(notes["ids"]),
+            binds=binds,
+            answers=notes["answers"],
+            down=tuple((pool, address) for pool, address in notes["down"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its notes are incomplete ({error!r})") from error
+
+
+async def find_left(rejoin: RejoinPaths) -> Left | None:
+    """Look for workers that run without control; None: there are none, and stale files are removed.
+
+    Errors: StartError for workers that cannot be adopted; they go on as they were.
+    """
+    found = rejoin.found()
+    tries = [asyncio.to_thread(greet, slot, path) for slot, path in found.items()]
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+    workers = [answer for answer in answers if isinstance(answer, LeftWorker)]
+    try:
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        for slot in found.keys() - {worker.slot for worker in workers}:
+            rejoin.remove(slot)
+        if not any(worker.generation for worker in workers):
+            await asyncio.to_thread(_dismiss, workers, rejoin)
+            return None
+        return _take_over(workers)
+    except BaseException as error:
+        for worker in workers:
+            worker.close()
+        if isinstance(error, ValueError | OSError):
+            raise StartError(f"cannot adopt the workers that run: {error}; stop them first") from error
+        raise
+
+
+def greet(slot: int, path: Path) -> LeftWorker | None:
+    """Connect to one rejoin socket and hear the worker out; None: nobody lives there. Blocks up to
+    ANSWER_TIMEOUT_S.
+
+    Errors: ValueError, OSError for somebody who is not one of our workers.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    worker: LeftWorker | None = None
+    try:
+        sock.settimeout(ANSWER_TIMEOUT_S)
+        sock.connect(str(path))
+        worker = _meet(slot, sock, receive(sock))
+        while worker is not None and worker.generation and not _is_all(worker, receive(sock)):
+            pass
+    except (ConnectionError, FileNotFoundError, TimeoutError):
+        # dead, dying, or stuck: whoever is still there is found by its pid on the board
+        if worker is not None:
+            worker.close()
+        worker = None
+    except BaseException:
+        if worker is not None:
+            worker.close()
+        sock.close()
+        raise
+    if worker is None:
+        sock.close()
+    return worker
+
+
+def _meet(slot: int, sock: socket.socket, hello: Message | None) -> LeftWorker | None:
+    if hello is None:
+        return None
+    if hello.kind != door.MSG_HELLO or hello.a != slot or not hello.fds or len(hello.ids) != 1:
+        close_all(hello.fds)
+        raise ValueError(f"worker {slot} greets in an unknown way")
+    board_fd, snapshot_fd = hello.fds[0], hello.fds[1] if len(hello.fds) > 1 else -1
+    return LeftWorker(slot, hello.ids[0], hello.b, sock, board_fd, snapshot_fd)
+
+
+def _is_all(worker: LeftWorker, message: Message | None) -> bool:
+    if message is None:
+        raise ConnectionResetError("the worker ended")
+    worker.sockets.update(zip(message.ids, message.fds, strict=False))
+    return message.kind == door.MSG_READY
+
+
+def _dismiss(workers: list[LeftWorker], rejoin: RejoinPaths) -> None:
+    """Their control died before it gave them anything to serve: there is nothing to adopt."""
+    for worker in workers:
+        with suppress(OSError):
+            worker.sock.send(door.pack_message(door.MSG_STOP))
+    for worker in workers:
+        with suppress(OSError):
+            worker.sock.recv(1)
+        worker.close()
+        rejoin.remove(worker.slot)
+
+
+def _take_over(workers: list[LeftWorker]) -> Left:
+    newest = max(workers, key=lambda worker: worker.generation)
+    size_bytes = os.fstat(newest.snapshot_fd).st_size
+    block = os.pread(newest.snapshot_fd, size_bytes, 0)
+    generation = door.verify_snapshot(block)
+    notes = read_notes(block)
+    boards = {os.fstat(worker.board_fd).st_ino for worker in workers}
+    if len(boards) != 1 or any(worker.slot >= notes.slots for worker in workers):
+        raise ValueError("they do not belong together")
+    groups = _take_groups(notes, workers)
+    board_fd = os.dup(newest.board_fd)
+    for worker in workers:
+        close_all(fd for fd in (worker.board_fd, worker.snapshot_fd) if fd >= 0)
+        worker.board_fd = worker.snapshot_fd = -1
+    return Left(generation, notes, board_fd, groups, tuple(workers))
+
+
+def _take_groups(notes: Notes, workers: list[LeftWorker]) -> dict[str, Group]:
+    """One copy of each socket that the notes know; other copies are closed, who holds what stays known."""
+    pool: dict[int, int] = {}
+    for worker in workers:
+        for sock_id, fd in worker.sockets.items():
+            pool.setdefault(sock_id, fd)
+    missing = [name for name, sock_id in notes.ids.sockets.live.items() if sock_id not in pool]
+    if missing:
+        raise ValueError(f"they do not hold all sockets (missing: {missing})")
+    groups = {}
+    taken = set()
+    for key, (wish, slots) in notes.binds.items():
+        fds = [pool[notes.ids.sockets[key, place]] for place in range(len(slots))]
+        taken.update(fds)
+        members = [Member(slot, socket.socket(fileno=fd)) for slot, fd in zip(slots, fds, strict=True)]
+        groups[key] = adopted_group(wish, members)
+    for worker in workers:
+        close_all(fd for fd in worker.sockets.values() if fd not in taken)
+        worker.sockets = dict.fromkeys(worker.sockets, -1)
+    return groups
+
+
+def bury(board: door.Board, board_fd: int, slot: int) -> int:
+    """Make sure that the worker of a slot that did not answer is dead, and fold its row. -> sessions lost.
+
+    Blocks up to KILL_TIMEOUT_S. A worker that is stuck can be reached by nobody any more, so it is killed.
+    """
+    pid = board.worker(slot)["pid"]
+    with suppress(OSError):
+        fd = os.pidfd_open(pid)
+        try:
+            # the number may belong to somebody else by now: only our worker has this board
+            if _holds(pid, os.fstat(board_fd)):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+                select.select([fd], [], [], KILL_TIMEOUT_S)
+        finally:
+            os.close(fd)
+    return board.fold(slot)
+
+
+def _holds(pid: int, wanted: os.stat_result) -> bool:
+    folder = f"/proc/{pid}/fd"
+    for fd in os.listdir(folder):
+        with suppress(OSError):
+            found = os.stat(f"{folder}/{fd}")
+            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return True
+    return False

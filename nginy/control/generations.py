@@ -1,0 +1,152 @@
+"""The world as it is published now, and the only two ways to change it: a new configuration, new addresses.
+
+Nothing that can fail touches what runs: sockets are bound and the block is built before the first worker
+hears of it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from nginy._fast import door
+from nginy.backend.registry import BackendKey, Resolved
+from nginy.backend.snapshot import build_snapshot
+from nginy.control.channel import Publication
+from nginy.control.listeners import Group, inodes_of, open_group
+from nginy.control.plan import BindPlan, plan_binds, wanted_binds
+from nginy.control.publish import Publisher
+from nginy.control.world import IdBook, World
+from nginy.model import Config
+
+
+class Generations:
+    """Owns the world's sockets and the snapshot. Loop's thread only.
+
+    verdicts(resolved): what to say about each backend.   notes(world): control's own notes for the block.
+    deliver(publication): send it to the workers.   inherited: descriptors of socket activation by name.
+    """
+
+    def __init__(
+        self,
+        board: door.Board,
+        world: World,
+        generation: int,
+        *,
+        verdicts: Callable[[Resolved], Mapping[BackendKey, str]],
+        notes: Callable[[World], bytes],
+        deliver: Callable[[Publication], None],
+        on_trouble: Callable[[Exception], None],
+        inherited: Mapping[str, Sequence[int]],
+    ) -> None:
+        """world, generation: what is adopted; empty and 0 for a fresh start."""
+        self.world = world
+        self._book = IdBook(board)
+        self._slots = board.slots
+        self._verdicts = verdicts
+        self._notes = notes
+        self._inherited = inherited
+        self._publisher = Publisher(self._build, deliver, on_trouble, generation)
+        self._closing: list[tuple[int, Group]] = []  # (first generation without it, removed sockets)
+
+    @property
+    def number(self) -> int:
+        return self._publisher.generation
+
+    @property
+    def current(self) -> Publication | None:
+        return self._publisher.current
+
+    def change(self, config: Config, resolved: Resolved, adopted_by_all: int) -> int:
+        """Make this configuration the next generation and publish it now. -> its number.
+
+        Errors: StartError for a bind that fails, NginyError, ValueError; everything is as before then.
+        """
+        before = self.world
+        wishes = wanted_binds(config)
+        plan = plan_binds({key: group.wish for key, group in before.groups.items()}, wishes)
+        opened = self._open(plan)
+        groups = {wish.key: opened.get(wish.key) or replace(before.groups[wish.key], wish=wish) for wish in wishes}
+        try:
+            wanted = World(config, resolved, before.ids, groups)
+            self.world = self._book.assign(wanted, self.number + 1, adopted_by_all)
+            self._publisher.publish()
+        except BaseException:
+            self.world = before
+            _drop(opened.values())
+            raise
+        self._settle(before, plan)
+        return self.number
+
+    def revert(self, before: World) -> int:
+        """Workers refused the current world: publish an earlier one again, whose sockets are still open."""
+        refused, self.world = self.world, before
+        self._publisher.publish()
+        kept = set(before.groups)
+        self._closing = [(gen, group) for gen, group in self._closing if group.wish.key not in kept]
+        self._closing += [(self.number, group) for key, group in refused.groups.items() if key not in kept]
+        return self.number
+
+    def readdress(self, resolved: Resolved, adopted_by_all: int) -> None:
+        """Names have other addresses: publish soon. Errors: NginyError when ids are used up."""
+        moved = replace(self.world, resolved=resolved)
+        self.world = self._book.assign(moved, self.number + 1, adopted_by_all)
+        self._publisher.publish_soon()
+
+    def publish_soon(self) -> None:
+        """Something that the block is built from has changed."""
+        self._publisher.publish_soon()
+
+    def sweep(self, adopted_by_all: int) -> None:
+        """Close removed sockets that no worker serves any more."""
+        for gen, group in self._closing:
+            if gen <= adopted_by_all:
+                group.close()
+        self._closing = [(gen, group) for gen, group in self._closing if gen > adopted_by_all]
+
+    def close(self, *, is_end: bool) -> None:
+        """Close control's copies of everything. is_end: nobody serves them any more, so files go as well."""
+        self._publisher.close()
+        for group in [*self.world.groups.values(), *(group for _, group in self._closing)]:
+            if is_end:
+                group.unlink()
+            group.close()
+        self._closing = []
+
+    def _open(self, plan: BindPlan) -> dict[str, Group]:
+        own = inodes_of([*self.world.groups.values(), *(group for _, group in self._closing)]) if plan.open else set()
+        opened: dict[str, Group] = {}
+        try:
+            for wish in plan.open:
+                opened[wish.key] = open_group(wish, self._slots, door.SHARED_SLOT, self._inherited, own)
+        except BaseException:
+            _drop(opened.values())
+            raise
+        return opened
+
+    def _settle(self, before: World, plan: BindPlan) -> None:
+        for wish in plan.retune:
+            before.groups[wish.key].tune(wish)
+        for key in plan.close:
+            group = before.groups[key]
+            # at once: a client that comes now must not queue where nobody looks any more
+            group.unlink()
+            self._closing.append((self.number, group))
+
+    def _build(self, generation: int) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+        world = self.world
+        sockets = world.sockets()
+        block = build_snapshot(
+            generation,
+            world.config,
+            world.ids,
+            world.resolved,
+            self._verdicts(world.resolved),
+            [row for row, _ in sockets],
+            meta=self._notes(world),
+        )
+        return block, tuple((row.sock_id, fd) for row, fd in sockets)
+
+
+def _drop(groups: Iterable[Group]) -> None:
+    for group in groups:
+        group.unlink()
+        group.close()

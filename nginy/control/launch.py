@@ -1,0 +1,174 @@
+"""From a configuration to workers that serve it: a fresh start, or workers that an earlier control has left.
+
+Whatever fails on the way, everything taken so far is given back in the opposite order.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from nginy._fast import door
+from nginy.backend.events import EventLog
+from nginy.backend.registry import Resolved
+from nginy.control import limits
+from nginy.control.adopt import Left, bury, find_left, write_notes
+from nginy.control.generations import Generations
+from nginy.control.health import Health
+from nginy.control.ids import Ids
+from nginy.control.plan import wanted_binds
+from nginy.control.rejoin import RejoinPaths
+from nginy.control.seats import Seat
+from nginy.control.spawn import Spawner, SpawnKind
+from nginy.control.workers import Crew
+from nginy.control.world import World
+from nginy.model import Config
+
+ADOPT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be launched. on_death(seat): a worker has died unasked; its counters are folded already."""
+
+    config: Config
+    spawn: SpawnKind
+    rejoin: RejoinPaths | None
+    inherited: Mapping[str, Sequence[int]]
+    log: EventLog
+    on_death: Callable[[Seat], None]
+
+
+@dataclass(slots=True)
+class Parts:
+    """A running nginy.
+
+    room: sessions that the descriptors of all workers suffice for; limit: of each process.
+    """
+
+    board: door.Board
+    health: Health
+    crew: Crew
+    generations: Generations
+    started_s: float
+    is_adopted: bool
+    limit: int
+    room: int
+
+    def publish(self, config: Config, resolved: Resolved) -> int:
+        """Make this configuration the current generation, and keep its backends fresh.
+
+        Errors: Generations.change.
+        """
+        number = self.generations.change(config, resolved, self.crew.adopted_by_all())
+        self.health.follow(config)
+        self.health.check(config, resolved)
+        return number
+
+    def readdress(self) -> None:
+        """The resolver has found other addresses."""
+        self.generations.readdress(self.health.resolved, self.crew.adopted_by_all())
+        self.health.check(self.generations.world.config, self.health.resolved)
+
+    def sweep(self) -> None:
+        self.generations.sweep(self.crew.adopted_by_all())
+
+
+async def launch(order: Order, now_s: float) -> Parts:
+    """Everything running and adopted by the workers. now_s: wall clock.
+
+    Errors: ConfigError for a name without an address; StartError for what this machine refuses. Adopted
+    workers go on alone then, others are gone.
+    """
+    async with AsyncExitStack() as undo:
+        left = await find_left(order.rejoin) if order.rejoin is not None else None
+        if left is not None:
+            undo.callback(left.close)
+        board_fd, board = _open_board(order.config, left)
+        undo.callback(board.close)
+        parts: Parts
+        health = Health(
+            lambda: parts.generations.publish_soon(),
+            lambda _: parts.readdress(),
+            order.log,
+            left.notes.answers if left is not None else None,
+        )
+        undo.push_async_callback(health.stop)
+        resolved = await health.resolve(order.config)
+        spawner, limit, room = _make_spawner(order, board, board_fd)
+        crew = Crew(spawner, board, order.log.event, lambda: parts.generations.current, order.on_death)
+        started_s = left.notes.started_s if left is not None else now_s
+        generations = _make_generations(order, board, health, crew, left, started_s)
+        undo.callback(lambda: generations.close(is_end=left is None))
+        parts = Parts(board, health, crew, generations, started_s, left is not None, limit, room)
+        undo.push_async_callback(_abandon, crew, order.rejoin)
+        if left is not None:
+            await _adopt(order, parts, left)
+        parts.publish(order.config, resolved)
+        if left is None:
+            await crew.start()
+        crew.replace_dead()
+        await crew.wait_adopted(generations.number, ADOPT_TIMEOUT_S)
+        undo.pop_all()
+    return parts
+
+
+def _open_board(config: Config, left: Left | None) -> tuple[int, door.Board]:
+    slots = left.notes.slots if left is not None else limits.count_workers(config)
+    fd = left.board_fd if left is not None else door.board_create(slots)
+    return fd, door.Board(fd, slots)
+
+
+def _make_spawner(order: Order, board: door.Board, board_fd: int) -> tuple[Spawner, int, int]:
+    limit = limits.raise_descriptor_limit()
+    n_sockets = sum(board.slots if wish.kind == "tcp" else 1 for wish in wanted_binds(order.config))
+    sessions_max = limits.choose_sessions(order.config, limit, board.slots, n_sockets, order.spawn)
+    room = limits.room_for_sessions(limit, board.slots, n_sockets, order.spawn) * board.slots
+    worker = limits.worker_order(order.config, sessions_max, order.spawn)
+    return Spawner(order.spawn, worker, board_fd, order.rejoin), limit, room
+
+
+def _make_generations(
+    order: Order, board: door.Board, health: Health, crew: Crew, left: Left | None, started_s: float
+) -> Generations:
+    def notes(world: World) -> bytes:
+        verdicts = health.verdicts(world.resolved)
+        down = [(key.pool, key.address) for key, verdict in verdicts.items() if verdict == "down"]
+        return write_notes(world, board.slots, started_s, health.answers, down)
+
+    ids, groups = (left.notes.ids, left.groups) if left is not None else (Ids.empty(), {})
+    return Generations(
+        board,
+        World(order.config, {}, ids, groups),
+        left.generation if left is not None else 0,
+        verdicts=health.verdicts,
+        notes=notes,
+        deliver=crew.offer,
+        on_trouble=lambda error: order.log.event("publish_failed", "error", reason=str(error)),
+        inherited=order.inherited,
+    )
+
+
+async def _adopt(order: Order, parts: Parts, left: Left) -> None:
+    """Take the living workers over; make sure that the others are dead."""
+    parts.health.inherit(left.notes.down)
+    living = set()
+    for worker in left.workers:
+        try:
+            parts.crew.adopt(worker.slot, worker.sock, worker.pid, worker.generation, worker.sockets)
+            living.add(worker.slot)
+        except OSError:
+            worker.close()  # ended between its greeting and now
+    for slot in set(range(parts.board.slots)) - living:
+        lost = await asyncio.to_thread(bury, parts.board, left.board_fd, slot)
+        order.log.event("worker_died", "warning", slot=slot, status="unknown status", sessions_lost=lost)
+    order.log.event("adopted", workers=sorted(living), generation=left.generation)
+    wanted = limits.count_workers(order.config)
+    if wanted != parts.board.slots:
+        order.log.event("workers_kept", "warning", workers=parts.board.slots, wanted=wanted)
+
+
+async def _abandon(crew: Crew, rejoin: RejoinPaths | None) -> None:
+    await crew.abandon()
+    if rejoin is not None:
+        rejoin.remove_bound()

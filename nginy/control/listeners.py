@@ -1,0 +1,273 @@
+"""Listening sockets: bound by control, one per worker slot, never closed while somebody may queue on them."""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from nginy.backend.address import join_address
+from nginy.control.holder import tcp_holder, tcp_inodes, unix_holder
+from nginy.control.plan import BindWish
+from nginy.errors import StartError
+
+STALE_CHECK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One socket of a group. slot: the worker that serves it, or SHARED_SLOT. The group owns the socket."""
+
+    slot: int
+    sock: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All sockets of one bind address. address: the real one.
+
+    node: (device, inode) of a unix socket's file.
+    """
+
+    wish: BindWish
+    address: str
+    members: tuple[Member, ...]
+    node: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """Close control's copies. The file of a unix socket stays: workers may still serve it."""
+        for member in self.members:
+            member.sock.close()
+
+    def unlink(self) -> None:
+        """Remove the file of a unix socket, unless somebody else has put another in its place."""
+        if self.node is not None and _node(self.wish.target) == self.node:
+            with suppress(OSError):
+                os.unlink(self.wish.target)
+
+    def tune(self, wish: BindWish) -> None:
+        """Bring changed options into force; the kernel takes a new backlog on a living socket."""
+        for member in self.members:
+            if wish.backlog != self.wish.backlog and wish.kind != "systemd":
+                member.sock.listen(wish.backlog)
+            if wish.kind == "tcp" and wish.keepalive_s != self.wish.keepalive_s:
+                _set_keepalive(member.sock, wish.keepalive_s)
+
+
+def open_group(
+    wish: BindWish,
+    slots: int,
+    shared_slot: int,
+    inherited: Mapping[str, Sequence[int]],
+    own_inodes: Collection[int] = (),
+) -> Group:
+    """Bind one address for `slots` workers.
+
+    inherited: descriptors of socket activation by name.   own_inodes: sockets of ours that may overlap it.
+    Errors: StartError that says why and, when the address is taken, by whom. Nothing stays open then.
+    """
+    try:
+        if wish.kind == "tcp":
+            return _open_tcp(wish, slots, own_inodes)
+        if wish.kind == "unix":
+            return _open_unix(wish, shared_slot)
+        return _open_inherited(wish, shared_slot, inherited)
+    except OSError as error:
+        raise StartError(f"listener {wish.listener}: {_explain(wish, error)}") from error
+
+
+def _open_tcp(wish: BindWish, slots: int, own_inodes: Collection[int]) -> Group:
+    family, address = _resolve(wish)
+    if wish.port:
+        _probe(family, address, own_inodes)
+    members: list[Member] = []
+    try:
+        for slot in range(slots):
+            sock = _tcp_socket(family, wish)
+            members.append(Member(slot, sock))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            # the kernel never shares a port that it picks itself, so the first of a group needs no probe
+            sock.bind(address)
+            address = sock.getsockname()
+        for member in members:
+            member.sock.listen(wish.backlog)
+    except BaseException:
+        for member in members:
+            member.sock.close()
+        raise
+    return Group(wish, join_address(address[0], address[1]), tuple(members))
+
+
+def _resolve(wish: BindWish) -> tuple[int, tuple[str, int]]:
+    try:
+        found = socket.getaddrinfo(wish.target, wish.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise OSError(errno.EADDRNOTAVAIL, f"{wish.target}: {error.strerror}") from error
+    family, _, _, _, address = found[0]
+    return family, address  # type: ignore[return-value]
+
+
+def _tcp_socket(family: int, wish: BindWish) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    # accepted sockets inherit these: set once here, not per session
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _set_keepalive(sock, wish.keepalive_s)
+    return sock
+
+
+def _set_keepalive(sock: socket.socket, keepalive_s: int) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if keepalive_s else 0)
+    if keepalive_s:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
+
+
+def _probe(family: int, address: tuple[str, int], own_inodes: Collection[int]) -> None:
+    """Bind once without SO_REUSEPORT: with it, another nginy of this user would share the port unnoticed."""
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            sock.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            in_the_way = {inode for inode, _ in tcp_inodes(family, address[0], address[1])}
+            # from a wildcard to one address and back: only sockets that this reload replaces
+            if not in_the_way or not in_the_way <= set(own_inodes):
+                raise
+
+
+def _open_unix(wish: BindWish, shared_slot: int) -> Group:
+    path = wish.target
+    _clear_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.bind(path)
+        sock.listen(wish.backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return Group(wish, f"unix:{path}", (Member(shared_slot, sock),), _node(path))
+
+
+def _clear_stale(path: str) -> None:
+    """Remove the file of a socket that nobody serves.
+
+    Errors: OSError EADDRINUSE when somebody does, EEXIST for other files.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError(errno.EEXIST, "the file exists and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(STALE_CHECK_S)
+        try:
+            sock.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except PermissionError:
+            raise
+        except OSError:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from None
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _open_inherited(wish: BindWish, shared_slot: int, inherited: Mapping[str, Sequence[int]]) -> Group:
+    fds = inherited.get(wish.target, ())
+    if not fds:
+        names = ", ".join(sorted(inherited)) or "none"
+        raise StartError(
+            f"listener {wish.listener}: no socket named {wish.target!r} was passed (passed: {names}); "
+            "name it with FileDescriptorName= in the .socket unit"
+        )
+    members: list[Member] = []
+    try:
+        for fd in fds:
+            members.append(Member(shared_slot, socket.socket(fileno=os.dup(fd))))
+        for member in members:
+            _check_inherited(wish, member.sock)
+    except BaseException:
+        for member in members:
+            member.sock.close()
+        raise
+    return Group(wish, ", ".join(real_address(member.sock) for member in members), tuple(members))
+
+
+def _check_inherited(wish: BindWish, sock: socket.socket) -> None:
+    is_stream = sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
+    if not is_stream or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise StartError(f"listener {wish.listener}: socket {wish.target!r} is not a listening stream socket")
+    sock.setblocking(False)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_keepalive(sock, wish.keepalive_s)
+
+
+def real_address(sock: socket.socket) -> str:
+    """Where a listening socket really is."""
+    name = sock.getsockname()
+    return f"unix:{name}" if isinstance(name, str) else join_address(name[0], name[1])
+
+
+def adopted_group(wish: BindWish, members: Sequence[Member]) -> Group:
+    """A group made of sockets that living workers handed back."""
+    node = _node(wish.target) if wish.kind == "unix" else None
+    first = members[0].sock
+    address = f"unix:{wish.target}" if wish.kind == "unix" else real_address(first)
+    return Group(wish, address, tuple(members), node)
+
+
+def inodes_of(groups: Collection[Group]) -> set[int]:
+    """The kernel's numbers of all sockets of these groups."""
+    return {os.fstat(member.sock.fileno()).st_ino for group in groups for member in group.members}
+
+
+def _node(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _explain(wish: BindWish, error: OSError) -> str:
+    where = wish.text
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is taken by {_taken_by(wish)}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"no right to bind {where}: {_right(wish)}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"cannot bind {where}: this machine has no such address ({error.strerror})"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"cannot bind {where}: out of descriptors; raise the limit (ulimit -n, LimitNOFILE=)"
+    return f"cannot bind {where}: {error.strerror or error}"
+
+
+def _right(wish: BindWish) -> str:
+    if wish.kind == "unix":
+        return f"the folder {Path(wish.target).parent} is not writable for this user"
+    if wish.port < 1024:
+        return (
+            f"port {wish.port} is privileged; start as root (runtime.user drops the right again), "
+            "give CAP_NET_BIND_SERVICE, or use a port from 1024 up"
+        )
+    return "refused by the system's policy"
+
+
+def _taken_by(wish: BindWish) -> str:
+    if wish.kind == "unix":
+        holder = unix_holder(wish.target)
+    else:
+        family, address = _resolve(wish)
+        holder = tcp_holder(family, address[0], wish.port)
+    return str(holder) if holder is not None else "another process (it cannot be seen from here)"

@@ -1,0 +1,74 @@
+"""What a configuration wants bound, and what that means for the sockets that are open now. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from nginy.backend.address import split_address
+
+if TYPE_CHECKING:
+    from nginy.model import Config
+
+BindKind = Literal["tcp", "unix", "systemd"]
+
+
+@dataclass(frozen=True, slots=True)
+class BindWish:
+    """One bind address of one listener.
+
+    key: identity across reloads: the same key keeps its sockets, whichever listener it now belongs to.
+    target: host for tcp, path for unix, the name in LISTEN_FDNAMES for systemd.   keepalive_s: 0 = off.
+    """
+
+    key: str
+    listener: str
+    text: str
+    kind: BindKind
+    target: str
+    port: int
+    backlog: int
+    keepalive_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class BindPlan:
+    """What to do with each key. `retune`: open already, but its listener or its options changed."""
+
+    open: tuple[BindWish, ...]
+    keep: tuple[str, ...]
+    retune: tuple[BindWish, ...]
+    close: tuple[str, ...]
+
+
+def wanted_binds(config: "Config") -> list[BindWish]:
+    """Every bind of every listener, in the order of the configuration."""
+    wishes = []
+    for name, listener in config.listeners.items():
+        keepalive_s = 0 if not listener.keepalive else max(1, round(listener.keepalive))
+        for nth, text in enumerate(listener.bind):
+            kind, target, port = split_bind(text)
+            # the kernel picks the port anew for each, so only the place in the configuration tells them apart
+            key = f"{name}#{nth}={text}" if kind == "tcp" and port == 0 else text
+            wishes.append(BindWish(key, name, text, kind, target, port, listener.backlog, keepalive_s))
+    return wishes
+
+
+def split_bind(text: str) -> tuple[BindKind, str, int]:
+    """Errors: ValueError for a bind that is none of ip:port, [v6]:port, unix:/path, systemd:name."""
+    if text.startswith("systemd:"):
+        return "systemd", text.removeprefix("systemd:"), 0
+    place = split_address(text)
+    if place.path:
+        return "unix", place.path, 0
+    return "tcp", place.host, place.port
+
+
+def plan_binds(held: Mapping[str, BindWish], wishes: Iterable[BindWish]) -> BindPlan:
+    """Compare the wishes that the open sockets serve (by key) with the new ones."""
+    wanted = {wish.key: wish for wish in wishes}
+    return BindPlan(
+        open=tuple(wish for key, wish in wanted.items() if key not in held),
+        keep=tuple(key for key, wish in wanted.items() if held.get(key) == wish),
+        retune=tuple(wish for key, wish in wanted.items() if key in held and held[key] != wish),
+        close=tuple(key for key in held if key not in wanted),
+    )

@@ -1,0 +1,142 @@
+"""The picture that status and metrics show: taken at one instant, safe to read from any thread."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nginy._fast import door
+from nginy.backend.registry import ResolvedBackend
+from nginy.control.health import Health
+from nginy.control.seats import Seat
+from nginy.control.world import World
+
+Counters = Mapping[str, Any]
+"""One row of the board, summed as its view says; see the door's stub for the fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """sessions: live ones, by the slab's own count."""
+
+    slot: int
+    pid: int
+    state: str
+    adopted_gen: int
+    sessions: int
+    deaths: int
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerView:
+    """bind: where it really is. Counters over all workers, dead ones included."""
+
+    id: int
+    name: str
+    bind: tuple[str, ...]
+    pool: str
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class BackendView:
+    """address: as configured.   resolved: the literal one.   last_check: text of the latest check, if any."""
+
+    id: int
+    address: str
+    resolved: str
+    weight: int
+    tier: int
+    state: str
+    verdict: str
+    last_check: str | None
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    id: int
+    name: str
+    policy: str
+    backends: tuple[BackendView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """started_s: wall clock."""
+
+    state: str
+    generation: int
+    started_s: float
+    uptime_s: float
+    workers: tuple[WorkerView, ...]
+    listeners: tuple[ListenerView, ...]
+    pools: tuple[PoolView, ...]
+
+
+def take_view(
+    state: str,
+    generation: int,
+    started_s: float,
+    world: World,
+    seats: list[Seat],
+    board: door.Board,
+    health: Health,
+) -> View:
+    """Loop's thread only. Errors: ValueError once the board is closed."""
+    return View(
+        state=state,
+        generation=generation,
+        started_s=started_s,
+        uptime_s=max(0.0, time.time() - started_s),
+        workers=tuple(_worker_view(seat, board) for seat in seats),
+        listeners=_listener_views(world, board),
+        pools=_pool_views(world, board, health),
+    )
+
+
+def _worker_view(seat: Seat, board: door.Board) -> WorkerView:
+    counters = board.worker(seat.slot)
+    return WorkerView(
+        slot=seat.slot,
+        pid=seat.pid,
+        state=seat.state,
+        adopted_gen=seat.adopted_gen,
+        sessions=counters["live"],
+        deaths=seat.deaths,
+        counters=counters,
+    )
+
+
+def _listener_views(world: World, board: door.Board) -> tuple[ListenerView, ...]:
+    addresses = world.addresses
+    views = []
+    for name, listener in world.config.listeners.items():
+        number = world.ids.listener(name)
+        views.append(ListenerView(number, name, tuple(addresses[name]), listener.pool, board.listener(number)))
+    return tuple(views)
+
+
+def _pool_views(world: World, board: door.Board, health: Health) -> tuple[PoolView, ...]:
+    views = []
+    for name, pool in world.config.pools.items():
+        backends = tuple(_backend_view(entry, world, board, health) for entry in world.resolved[name])
+        views.append(PoolView(world.ids.pool(name), name, pool.policy.kind, backends))
+    return tuple(views)
+
+
+def _backend_view(entry: ResolvedBackend, world: World, board: door.Board, health: Health) -> BackendView:
+    number = world.ids.backend(entry.pool, entry.address)
+    last = health.last_check(entry.key)
+    return BackendView(
+        id=number,
+        address=entry.key.name,
+        resolved=entry.address,
+        weight=entry.weight,
+        tier=entry.tier,
+        state=entry.state,
+        verdict=health.verdict(entry.key),
+        last_check=last.text if last is not None else None,
+        counters=board.backend(number),
+    )

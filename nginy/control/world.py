@@ -1,0 +1,93 @@
+"""All that one generation stands for, as one value: a change makes the next or leaves this one alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nginy._fast import door
+from nginy.backend.registry import Resolved
+from nginy.backend.snapshot import SocketRow
+from nginy.control.ids import Ids, IdSpace, Reusable
+from nginy.control.listeners import Group
+from nginy.control.plan import wanted_binds
+from nginy.model import Config
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """groups: bind key to its sockets, owned by control for as long as any world lists them."""
+
+    config: Config
+    resolved: Resolved
+    ids: Ids
+    groups: Mapping[str, Group] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> dict[str, list[str]]:
+        """Where each listener really is, in the order of its binds."""
+        found: dict[str, list[str]] = {name: [] for name in self.config.listeners}
+        for wish in wanted_binds(self.config):
+            if wish.key in self.groups:
+                found[wish.listener].append(self.groups[wish.key].address)
+        return found
+
+    def sockets(self) -> list[tuple[SocketRow, int]]:
+        """Each socket as the snapshot lists it, and its descriptor."""
+        rows = []
+        for key, group in self.groups.items():
+            listener = self.ids.listener(group.wish.listener)
+            for place, member in enumerate(group.members):
+                row = SocketRow(self.ids.sockets[key, place], listener, member.slot)
+                rows.append((row, member.sock.fileno()))
+        return rows
+
+
+def socket_names(groups: Mapping[str, Group]) -> list[tuple[str, int]]:
+    """What socket ids are given to: a place in a group.
+
+    A group that moves to another listener keeps its ids.
+    """
+    return [(key, place) for key, group in groups.items() for place in range(len(group.members))]
+
+
+class IdBook:
+    """Gives ids to worlds, and sees to it that nobody inherits another one's counters."""
+
+    def __init__(self, board: door.Board) -> None:
+        self._board = board
+
+    def assign(self, world: World, gen: int, adopted_by_all: int) -> World:
+        """The same world with an id for each of its names.
+
+        gen: the first generation that will show it.   adopted_by_all: what every living worker has by now.
+        Errors: NginyError when a kind of id is used up.
+        """
+
+        def is_past(_: int, retired_gen: int) -> bool:
+            return retired_gen <= adopted_by_all
+
+        def is_idle_listener(number: int, retired_gen: int) -> bool:
+            return is_past(number, retired_gen) and self._board.sessions(number) == 0
+
+        def is_idle_backend(number: int, retired_gen: int) -> bool:
+            return is_past(number, retired_gen) and self._board.in_flight(number) == 0
+
+        config, ids = world.config, world.ids
+        backends = [(entry.pool, entry.address) for entries in world.resolved.values() for entry in entries]
+        return replace(
+            world,
+            ids=Ids(
+                listeners=self._space(ids.listeners, list(config.listeners), gen, is_idle_listener),
+                pools=self._space(ids.pools, list(config.pools), gen, is_past),
+                backends=self._space(ids.backends, backends, gen, is_idle_backend),
+                sockets=self._space(ids.sockets, socket_names(world.groups), gen, is_past),
+            ),
+        )
+
+    def _space(self, space: IdSpace, names: Sequence[object], gen: int, is_reusable: Reusable) -> IdSpace:
+        fresh, reused = space.assigned(names, gen, is_reusable)
+        for number in reused:
+            if space.kind == "listeners":
+                self._board.forget_listener(number)
+            elif space.kind == "backends":
+                self._board.forget_backend(number)
+        return fresh

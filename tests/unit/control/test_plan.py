@@ -1,0 +1,74 @@
+"""Plan: which sockets stay, come and go."""
+
+import pytest
+
+from nginy.config import parse_config
+from nginy.control.plan import BindWish, plan_binds, split_bind, wanted_binds
+
+
+def wishes(**listeners: object) -> list[BindWish]:
+    tree = {"pools": {"p": {"backends": ["127.0.0.1:1"]}}, "listeners": listeners}
+    return wanted_binds(parse_config(tree))
+
+
+def listener(*binds: str, **options: object) -> dict[str, object]:
+    return {"bind": list(binds), "pool": "p", **options}
+
+
+def held(found: list[BindWish]) -> dict[str, BindWish]:
+    return {wish.key: wish for wish in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("127.0.0.1:80", ("tcp", "127.0.0.1", 80)),
+        ("[::1]:8080", ("tcp", "::1", 8080)),
+        ("0.0.0.0:0", ("tcp", "0.0.0.0", 0)),
+        ("unix:/run/x.sock", ("unix", "/run/x.sock", 0)),
+        ("systemd:web", ("systemd", "web", 0)),
+    ],
+)
+def test_bind_is_taken_apart(text: str, expected: tuple[str, str, int]) -> None:
+    assert split_bind(text) == expected
+
+
+def test_nothing_changes_when_nothing_changed() -> None:
+    before = wishes(web=listener("127.0.0.1:1080", "[::1]:1080"))
+    plan = plan_binds(held(before), before)
+    assert plan.keep == ("127.0.0.1:1080", "[::1]:1080")
+    assert not (plan.open or plan.close or plan.retune)
+
+
+def test_only_the_bind_that_differs_is_opened_or_closed() -> None:
+    plan = plan_binds(held(wishes(web=listener(":1080", ":1081"))), wishes(web=listener(":1081", ":1082")))
+    assert [wish.port for wish in plan.open] == [1082]
+    assert len(plan.keep) == len(plan.close) == 1
+    assert "1080" in plan.close[0]
+
+
+def test_a_renamed_listener_keeps_its_socket() -> None:
+    plan = plan_binds(held(wishes(web=listener(":1080"))), wishes(site=listener(":1080")))
+    assert not plan.open
+    assert not plan.close
+    assert [wish.listener for wish in plan.retune] == ["site"]
+
+
+@pytest.mark.parametrize("option", [{"backlog": 7}, {"keepalive": "10s"}, {"keepalive": "off"}])
+def test_changed_options_are_set_on_the_living_socket(option: dict[str, object]) -> None:
+    plan = plan_binds(held(wishes(web=listener(":1080"))), wishes(web=listener(":1080", **option)))
+    assert len(plan.retune) == 1
+    assert not (plan.open or plan.close or plan.keep)
+
+
+def test_ports_picked_by_the_kernel_belong_to_their_place_in_the_configuration() -> None:
+    first = wishes(a=listener("127.0.0.1:0", "127.0.0.1:0"), b=listener("127.0.0.1:0"))
+    assert len({wish.key for wish in first}) == 3
+    plan = plan_binds(held(first), wishes(b=listener("127.0.0.1:0")))
+    assert len(plan.keep) == 1
+    assert len(plan.close) == 2
+
+
+def test_keepalive_off_is_zero_and_a_fraction_is_at_least_a_second() -> None:
+    found = wishes(a=listener(":1", keepalive="off"), b=listener(":2", keepalive="1500ms"))
+    assert [wish.keepalive_s for wish in found] == [0, 2]
