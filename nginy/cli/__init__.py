@@ -1,0 +1,1 @@
+"""The command line. Verbs load what they need when they run, so that the small ones start quickly."""

@@ -1,0 +1,100 @@
+"""`nginy run` and `nginy simple`: a foreground nginy, from a file or without one."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nginy.admin.client import socket_path
+from nginy.cli.check import summarise
+from nginy.cli.files import find_config
+from nginy.cli.options import FILE
+
+POLICIES = ("round_robin", "least_conn", "random2", "source_hash")
+POOL = "simple"
+
+
+@click.command(short_help="Run in the foreground from a configuration file.")
+@click.argument("file", type=FILE, required=False)
+@click.option("--check-only", is_flag=True, help="Check the file and end.")
+@click.option("-v", "--verbose", is_flag=True, help="Log debug events too.")
+def run(file: Path | None, check_only: bool, verbose: bool) -> int:
+    """Run in the foreground from FILE, else nginy.yaml here, else /etc/nginy/nginy.yaml."""
+    from nginy.config import load_config
+
+    path = find_config(file)
+    config = load_config(path)
+    if check_only:
+        click.echo(summarise(path, config))
+        return 0
+    from nginy.server import run_forever
+
+    return run_forever(config, config_path=path, verbose=verbose)
+
+
+@click.command()
+@click.option(
+    "--bind", "binds", multiple=True, required=True, metavar="ADDRESS", help="Where clients connect."
+)
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    required=True,
+    metavar="ADDRESS[,…]",
+    help="Where they are sent; give several, or a list with commas.",
+)
+@click.option("--policy", type=click.Choice(POLICIES), default=POLICIES[0], show_default=True)
+@click.option("--health", type=click.Choice(("tcp", "http", "off")), default="tcp", show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of workers.  [default: one per core]")
+@click.option("--gen", is_flag=True, help="Print the configuration as YAML instead of running it.")
+@click.option("-v", "--verbose", is_flag=True, help="Log debug events too.")
+def simple(
+    binds: tuple[str, ...],
+    backends: tuple[str, ...],
+    policy: str,
+    health: str,
+    workers: int | None,
+    gen: bool,
+    verbose: bool,
+) -> int:
+    """Run without a file: one listener, one pool."""
+    from nginy.config import parse_config
+
+    tree = simple_tree(split_list(binds), split_list(backends), policy, health, workers)
+    if gen:
+        from nginy.config import to_yaml
+
+        click.echo(to_yaml(parse_config(tree, name="<command line>")), nl=False)
+        return 0
+    tree["admin"] = {"socket": str(socket_path(None, Path(simple_stem(split_list(binds)[0]))))}
+    config = parse_config(tree, name="<command line>")
+    from nginy.server import run_forever
+
+    return run_forever(config, config_path=None, verbose=verbose)
+
+
+def split_list(given: tuple[str, ...]) -> list[str]:
+    """Options given several times or with commas, as one list."""
+    return [part.strip() for entry in given for part in entry.split(",") if part.strip()]
+
+
+def simple_tree(
+    binds: list[str], backends: list[str], policy: str, health: str, workers: int | None
+) -> dict[str, Any]:
+    """The configuration behind the options, as a file would hold it."""
+    pool: dict[str, Any] = {"policy": policy, "backends": backends}
+    if health != "off":
+        pool["health"] = health
+    tree: dict[str, Any] = {"version": 1}
+    if workers:
+        tree["runtime"] = {"workers": workers}
+    tree["pools"] = {POOL: pool}
+    tree["listeners"] = {POOL: {"bind": binds, "pool": POOL}}
+    return tree
+
+
+def simple_stem(bind: str) -> str:
+    """A file name for this nginy's control socket: several may run side by side, on different ports."""
+    port = bind.rpartition(":")[2]
+    return f"simple-{port}.yaml" if port.isascii() and port.isdigit() and int(port) else "simple.yaml"

@@ -1,0 +1,180 @@
+"""`nginy status`: the running nginy as tables for a person, or as JSON for a program."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nginy.admin.amounts import read_bytes, read_count, read_duration
+from nginy.admin.client import ControlClient
+from nginy.cli.check import count_of
+from nginy.cli.files import find_socket
+from nginy.cli.options import running_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PIPE_COLUMNS = 160
+COLOURS = {
+    "serving": "green",
+    "ready": "green",
+    "up": "green",
+    "down": "bold red",
+    "stopped": "red",
+    "maint": "yellow",
+    "drain": "yellow",
+    "draining": "yellow",
+    "reloading": "yellow",
+    "starting": "yellow",
+    "unknown": "yellow",
+}
+BLAMELESS = ("connected", "abandoned")
+ORDINARY_ENDS = frozenset(
+    {"closed", "front_reset", "client_gone", "idle", "half_close_timeout", "drain_deadline", "stopped"}
+)
+
+
+@click.command()
+@running_options
+@click.option("-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True)
+def status(socket: Path | None, config: Path | None, output: str) -> None:
+    """Show listeners, pools and backends."""
+    with ControlClient(find_socket(socket, config)) as client:
+        tree = client.call("status")
+    if output == "json":
+        click.echo(json.dumps(tree, indent=2))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_COLUMNS)
+    show(console, tree)
+
+
+def show(console: "Console", tree: dict[str, Any]) -> None:
+    """Print the whole picture."""
+    uptime = read_duration(tree["uptime_s"])
+    workers = count_of(len(tree["workers"]), "worker")
+    console.print(
+        f"[bold]nginy[/] {tree['version']}  {paint(tree['state'])}  "
+        f"generation {tree['generation']}  up {uptime}  {workers}  pid {tree['pid']}"
+    )
+    console.print()
+    console.print(listener_table(tree["listeners"]))
+    console.print()
+    console.print(backend_table(tree["pools"]))
+    if has_trouble(tree["workers"]):
+        console.print()
+        console.print(worker_table(tree["workers"]))
+
+
+def listener_table(listeners: Iterable[dict[str, Any]]) -> "Table":
+    """Where clients come in."""
+    table = new_table("listener", "address", "pool", numbers=("live", "sessions", "in", "out", "errors"))
+    for listener in listeners:
+        errors = sum(count for reason, count in listener["ends"].items() if reason not in ORDINARY_ENDS)
+        table.add_row(
+            plain(listener["name"]),
+            plain("\n".join(listener["addresses"])),
+            plain(listener["pool"]),
+            read_count(listener["sessions_live"]),
+            read_count(listener["sessions"]),
+            read_bytes(listener["bytes_in"]),
+            read_bytes(listener["bytes_out"]),
+            alarm(errors),
+        )
+    return table
+
+
+def backend_table(pools: Iterable[dict[str, Any]]) -> "Table":
+    """Where they are sent, pool by pool."""
+    table = new_table(
+        "pool / backend", "state", "verdict", numbers=("live", "sessions", "in", "out", "failed")
+    )
+    for pool in pools:
+        table.add_row(f"[bold]{plain(pool['name'])}[/] [dim]{plain(pool['policy'])}[/]")
+        for backend in pool["backends"]:
+            table.add_row(
+                f"  {plain(backend_name(backend))}",
+                paint(backend["state"]),
+                paint(backend["verdict"]),
+                read_count(backend["sessions_live"]),
+                read_count(backend["sessions"]),
+                read_bytes(backend["bytes_in"]),
+                read_bytes(backend["bytes_out"]),
+                alarm(failed_attempts(backend)),
+            )
+            if backend["verdict"] == "down" and backend["last_check"]:
+                table.add_row(f"    [red]check: {plain(backend['last_check'])}[/]")
+    return table
+
+
+def worker_table(workers: Iterable[dict[str, Any]]) -> "Table":
+    """Shown when something is odd about one of them."""
+    table = new_table("worker", "state", numbers=("pid", "generation", "live", "deaths"))
+    for worker in workers:
+        table.add_row(
+            str(worker["slot"]),
+            paint(worker["state"]),
+            str(worker["pid"]),
+            str(worker["generation"]),
+            read_count(worker["sessions_live"]),
+            alarm(worker["deaths"]),
+        )
+    return table
+
+
+def new_table(*texts: str, numbers: Iterable[str]) -> "Table":
+    """An empty table: text columns, then number columns."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
+    for text in texts:
+        table.add_column(text, overflow="fold")
+    for number in numbers:
+        table.add_column(number, justify="right", no_wrap=True)
+    return table
+
+
+def backend_name(backend: dict[str, Any]) -> str:
+    """The address, with what it resolved to if that is another."""
+    resolved = backend["resolved"]
+    name = (
+        backend["address"]
+        if resolved in (None, "", backend["address"])
+        else f"{backend['address']} ({resolved})"
+    )
+    return f"{name} tier {backend['tier']}" if backend["tier"] else str(name)
+
+
+def failed_attempts(backend: dict[str, Any]) -> int:
+    """Attempts to connect that ended badly."""
+    return sum(count for outcome, count in backend["attempts"].items() if outcome not in BLAMELESS)
+
+
+def has_trouble(workers: Iterable[dict[str, Any]]) -> bool:
+    """Is there a worker that does not simply serve?"""
+    return any(worker["state"] != "serving" or worker["deaths"] for worker in workers)
+
+
+def paint(word: str) -> str:
+    """A state or verdict in its colour."""
+    colour = COLOURS.get(word)
+    return f"[{colour}]{plain(word)}[/]" if colour else plain(word)
+
+
+def alarm(count: int) -> str:
+    """A count that should be 0."""
+    return f"[red]{read_count(count)}[/]" if count else "[dim]0[/]"
+
+
+def plain(text: str) -> str:
+    """Text that rich must not read as markup."""
+    from rich.markup import escape
+
+    return escape(str(text))

@@ -1,0 +1,108 @@
+"""The one list of metrics: name, kind, labels and meaning. docs/admin.md is generated from it."""
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Family(NamedTuple):
+    """One metric. A counter is exposed with `_total` behind its name."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    meaning: str
+
+    @property
+    def exposed(self) -> str:
+        """The name as a query uses it."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+_LISTENER = ("listener",)
+_BACKEND = ("pool", "backend", "address")
+_WORKER = ("worker",)
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        "nginy_build_info", "gauge", ("version", "python", "layout"), "Always 1; the labels tell what runs."
+    ),
+    Family("nginy_start_time_seconds", "gauge", (), "When control started, seconds since the epoch."),
+    Family("nginy_state", "gauge", ("state",), "1 for the state control is in, 0 for the others."),
+    Family("nginy_config_generation", "gauge", (), "Generation that was published last."),
+    Family(
+        "nginy_config_reloads",
+        "counter",
+        ("result",),
+        "Reloads by result: applied, unchanged (nothing to do), refused (nothing was changed).",
+    ),
+    Family("nginy_listener_sessions", "counter", _LISTENER, "Sessions accepted."),
+    Family("nginy_listener_sessions_live", "gauge", _LISTENER, "Sessions open now."),
+    Family(
+        "nginy_listener_bytes",
+        "counter",
+        ("listener", "direction"),
+        "Bytes relayed; in: from clients, out: to clients.",
+    ),
+    Family(
+        "nginy_session_ends", "counter", ("listener", "reason"), "Sessions ended, by reason; one reason each."
+    ),
+    Family(
+        "nginy_pool_backends", "gauge", ("pool",), "Backends of the pool (every resolved address is one)."
+    ),
+    Family(
+        "nginy_pool_backends_usable",
+        "gauge",
+        ("pool",),
+        "Backends that get new sessions: state ready, weight above 0, not known to be down.",
+    ),
+    Family("nginy_backend_sessions", "counter", _BACKEND, "Sessions connected to the backend."),
+    Family(
+        "nginy_backend_sessions_live",
+        "gauge",
+        _BACKEND,
+        "Sessions on the backend now, connecting ones included.",
+    ),
+    Family(
+        "nginy_backend_bytes",
+        "counter",
+        (*_BACKEND, "direction"),
+        "Bytes relayed; in: to the backend, out: from the backend.",
+    ),
+    Family("nginy_backend_attempts", "counter", (*_BACKEND, "outcome"), "Attempts to connect, by outcome."),
+    Family("nginy_backend_connect_seconds", "histogram", _BACKEND, "Time that successful connects took."),
+    Family(
+        "nginy_backend_verdict", "gauge", (*_BACKEND, "verdict"), "1 for the verdict of the health checks."
+    ),
+    Family(
+        "nginy_backend_state", "gauge", (*_BACKEND, "state"), "1 for the state the configuration asks for."
+    ),
+    Family("nginy_backend_weight", "gauge", _BACKEND, "Configured weight."),
+    Family("nginy_worker_up", "gauge", _WORKER, "1 while the worker serves."),
+    Family("nginy_worker_deaths", "counter", _WORKER, "Times a worker of this slot died and was replaced."),
+    Family("nginy_worker_adopted_generation", "gauge", _WORKER, "Generation the worker works with."),
+    Family("nginy_worker_accepted", "counter", _WORKER, "Sessions accepted by workers of this slot."),
+    Family("nginy_worker_sessions_live", "gauge", _WORKER, "Session slots in use."),
+    Family("nginy_worker_sessions_max", "gauge", _WORKER, "Session slots there are."),
+    Family("nginy_worker_leases", "gauge", _WORKER, "Leases held on backends."),
+    Family("nginy_worker_timers_live", "gauge", _WORKER, "Armed timers."),
+    Family("nginy_worker_buffers_used", "gauge", _WORKER, "Relay buffers lent out."),
+    Family("nginy_worker_buffers_max", "gauge", _WORKER, "Relay buffers there are."),
+    Family("nginy_worker_turns", "counter", _WORKER, "Turns of the worker's loop."),
+    Family("nginy_worker_turn_age_seconds", "gauge", _WORKER, "Time since the last turn began."),
+    Family(
+        "nginy_worker_accept_pauses",
+        "counter",
+        _WORKER,
+        "Pauses of accepting for want of descriptors or memory.",
+    ),
+    Family("nginy_worker_stale_events", "counter", _WORKER, "Late events that were recognised and dropped."),
+    Family("nginy_worker_snapshots_rejected", "counter", _WORKER, "Snapshots the worker refused."),
+    Family(
+        "nginy_access_log_dropped",
+        "counter",
+        ("stage",),
+        "Access records lost; worker: its ring was full, queue: the output was slow, write: it failed.",
+    ),
+    Family("nginy_log_dropped", "counter", (), "Events that could not be written to the log."),
+)

@@ -1,0 +1,80 @@
+"""The tables of docs/admin.md; `python -m nginy.observe.reference docs/admin.md` makes them anew."""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from nginy._fast.door import OUTCOMES, REASONS
+from nginy.observe.families import FAMILIES
+
+REASON_MEANINGS: Mapping[str, str] = {
+    "closed": "Both sides ended cleanly.",
+    "front_reset": "The client reset the connection, or vanished.",
+    "back_reset": "The backend reset the connection, or vanished.",
+    "idle": "No byte in either direction for `timeouts.idle`.",
+    "half_close_timeout": "One side had finished; no byte in the other direction for `timeouts.half_close`.",
+    "connect_failed": "No candidate could be connected to; the last one refused or was unreachable.",
+    "connect_timeout": "No candidate could be connected to; the last one did not answer in time.",
+    "no_backend": "No backend of the pool was usable.",
+    "backends_full": "Every usable backend was at its `max_conns`.",
+    "session_limit": "The listener was at its `limits.sessions`.",
+    "slab_full": "The worker had no session slot left.",
+    "no_descriptor": "No descriptor or memory for the connection to the backend.",
+    "no_port": "No source port left towards the backend.",
+    "client_gone": "The client left before a backend was connected.",
+    "backend_down": "The backend went down and its pool says `on_down: reset`.",
+    "drain_deadline": "Cut when the time to drain was over.",
+    "stopped": "Cut by an immediate stop.",
+    "worker_died": "The worker died; control counted its sessions.",
+}
+OUTCOME_MEANINGS: Mapping[str, str] = {
+    "connected": "The connection was opened.",
+    "refused": "The backend refused it.",
+    "timeout": "No answer within `timeouts.connect`.",
+    "unreachable": "No way to the backend's host or network.",
+    "reset": "Reset while it was being opened.",
+    "local_error": "A shortage of ours: descriptors, memory or source ports.",
+    "self_connect": "The kernel joined the socket to itself; the port is not served.",
+    "abandoned": "The client left, or a stop came, before it was known.",
+}
+
+
+def metrics_table() -> str:
+    """All metrics as a Markdown table."""
+    rows = (
+        (f"`{family.exposed}`", family.kind, ", ".join(map("`{}`".format, family.labels)), family.meaning)
+        for family in FAMILIES
+    )
+    return _table(("metric", "kind", "labels", "meaning"), rows)
+
+
+def reasons_table() -> str:
+    """All end reasons. Errors: KeyError for one without a meaning."""
+    return _table(("reason", "meaning"), ((f"`{name}`", REASON_MEANINGS[name]) for name in REASONS))
+
+
+def outcomes_table() -> str:
+    """All outcomes of an attempt to connect. Errors: KeyError for one without a meaning."""
+    return _table(("outcome", "meaning"), ((f"`{name}`", OUTCOME_MEANINGS[name]) for name in OUTCOMES))
+
+
+def renewed(text: str) -> str:
+    """The page with its tables made anew. Errors: ValueError when one has no place in it."""
+    tables = {"metrics": metrics_table(), "reasons": reasons_table(), "outcomes": outcomes_table()}
+    for name, table in tables.items():
+        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, count = place.subn(lambda found, table=table: found[1] + table + found[2], text)  # type: ignore[misc]
+        if count != 1:
+            raise ValueError(f"the page needs <!-- {name} --> … <!-- /{name} --> once")
+    return text
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(renewed(page.read_text()))

@@ -1,0 +1,91 @@
+"""The picture of control as plain JSON values: what `status` answers.
+
+The shape is documented in docs/admin.md.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from nginy._fast.door import OUTCOMES, REASONS
+from nginy.observe.source import BackendPicture, ListenerPicture, Picture, PoolPicture, WorkerPicture
+
+STATUS_VERSION = 1
+
+
+class StatusSource(Protocol):
+    """Control, as far as the status needs it."""
+
+    @property
+    def addresses(self) -> Mapping[str, list[str]]: ...
+    def view(self) -> Picture: ...
+
+
+def status_tree(source: StatusSource) -> dict[str, Any]:
+    """Everything about the running nginy, as JSON values. Control's loop only."""
+    picture = source.view()
+    return {
+        "status_version": STATUS_VERSION,
+        "state": picture.state,
+        "generation": picture.generation,
+        "started_s": picture.started_s,
+        "uptime_s": round(picture.uptime_s, 3),
+        "workers": [_worker(worker) for worker in picture.workers],
+        "listeners": [_listener(listener, source.addresses) for listener in picture.listeners],
+        "pools": [_pool(pool) for pool in picture.pools],
+    }
+
+
+def _worker(worker: WorkerPicture) -> dict[str, Any]:
+    return {
+        "slot": worker.slot,
+        "pid": worker.pid,
+        "state": worker.state,
+        "generation": worker.adopted_gen,
+        "sessions_live": worker.sessions,
+        "deaths": worker.deaths,
+        "counters": dict(worker.counters),
+    }
+
+
+def _listener(listener: ListenerPicture, addresses: Mapping[str, list[str]]) -> dict[str, Any]:
+    counters = listener.counters
+    return {
+        "name": listener.name,
+        "bind": list(listener.bind),
+        "addresses": list(addresses.get(listener.name, listener.bind)),
+        "pool": listener.pool,
+        "sessions": counters["accepted"],
+        "sessions_live": counters["live"],
+        "bytes_in": counters["bytes_in"],
+        "bytes_out": counters["bytes_out"],
+        "ends": {reason: count for reason, count in zip(REASONS, counters["reasons"], strict=True) if count},
+    }
+
+
+def _pool(pool: PoolPicture) -> dict[str, Any]:
+    return {
+        "name": pool.name,
+        "policy": pool.policy,
+        "backends": [_backend(backend) for backend in pool.backends],
+    }
+
+
+def _backend(backend: BackendPicture) -> dict[str, Any]:
+    counters = backend.counters
+    attempts = {name: count for name, count in zip(OUTCOMES, counters["outcomes"], strict=True) if count}
+    connects = sum(counters["connect_hist"])
+    return {
+        "address": backend.address,
+        "resolved": backend.resolved,
+        "weight": backend.weight,
+        "tier": backend.tier,
+        "state": backend.state,
+        "verdict": backend.verdict,
+        "last_check": backend.last_check,
+        "sessions": counters["sessions"],
+        "sessions_live": counters["live"],
+        "bytes_in": counters["bytes_in"],
+        "bytes_out": counters["bytes_out"],
+        "attempts": attempts,
+        "connect_ms_mean": round(counters["connect_us_sum"] / connects / 1000, 3) if connects else None,
+    }

@@ -1,0 +1,72 @@
+"""The page at /: everything shown, nothing trusted."""
+
+from html.parser import HTMLParser
+
+from nginy.admin.page import ROWS_MAX, render_page
+from nginy.observe.status import status_tree
+from tests.unit.observe.pictures import Source, backend, listener, pool, view
+
+
+class Balance(HTMLParser):
+    """Fails for a tag that is not closed in order; collects text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def shown(source: Source, *unready: str) -> tuple[str, str]:
+    """The page and its text."""
+    page = render_page({"version": "1", "pid": 1, **status_tree(source)}, unready)
+    reader = Balance()
+    reader.feed(page)
+    assert reader.open == []
+    return page, " ".join(reader.text)
+
+
+def test_names_addresses_verdicts_and_reasons_are_shown() -> None:
+    _, text = shown(
+        Source(view(pools=(pool("api", backend(verdict="down", last_check="refused")),))),
+        "no backend is there",
+    )
+    for wanted in (
+        "serving",
+        "web",
+        "127.0.0.1:32768",
+        "api",
+        "round_robin",
+        "10.0.0.1:80",
+        "down",
+        "refused",
+    ):
+        assert wanted in text
+    assert "not ready: no backend is there" in text
+
+
+def test_a_large_pool_is_shown_in_part() -> None:
+    many = pool("api", *(backend(f"10.0.0.{n}:80") for n in range(ROWS_MAX + 5)))
+    _, text = shown(Source(view(pools=(many,))))
+    assert f"10.0.0.{ROWS_MAX - 1}:80" in text
+    assert f"10.0.0.{ROWS_MAX}:80" not in text
+    assert "and 5 more" in text
+
+
+def test_no_text_can_become_markup() -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    picture = view(
+        listeners=(listener(evil, evil),), pools=(pool(evil, backend(evil, state=evil, verdict=evil)),)
+    )
+    page, text = shown(Source(picture), evil)
+    assert "<img" not in page
+    assert evil in text

@@ -1,0 +1,83 @@
+"""What `status` answers is what docs/admin.md says."""
+
+import json
+import re
+from pathlib import Path
+
+from nginy._fast.door import OUTCOMES, REASONS
+from nginy.observe.status import status_tree
+from tests.unit.observe.pictures import (
+    BUCKETS,
+    Source,
+    backend,
+    backend_counters,
+    listener,
+    listener_counters,
+    pool,
+    view,
+    worker,
+)
+
+PAGE = Path(__file__).parents[3] / "docs" / "admin.md"
+
+
+def busy_source() -> Source:
+    """A picture in which every number is another one."""
+    reasons = tuple(5 if name == "closed" else 2 if name == "idle" else 0 for name in REASONS)
+    outcomes = tuple(4 if name == "connected" else 1 if name == "refused" else 0 for name in OUTCOMES)
+    hist = (4,) + (0,) * (BUCKETS - 1)
+    served = listener(
+        counters=listener_counters(accepted=10, live=3, bytes_in=100, bytes_out=200, reasons=reasons)
+    )
+    counters = backend_counters(
+        sessions=4,
+        live=1,
+        bytes_in=90,
+        bytes_out=180,
+        outcomes=outcomes,
+        connect_us_sum=2000,
+        connect_hist=hist,
+    )
+    return Source(
+        view(listeners=(served,), pools=(pool("api", backend(counters=counters, last_check="200 OK")),))
+    )
+
+
+def test_listener_and_backend_tell_their_counters_by_name() -> None:
+    tree = status_tree(busy_source())
+    assert tree["listeners"] == [
+        {
+            "name": "web",
+            "bind": ["127.0.0.1:80"],
+            "addresses": ["127.0.0.1:32768"],
+            "pool": "api",
+            "sessions": 10,
+            "sessions_live": 3,
+            "bytes_in": 100,
+            "bytes_out": 200,
+            "ends": {"closed": 5, "idle": 2},
+        }
+    ]
+    (found,) = tree["pools"][0]["backends"]
+    assert found["attempts"] == {"connected": 4, "refused": 1}
+    assert found["connect_ms_mean"] == 0.5
+    assert found["last_check"] == "200 OK"
+
+
+def test_a_backend_that_was_never_connected_has_no_mean() -> None:
+    assert status_tree(Source())["pools"][0]["backends"][0]["connect_ms_mean"] is None
+
+
+def test_the_tree_is_json() -> None:
+    tree = status_tree(Source(view(workers=(worker(0), worker(1, state="down", pid=0)))))
+    assert json.loads(json.dumps(tree)) == tree
+
+
+def test_every_key_is_documented() -> None:
+    text = PAGE.read_text()
+    section = text[text.index("### What `status` answers") : text.index("## HTTP")]
+    known = set(re.findall(r"`([a-z_]+)", section))
+    tree = status_tree(busy_source())
+    keys = set(tree) | set(tree["workers"][0]) | set(tree["listeners"][0]) | set(tree["pools"][0])
+    keys |= set(tree["pools"][0]["backends"][0])
+    assert keys - known == set()
