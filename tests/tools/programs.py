@@ -9,6 +9,7 @@ PACKAGES = {
     "curl": "curl",
     "haproxy": "haproxy",
     "iperf3": "iperf3",
+    "initdb": "postgresql",
     "ip": "iproute2",
     "nft": "nftables",
     "nginx": "nginx-light",
@@ -30,6 +31,17 @@ def find(program: str) -> str | None:
     if found is None:
         servers = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
         found = str(servers[-1]) if servers else None
+    return found
+
+
+def need(program: str) -> str:
+    """Its path. Where it is missing, the test fails under CI and is skipped elsewhere."""
+    import pytest  # the command that installs programs works without it
+
+    found = find(program)
+    if found is None:
+        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        give_up(f"{program} is not installed (Debian: {PACKAGES.get(program, program)})")
     return found
 
 
