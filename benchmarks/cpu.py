@@ -1,0 +1,59 @@
+"""CPU time and memory of a process and everything it started, read from /proc."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class CpuTime:
+    """Seconds of CPU. `total_s` is exact; `user_s` and `system_s` come in clock ticks."""
+
+    total_s: float
+    user_s: float
+    system_s: float
+
+    def __sub__(self, before: "CpuTime") -> "CpuTime":
+        return CpuTime(
+            self.total_s - before.total_s, self.user_s - before.user_s, self.system_s - before.system_s
+        )
+
+
+def pid_tree(pid: int) -> list[int]:
+    """The process and all its living descendants."""
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def cpu_time(pids: list[int]) -> CpuTime:
+    """Sum over all threads of the given processes; one that is gone raises FileNotFoundError."""
+    total_ns = user_ticks = system_ticks = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            total_ns += int((task / "schedstat").read_text().split()[0])
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        user_ticks += int(fields[11])
+        system_ticks += int(fields[12])
+    return CpuTime(total_ns / 1e9, user_ticks * TICK_S, system_ticks * TICK_S)
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """Private resident memory (what would be freed if the processes ended)."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith(("Private_Clean", "Private_Dirty")):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def stolen_ticks() -> int:
+    """Clock ticks that the host took from this machine since boot."""
+    with open("/proc/stat") as stat:
+        return int(stat.readline().split()[8])
