@@ -180,13 +180,12 @@ def test_a_large_picture_does_not_hold_the_loop() -> None:
     many = pool("api", *(backend(f"10.0.{n // 250}.{n % 250}:80") for n in range(1500)))
     metrics = Metrics(Source(view(pools=(many,))))
 
-    async def run() -> float:
-        longest_s = 0.0
+    async def run() -> int:
+        turns = 0
         task = asyncio.ensure_future(metrics.render())
         while not task.done():
-            began_s = time.monotonic()
             await asyncio.sleep(0)
-            longest_s = max(longest_s, time.monotonic() - began_s)
-        return longest_s
+            turns += 1
+        return turns
 
-    assert asyncio.run(run()) < 0.25
+    assert asyncio.run(run()) > 20  # rendered on the loop it would be two or three
