@@ -147,8 +147,9 @@ class Timeouts(Model):
 
     connect: Duration = Field(default=3.0, description="To connect to a backend; then the next is tried.")
     idle: Duration = Field(default=900.0, description="Without a byte while both directions are open.")
-    half_close: Annotated[Duration, Form(default="as `idle`")] = Field(default=900.0, description=(
-        "Without a byte in the remaining direction after one side has finished; any byte restarts it."))
+    half_close: Annotated[Duration, Form("duration", default="as `idle`")] = Field(
+        default=900.0, description=(
+            "Without a byte in the remaining direction after one side has finished; any byte restarts it."))
     drain: Annotated[Duration | None, Form(default="as `runtime.drain`")] = Field(
         default=None, description="What sessions get to finish when their listener is removed.")
 

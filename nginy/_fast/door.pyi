@@ -84,7 +84,7 @@ class WorkerCounters(TypedDict):
     timers_live: int
     sessions_max: int
     rejected: int
-    starved: int
+    unbuffered: int
 
 class ListenerCounters(TypedDict):
     accepted: int

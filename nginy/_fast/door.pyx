@@ -68,7 +68,7 @@ _MESSAGE_HEAD = struct.Struct("=IHHQQ")
 _REFUSALS = ("", "cannot be mapped", "is not sealed", "has another layout", "has a wrong checksum", "points outside itself")
 _WORKER_FIELDS = (
     "pid", "state", "adopted_gen", "turns", "turn_ms", "accepted", "ended", "live", "leases", "stale_events",
-    "accept_paused", "access_dropped", "buffers_used", "buffers_max", "timers_live", "sessions_max", "rejected", "starved",
+    "accept_paused", "access_dropped", "buffers_used", "buffers_max", "timers_live", "sessions_max", "rejected", "unbuffered",
 )
 
 assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_COUNT

@@ -100,6 +100,7 @@ cdef extern from "sys/socket.h" nogil:
         SCM_RIGHTS
         MSG_NOSIGNAL
         MSG_DONTWAIT
+        MSG_PEEK
         MSG_CMSG_CLOEXEC
         MSG_CTRUNC
         MSG_TRUNC

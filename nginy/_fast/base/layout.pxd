@@ -119,7 +119,7 @@ cdef struct worker_row_t:       # one writer: the worker (control zeroes it afte
     uint64_t timers_live
     uint64_t sessions_max
     uint64_t rejected           # snapshots
-    uint64_t starved            # waits for a buffer
+    uint64_t unbuffered         # moves made without a buffer, because all were lent
     uint64_t n_backend_rows     # ids below it may have been counted; the rest of the region is untouched memory
     uint64_t reserved[12]
 

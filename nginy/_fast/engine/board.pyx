@@ -146,7 +146,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
     departed.worker.accept_paused += dead.worker.accept_paused
     departed.worker.access_dropped += dead.worker.access_dropped
     departed.worker.rejected += dead.worker.rejected
-    departed.worker.starved += dead.worker.starved
+    departed.worker.unbuffered += dead.worker.unbuffered
     memset(&dead.worker, 0, sizeof(worker_row_t))
     return lost
 

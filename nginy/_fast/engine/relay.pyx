@@ -9,13 +9,13 @@ from nginy._fast.base.status cimport (
 from nginy._fast.engine.session cimport leg_give_buffer, queue_push, session_close
 from nginy._fast.engine.stats cimport count, stats_moved
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_BROKEN, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_READABLE, LEG_WRITABLE, QUEUE_READY, QUEUE_STARVED,
+    BACK, FRONT, LEG_BROKEN, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_READABLE, LEG_WRITABLE, QUEUE_READY,
     SESS_RELAY, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_OUT, POLL_URGENT
-from nginy._fast.net.sock cimport sock_finish, sock_keepalive, sock_recv, sock_send
+from nginy._fast.net.sock cimport sock_finish, sock_keepalive, sock_peek, sock_recv, sock_send, sock_skip
 
 
 cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
@@ -30,6 +30,48 @@ cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
             leg.flags |= LEG_WRITABLE
 
 
+# n bytes from this side were taken by the other.
+cdef void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
+    s.bytes[side] += <uint64_t>n
+    s.active_ms = w.now_ms
+    stats_moved(w, s, side, <uint64_t>n)
+
+
+# A send was refused with -errno. True when the other side is gone: what it said before is still read.
+cdef bint leg_refused(leg_t* dst, ssize_t error) noexcept nogil:
+    dst.flags &= ~<uint32_t>LEG_WRITABLE
+    if error == -EAGAIN:
+        return False
+    dst.flags |= LEG_BROKEN | LEG_READABLE | LEG_EAGER
+    return True
+
+
+# Every buffer is lent: look at the bytes, send them, and take from the socket only what went. Holds nothing, so slow
+# readers that hold all buffers stop nobody; it costs one more call. True when there may be more.
+cdef bint leg_pass(worker_t* w, session_t* s, int side) noexcept nogil:
+    cdef leg_t* src = &s.legs[side]
+    cdef leg_t* dst = &s.legs[1 - side]
+    cdef ssize_t got = sock_peek(src.fd, w.scratch, BUFFER_BYTES)
+    cdef ssize_t sent
+    if got <= 0:
+        leg_received(src, got)
+        return False
+    count(&w.row.worker.unbuffered, 1)
+    sent = sock_send(dst.fd, w.scratch, <size_t>got)
+    if sent < 0:
+        leg_refused(dst, sent)
+        return False
+    leg_sent(w, s, side, sent)
+    if sock_skip(src.fd, w.scratch, <size_t>sent) != sent:  # they were there: only a broken socket gives fewer
+        src.flags |= LEG_EOF | LEG_BROKEN
+        return False
+    if sent < got:
+        dst.flags &= ~<uint32_t>LEG_WRITABLE
+        return False
+    leg_received(src, got)
+    return src.flags & LEG_READABLE != 0
+
+
 # Send what is stuck from src to the other leg. True when nothing is stuck any more.
 cdef bint leg_flush(worker_t* w, session_t* s, int side) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
@@ -39,16 +81,11 @@ cdef bint leg_flush(worker_t* w, session_t* s, int side) noexcept nogil:
         return False
     sent = sock_send(dst.fd, buffers_at(&w.buffers, src.buffer) + src.head, src.tail - src.head)
     if unlikely(sent < 0):
-        dst.flags &= ~<uint32_t>LEG_WRITABLE
-        if sent == -EAGAIN:
+        if not leg_refused(dst, sent):
             return False
-        # the other side is gone: these bytes have no taker, but what it said before is still read
-        dst.flags |= LEG_BROKEN | LEG_READABLE | LEG_EAGER
-        leg_give_buffer(w, src)
+        leg_give_buffer(w, src)     # these bytes have no taker any more
         return True
-    s.bytes[side] += <uint64_t>sent
-    s.active_ms = w.now_ms
-    stats_moved(w, s, side, <uint64_t>sent)
+    leg_sent(w, s, side, sent)
     src.head += <uint32_t>sent
     if src.head < src.tail:     # a partial send means the kernel's room is used up
         dst.flags &= ~<uint32_t>LEG_WRITABLE
@@ -57,29 +94,34 @@ cdef bint leg_flush(worker_t* w, session_t* s, int side) noexcept nogil:
     return True
 
 
+# What a receive says about the leg: got > 0 bytes of BUFFER_BYTES asked for, or 0 or -errno.
+cdef void leg_received(leg_t* src, ssize_t got) noexcept nogil:
+    if likely(got > 0):
+        if got < BUFFER_BYTES and not src.flags & LEG_EAGER:
+            src.flags &= ~<uint32_t>LEG_READABLE     # a short read has drained the socket
+        return
+    src.flags &= ~<uint32_t>LEG_READABLE
+    if got == 0:
+        src.flags |= LEG_EOF
+    elif got != -EAGAIN:
+        src.flags |= LEG_EOF | LEG_BROKEN
+
+
 # Receive into a buffer. True when bytes are there to be sent.
 cdef bint leg_fill(worker_t* w, session_t* s, int side) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
     cdef ssize_t got
     src.buffer = buffers_take(&w.buffers)
     if unlikely(src.buffer == NO_BUFFER):
-        count(&w.row.worker.starved, 1)
-        queue_push(&w.starved, s, QUEUE_STARVED)
-        return False
+        return leg_pass(w, s, side)
     src.head = 0
     src.tail = 0
     got = sock_recv(src.fd, buffers_at(&w.buffers, src.buffer), BUFFER_BYTES)
+    leg_received(src, got)
     if likely(got > 0):
         src.tail = <uint32_t>got
-        if got < BUFFER_BYTES and not src.flags & LEG_EAGER:
-            src.flags &= ~<uint32_t>LEG_READABLE     # a short read has drained the socket
         return True
     leg_give_buffer(w, src)
-    src.flags &= ~<uint32_t>LEG_READABLE
-    if got == 0:
-        src.flags |= LEG_EOF
-    elif got != -EAGAIN:
-        src.flags |= LEG_EOF | LEG_BROKEN
     return False
 
 

@@ -10,7 +10,7 @@ from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_CLOSED
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, QUEUE_NONE, QUEUE_READY, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
+    BACK, FRONT, QUEUE_NONE, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
     worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give
@@ -34,7 +34,7 @@ cdef void queue_push(queue_t* q, session_t* s, uint8_t mark) noexcept nogil:
 
 
 cdef void session_unqueue(worker_t* w, session_t* s) noexcept nogil:
-    cdef queue_t* q = &w.ready if s.queue == QUEUE_READY else &w.starved
+    cdef queue_t* q = &w.ready
     if s.queue == QUEUE_NONE:
         return
     if s.queue_prev == NULL:

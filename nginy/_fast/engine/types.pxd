@@ -31,7 +31,6 @@ cdef enum:                      # leg_flag_t
 cdef enum:                      # queue_mark_t
     QUEUE_NONE = 0
     QUEUE_READY = 1             # has work, its budget was used up
-    QUEUE_STARVED = 2           # waits for a buffer
 
 cdef enum:                      # timer_kind_t
     TIMER_SESSION = 1
@@ -51,7 +50,7 @@ cdef struct timer_t:            # first in its owner, so that a node leads back 
 
 cdef struct session_t:
     timer_t timer
-    session_t* queue_next       # ready or starved queue
+    session_t* queue_next       # ready queue
     session_t* queue_prev
     leg_t legs[2]
     uint64_t bytes[2]           # delivered: [FRONT] from the client, [BACK] from the backend
@@ -106,10 +105,10 @@ cdef struct worker_t:
     snapshot_t snapshot
     slab_t sessions             # session_t
     buffers_t buffers
+    uint8_t* scratch            # owned; BUFFER_BYTES, never holds anything between two steps
     wheel_t wheel
     chooser_t chooser
     queue_t ready
-    queue_t starved
     listener_t* sockets         # owned; MAX_SOCKETS
     uint32_t n_sockets          # highest id held + 1
     board_region_t* row         # mapped

@@ -1,25 +1,27 @@
 """Worker: wait, take events, resume, expire, tell. Nothing in a turn is unbounded."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, SIG_IGN, SIGHUP, SIGINT, SIGPIPE, SIGTERM, c_getpid, c_sigaction, epoll_event, ngy_load_int,
     ngy_store64, ngy_store_int, sigaction_t,
 )
 from nginy._fast.base.layout cimport BOARD_MAGIC, LAYOUT_VERSION, MSG_DRAINED, NO_INDEX, board_header_t, snap_pool_t
-from nginy._fast.base.limits cimport EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SWEEP_PER_TURN, TURN_MAX_WAIT_MS
+from nginy._fast.base.limits cimport (
+    BUFFER_BYTES, EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SWEEP_PER_TURN, TURN_MAX_WAIT_MS,
+)
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE, REASON_STOPPED
 from nginy._fast.engine.channel cimport channel_event, channel_tell, rejoin_event, worker_drain
 from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
 from nginy._fast.engine.session cimport (
-    TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, queue_push, session_close, session_of_tag, session_unqueue,
+    TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, session_close, session_of_tag, session_unqueue,
     tag_make,
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, stats_turn
 from nginy._fast.engine.types cimport (
-    QUEUE_READY, SESS_CONNECT, SESS_RELAY, TIMER_LISTENER, listener_t, session_t, timer_t, worker_t,
+    SESS_CONNECT, SESS_RELAY, TIMER_LISTENER, listener_t, session_t, timer_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport buffers_close, buffers_open
 from nginy._fast.mem.clock cimport clock_ms
@@ -78,7 +80,8 @@ cdef int worker_try_open(worker_t* w, const worker_options_t* o) noexcept nogil:
     if w.poller_fd < 0:
         return w.poller_fd
     w.sockets = <listener_t*>region_open(MAX_SOCKETS * sizeof(listener_t))
-    if w.sockets == NULL:
+    w.scratch = <uint8_t*>region_open(BUFFER_BYTES)
+    if w.sockets == NULL or w.scratch == NULL:
         return -ENOMEM
     status = slab_open(&w.sessions, sizeof(session_t), o.sessions_max)
     if status == 0:
@@ -130,8 +133,10 @@ cdef void worker_close(worker_t* w) noexcept nogil:
     buffers_close(&w.buffers)
     chooser_close(&w.chooser)
     region_close(w.sockets, MAX_SOCKETS * sizeof(listener_t))
+    region_close(w.scratch, BUFFER_BYTES)
     region_close(w.board_base, w.board_bytes)
     w.sockets = NULL
+    w.scratch = NULL
     w.board_base = NULL
     w.row = NULL
     fd_close(&w.poller_fd)
@@ -177,17 +182,6 @@ cdef void resume_ready(worker_t* w) noexcept nogil:
             return
         session_unqueue(w, s)
         relay_run(w, s)
-
-
-# As many sessions as there are free buffers, first come first served.
-cdef void wake_starved(worker_t* w) noexcept nogil:
-    cdef uint32_t n = w.buffers.blocks.cap - w.buffers.blocks.n_taken
-    cdef session_t* s
-    while n and w.starved.head != NULL:
-        s = w.starved.head
-        session_unqueue(w, s)
-        queue_push(&w.ready, s, QUEUE_READY)
-        n -= 1
 
 
 cdef void expire(worker_t* w) noexcept nogil:
@@ -273,7 +267,6 @@ cdef void worker_run(worker_t* w) noexcept nogil:
         for i in range(n):
             take_event(w, &events[i])
         resume_ready(w)
-        wake_starved(w)
         expire(w)
         sweep_step(w)
         drain_step(w)

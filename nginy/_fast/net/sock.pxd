@@ -19,6 +19,10 @@ cdef int sock_error(int fd) noexcept nogil
 cdef ssize_t sock_recv(int fd, uint8_t* to, size_t n) noexcept nogil
 cdef ssize_t sock_send(int fd, const uint8_t* from_, size_t n) noexcept nogil
 
+# Look at bytes without taking them; then take n of them away (scratch holds at least n). Same returns as sock_recv.
+cdef ssize_t sock_peek(int fd, uint8_t* to, size_t n) noexcept nogil
+cdef ssize_t sock_skip(int fd, uint8_t* scratch, size_t n) noexcept nogil
+
 cdef int sock_finish(int fd) noexcept nogil             # no more bytes from us
 cdef int sock_unlisten(int fd) noexcept nogil           # stop listening for every holder of the socket
 cdef int sock_keepalive(int fd, uint32_t idle_s) noexcept nogil

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy, memset
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, AF_UNIX, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC,
-    MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SO_ERROR, SO_KEEPALIVE,
+    MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SO_ERROR, SO_KEEPALIVE,
     SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY, c_accept4, c_close,
     c_connect, c_getsockname, c_getsockopt, c_recv, c_recvmsg, c_send, c_sendmsg, c_setsockopt, c_shutdown,
     c_socket, cmsghdr, errno, iovec, linger, msghdr, sockaddr, sockaddr_in6, sockaddr_storage, socklen_t,
@@ -50,6 +50,16 @@ cdef ssize_t sock_recv(int fd, uint8_t* to, size_t n) noexcept nogil:
 cdef ssize_t sock_send(int fd, const uint8_t* from_, size_t n) noexcept nogil:
     cdef ssize_t sent = c_send(fd, from_, n, MSG_NOSIGNAL)
     return -errno if sent < 0 else sent
+
+
+cdef ssize_t sock_peek(int fd, uint8_t* to, size_t n) noexcept nogil:
+    cdef ssize_t got = c_recv(fd, to, n, MSG_PEEK)
+    return -errno if got < 0 else got
+
+
+cdef ssize_t sock_skip(int fd, uint8_t* scratch, size_t n) noexcept nogil:
+    cdef ssize_t got = c_recv(fd, scratch, n, 0)
+    return -errno if got < 0 else got
 
 
 cdef int sock_finish(int fd) noexcept nogil:
