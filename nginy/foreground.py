@@ -95,10 +95,8 @@ class _Foreground:
             self._reload_wish.clear()
             try:
                 await self._reload()
-            except NginyError as error:
-                self._log.event(
-                    "reload_failed", "debug", reason=str(error)
-                )  # said in full where it was refused
+            except NginyError:
+                pass  # said where it was refused
             except Exception as error:
                 self._log.event("reload_broken", "error", reason=repr(error))
 

@@ -73,17 +73,15 @@ class House:
     async def reload(self) -> ApplyReport:
         """Read the file again and apply it. Errors: ConfigError, NginyError; nothing has changed then."""
         if self._config_path is None:
-            raise ControlError(
-                "nginy was started without a configuration file: there is nothing to read again"
-            )
+            error = ControlError("nginy was started without a configuration file: nothing can be read again")
+            self._refused(str(error))
+            raise error
         try:
             config = await asyncio.to_thread(load_config, self._config_path)
         except ConfigError as error:
-            self._metrics.count_reload("refused")
             for problem in error.problems:
                 self._log.event("config_problem", "error", problem=str(problem))
-            reason = f"{len(error.problems)} problems in {self._config_path}"
-            self._log.event("reload_refused", "error", generation=self.control.generation, reason=reason)
+            self._refused(f"{len(error.problems)} problems in {self._config_path}")
             raise
         return await self.apply(config)
 
@@ -95,10 +93,14 @@ class House:
         before = self.control.config.runtime.access_log
         try:
             await self.access.configure(config.runtime.access_log)
+        except NginyError as error:
+            self._refused(str(error))
+            raise
+        try:
             report = await self.control.apply(config)
         except NginyError:
             await self.access.configure(before)
-            self._metrics.count_reload("refused")
+            self._metrics.count_reload("refused")  # control has said why
             raise
         self._metrics.count_reload("applied" if report.changes else "unchanged")
         return report
@@ -109,10 +111,12 @@ class House:
         self._wishes.add(task)
         task.add_done_callback(self._wishes.discard)
 
+    def _refused(self, reason: str) -> None:
+        self._metrics.count_reload("refused")
+        self._log.event("reload_refused", "error", generation=self.control.generation, reason=reason)
+
     def _commands(self) -> Commands:
-        return Commands(
-            status=self._status, reload=self.reload, stop=self._stop_wish, version=nginy.__version__
-        )
+        return Commands(status=self._status, reload=self.reload, stop=self._stop_wish, version=nginy.__version__)
 
     def _status(self) -> dict[str, Any]:
         return status_tree(self.control)
@@ -127,9 +131,7 @@ class House:
         from nginy.admin.http import AdminHttp
         from nginy.observe.ready import Readiness
 
-        http = AdminHttp(
-            wanted.bind, metrics=self._metrics, ready=Readiness(self.control), status=self._status
-        )
+        http = AdminHttp(wanted.bind, metrics=self._metrics, ready=Readiness(self.control), status=self._status)
         await http.start()
         undo.push_async_callback(http.stop)
         self.control.event("admin_http", address=http.address)

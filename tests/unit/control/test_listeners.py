@@ -76,8 +76,8 @@ def test_changed_options_reach_living_sockets(groups: Groups) -> None:
     group.tune(wish("127.0.0.1:0", backlog=3, keepalive_s=0))
     sock = group.members[0].sock
     assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-    assert int.from_bytes(info[28:32], "little") == 3  # tcpi_sacked: the backlog of a listening socket
+    state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    assert int.from_bytes(state[28:32], "little") == 3  # tcpi_sacked: the backlog of a listening socket
 
 
 def test_an_occupied_port_is_refused_with_its_holder(groups: Groups) -> None:

@@ -12,7 +12,7 @@ from nginy.control.systemd import FIRST_FD, Notifier, clean_environment, listen_
 
 
 @pytest.fixture
-def manager_socket(tmp_path: Path) -> Iterator[socket.socket]:
+def service_socket(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(tmp_path / "notify"))
         sock.settimeout(5)
@@ -23,20 +23,20 @@ def told(sock: socket.socket) -> list[str]:
     return sock.recv(4096).decode().splitlines()
 
 
-def test_each_state_has_its_words(manager_socket: socket.socket) -> None:
-    notifier = Notifier(manager_socket.getsockname())
+def test_each_state_has_its_words(service_socket: socket.socket) -> None:
+    notifier = Notifier(service_socket.getsockname())
     notifier.ready("serving")
-    assert told(manager_socket) == ["READY=1", "STATUS=serving"]
+    assert told(service_socket) == ["READY=1", "STATUS=serving"]
     notifier.stopping("draining")
-    assert told(manager_socket) == ["STOPPING=1", "STATUS=draining"]
+    assert told(service_socket) == ["STOPPING=1", "STATUS=draining"]
     notifier.watchdog()
-    assert told(manager_socket) == ["WATCHDOG=1"]
+    assert told(service_socket) == ["WATCHDOG=1"]
 
 
-def test_reloading_carries_the_monotonic_clock(manager_socket: socket.socket) -> None:
+def test_reloading_carries_the_monotonic_clock(service_socket: socket.socket) -> None:
     before_usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-    Notifier(manager_socket.getsockname()).reloading()
-    first, second = told(manager_socket)
+    Notifier(service_socket.getsockname()).reloading()
+    first, second = told(service_socket)
     assert first == "RELOADING=1"
     name, _, usec = second.partition("=")
     assert name == "MONOTONIC_USEC"

@@ -1,0 +1,210 @@
+"""Generations: real sockets and a real board, without workers: what is published, and what a failure leaves."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nginy._fast import door
+from nginy.backend.registry import resolve_backends
+from nginy.config import parse_config
+from nginy.control.channel import Publication
+from nginy.control.generations import Generations
+from nginy.control.ids import Ids
+from nginy.control.world import World
+from nginy.errors import NginyError, StartError
+from nginy.model import Config
+
+SLOTS = 2
+
+
+def config(binds: dict[str, Any], backends: tuple[str, ...] = ("127.0.0.1:9",)) -> Config:
+    listeners = {name: {"bind": bind, "pool": "p"} for name, bind in binds.items()}
+    return parse_config({"pools": {"p": {"backends": list(backends)}}, "listeners": listeners})
+
+
+class Bench:
+    """Generations with everything around it, and what it delivered."""
+
+    def __init__(self, wanted: Config) -> None:
+        self.board = door.Board(door.board_create(SLOTS), SLOTS)
+        self.delivered: list[Publication] = []
+        self.is_broken = False
+        self.generations = Generations(
+            self.board,
+            World(wanted, {}, Ids.empty()),
+            0,
+            verdicts=lambda resolved: {},
+            notes=self._notes,
+            deliver=self.delivered.append,
+            on_trouble=lambda error: None,
+            inherited={},
+        )
+
+    def _notes(self, world: World) -> bytes:
+        if self.is_broken:
+            raise NginyError("broken on purpose")
+        return b"notes"
+
+    async def change(self, wanted: Config, adopted: int = 0) -> int:
+        return self.generations.change(wanted, await resolve_backends(wanted), adopted)
+
+    def close(self) -> None:
+        self.generations.close(is_end=True)
+        self.board.close()
+
+
+def run(first: Config, test: Callable[[Bench], Any]) -> None:
+    async def main() -> None:
+        bench = Bench(first)
+        try:
+            await bench.change(first)
+            await test(bench)
+        finally:
+            bench.close()
+
+    before = len(os.listdir("/proc/self/fd"))
+    asyncio.run(main())
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def is_open(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as sock:
+        return sock.connect_ex((host, int(port))) == 0
+
+
+def test_each_worker_gets_every_socket_of_every_listener() -> None:
+    async def test(bench: Bench) -> None:
+        publication = bench.delivered[-1]
+        assert publication.generation == 1
+        assert len(publication.sockets) == 2 * SLOTS
+        block = os.pread(publication.fd, os.fstat(publication.fd).st_size, 0)
+        assert door.verify_snapshot(block) == 1
+        assert door.snapshot_meta(block) == b"notes"
+
+    run(config({"a": "127.0.0.1:0", "b": "[::1]:0"}), test)
+
+
+def test_what_did_not_change_keeps_its_sockets_and_ids() -> None:
+    first = config({"a": "127.0.0.1:0"})
+
+    async def test(bench: Bench) -> None:
+        sockets, where = bench.delivered[-1].sockets, bench.generations.world.addresses["a"]
+        await bench.change(config({"a": "127.0.0.1:0", "b": "127.0.0.1:0"}))
+        assert set(sockets) < set(bench.delivered[-1].sockets)
+        assert bench.generations.world.addresses["a"] == where
+
+    run(first, test)
+
+
+def test_a_bind_that_fails_changes_nothing_and_closes_those_that_did_not() -> None:
+    async def test(bench: Bench) -> None:
+        before, descriptors = bench.generations.world, len(os.listdir("/proc/self/fd"))
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = f"127.0.0.1:{other.getsockname()[1]}"
+            with pytest.raises(StartError, match="is taken by"):
+                await bench.change(config({"early": "127.0.0.1:0", "late": taken}))
+        assert bench.generations.world is before
+        assert bench.generations.number == 1
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+
+    run(config({"a": "127.0.0.1:0"}), test)
+
+
+def test_a_block_that_cannot_be_built_closes_what_was_bound_for_it(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        before, descriptors = bench.generations.world, len(os.listdir("/proc/self/fd"))
+        bench.is_broken = True
+        with pytest.raises(NginyError, match="broken on purpose"):
+            await bench.change(config({"a": "127.0.0.1:0", "b": f"unix:{tmp_path / 'b'}"}))
+        bench.is_broken = False
+        assert bench.generations.world is before
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+        assert not list(tmp_path.iterdir())
+
+    run(config({"a": "127.0.0.1:0"}), test)
+
+
+def test_a_removed_socket_stays_open_until_every_worker_has_let_go_of_it() -> None:
+    async def test(bench: Bench) -> None:
+        address = bench.generations.world.addresses["a"][0]
+        number = await bench.change(config({"b": "127.0.0.1:0"}), adopted=1)
+        bench.generations.sweep(number - 1)
+        assert is_open(address)
+        bench.generations.sweep(number)
+        assert not is_open(address)
+
+    run(config({"a": "127.0.0.1:0", "b": "127.0.0.1:0"}), test)
+
+
+def test_the_file_of_a_removed_unix_socket_goes_at_once(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.change(config({"b": "127.0.0.1:0"}))
+        assert not list(tmp_path.iterdir())
+
+    run(config({"a": f"unix:{tmp_path / 'a'}", "b": "127.0.0.1:0"}), test)
+
+
+def test_a_listener_that_comes_back_before_its_old_sockets_are_closed_gets_its_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    both = config({"a": f"127.0.0.1:{port}", "b": "127.0.0.1:0"})
+
+    async def test(bench: Bench) -> None:
+        await bench.change(config({"b": "127.0.0.1:0"}), adopted=1)
+        await bench.change(both, adopted=1)
+        assert bench.generations.world.addresses["a"] == [f"127.0.0.1:{port}"]
+        assert is_open(f"127.0.0.1:{port}")
+
+    run(both, test)
+
+
+def test_other_addresses_of_a_name_are_published_with_ids_of_their_own() -> None:
+    first = config({"a": "127.0.0.1:0"})
+    moved = config({"a": "127.0.0.1:0"}, backends=("127.0.0.2:9", "127.0.0.3:9"))
+
+    async def test(bench: Bench) -> None:
+        old = bench.generations.world.ids.backend("p", "127.0.0.1:9")
+        bench.generations.readdress(await resolve_backends(moved), 1)
+        async with asyncio.timeout(5):
+            while bench.generations.number < 2:
+                await asyncio.sleep(0.001)
+        ids = bench.generations.world.ids
+        assert len({old, ids.backend("p", "127.0.0.2:9"), ids.backend("p", "127.0.0.3:9")}) == 3
+
+    run(first, test)
+
+
+def test_a_world_that_workers_refused_gives_way_to_the_one_before() -> None:
+    async def test(bench: Bench) -> None:
+        before = bench.generations.world
+        await bench.change(config({"a": "127.0.0.1:0", "b": "127.0.0.1:0"}), adopted=1)
+        refused = bench.generations.world.addresses["b"][0]
+        number = bench.generations.revert(before)
+        assert bench.generations.world is before
+        assert len(bench.delivered[-1].sockets) == SLOTS
+        bench.generations.sweep(number)
+        assert not is_open(refused)
+        assert is_open(before.addresses["a"][0])
+
+    run(config({"a": "127.0.0.1:0"}), test)
+
+
+def test_a_thousand_changes_use_no_more_ids_and_descriptors_than_a_few() -> None:
+    async def test(bench: Bench) -> None:
+        for turn in range(1000):
+            names = {"a": "127.0.0.1:0", f"b{turn}": "127.0.0.1:0"}
+            number = await bench.change(config(names, (f"127.0.{turn // 250}.{turn % 250 + 1}:9",)), turn + 1)
+            bench.generations.sweep(number)
+        ids = bench.generations.world.ids
+        assert ids.sockets.fresh <= 3 * SLOTS
+        assert ids.listeners.fresh <= 256 + 4
+        assert ids.backends.fresh <= 256 + 4
+        assert len(bench.delivered[-1].sockets) == 2 * SLOTS
+
+    run(config({"a": "127.0.0.1:0"}), test)

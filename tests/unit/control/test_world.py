@@ -1,0 +1,81 @@
+"""World: nobody inherits the counters or the leases of another."""
+
+from dataclasses import replace
+
+from nginy.backend.registry import BackendKey, ResolvedBackend
+from nginy.config import parse_config
+from nginy.control.ids import Ids, IdSpace
+from nginy.control.world import IdBook, World
+from nginy.model import Backend
+
+
+class Board:
+    """What the ids are asked about: sessions that still live."""
+
+    def __init__(self) -> None:
+        self.busy_backends: set[int] = set()
+        self.busy_listeners: set[int] = set()
+        self.forgotten: list[tuple[str, int]] = []
+
+    def in_flight(self, number: int) -> int:
+        return int(number in self.busy_backends)
+
+    def sessions(self, number: int) -> int:
+        return int(number in self.busy_listeners)
+
+    def forget_backend(self, number: int) -> None:
+        self.forgotten.append(("backend", number))
+
+    def forget_listener(self, number: int) -> None:
+        self.forgotten.append(("listener", number))
+
+
+def world_of(ids: Ids, backend: str, listener: str = "web") -> World:
+    address = f"{backend}:80"
+    config = parse_config(
+        {"pools": {"p": {"backends": [address]}}, "listeners": {listener: {"bind": ":1080", "pool": "p"}}}
+    )
+    entry = ResolvedBackend(BackendKey("p", address, address), Backend(address=address), 1, 0, "ready", None)
+    return World(config, {"p": [entry]}, ids)
+
+
+def forgetful() -> Ids:
+    """Ids that remember no name, so that each new one asks for the last one's id."""
+    return Ids(*(IdSpace(kind, 16, 0) for kind in ("listeners", "pools", "backends", "sockets")))
+
+
+def assigned(book: IdBook, before: World, backend: str, gen: int, adopted: int, listener: str = "web") -> World:
+    return book.assign(replace(world_of(before.ids, backend, listener)), gen, adopted)
+
+
+def test_an_id_is_given_on_once_everybody_has_adopted_its_end_and_its_counters_are_forgotten() -> None:
+    board = Board()
+    book = IdBook(board)  # type: ignore[arg-type]
+    world = book.assign(world_of(forgetful(), "10.0.0.1"), 1, 0)
+    world = assigned(book, world, "10.0.0.2", 2, adopted=1)
+    assert world.ids.backend("p", "10.0.0.2:80") == 1
+    world = assigned(book, world, "10.0.0.3", 3, adopted=2)
+    assert world.ids.backend("p", "10.0.0.3:80") == 0
+    assert board.forgotten == [("backend", 0)]
+
+
+def test_an_id_waits_for_the_slowest_worker() -> None:
+    board = Board()
+    book = IdBook(board)  # type: ignore[arg-type]
+    world = book.assign(world_of(forgetful(), "10.0.0.1"), 1, 0)
+    world = assigned(book, world, "10.0.0.2", 2, adopted=1)
+    world = assigned(book, world, "10.0.0.3", 3, adopted=1)
+    assert world.ids.backend("p", "10.0.0.3:80") == 2
+    assert not board.forgotten
+
+
+def test_an_id_waits_for_the_last_session_that_holds_it() -> None:
+    board = Board()
+    book = IdBook(board)  # type: ignore[arg-type]
+    world = book.assign(world_of(forgetful(), "10.0.0.1", "a"), 1, 0)
+    world = assigned(book, world, "10.0.0.2", 2, adopted=1, listener="b")
+    board.busy_backends, board.busy_listeners = {0}, {0}
+    world = assigned(book, world, "10.0.0.3", 3, adopted=2, listener="c")
+    assert world.ids.backend("p", "10.0.0.3:80") == 2
+    assert world.ids.listener("c") == 2
+    assert not board.forgotten
