@@ -150,8 +150,8 @@ class Timeouts(Model):
     half_close: Annotated[Duration, Form("duration", default="as `idle`")] = Field(
         default=900.0, description=(
             "Without a byte in the remaining direction after one side has finished; any byte restarts it."))
-    drain: Annotated[Duration | None, Form(default="as `runtime.drain`")] = Field(
-        default=None, description="What sessions get to finish when their listener is removed.")
+    drain: Duration | None = Field(default=None, description=(
+        "What sessions get once their listener is removed or nginy drains. Left out: no deadline, or `runtime.drain`."))
 
     @model_validator(mode="after")
     def _half_close_follows_idle(self) -> Self:

@@ -41,6 +41,7 @@ class ListenerRow(Protocol):
     connect_ms: int
     idle_ms: int
     half_close_ms: int
+    drain_ms: int
     max_sessions: int
     retries: int
     keepalive_s: int
@@ -138,6 +139,8 @@ class Board:
     def forget_backend(self, id: int) -> None: ...
     def read_access(self, slot: int, max_n: int = 1024) -> list[AccessRecord]: ...
     def close(self) -> None: ...
+
+def local_ports() -> tuple[int, int]: ...
 
 class Worker:
     def __init__(

@@ -126,6 +126,7 @@ cdef listener_fill(snap_listener_t* to, row):
     to.half_close_ms = row.half_close_ms
     to.max_sessions = row.max_sessions
     to.keepalive_s = row.keepalive_s
+    to.drain_ms = row.drain_ms
     to.retries = row.retries
     to.is_half_close = bool(row.is_half_close)
     check_id("listener", row.id, limits.MAX_LISTENERS)
@@ -279,12 +280,14 @@ def board_create(slots: int) -> int:
     if not 0 < slots <= limits.MAX_WORKERS:
         raise ValueError(f"{slots} slots; 1..{limits.MAX_WORKERS}")
     fd = c_memfd_create(b"nginy-board", MFD_CLOEXEC | MFD_ALLOW_SEALING)
-    if fd < 0 or c_ftruncate(fd, board_bytes(slots)) < 0:
+    if fd < 0:
         raise_status(-errno, "board")
-    header = <board_header_t*>region_map(fd, 4096, True)
+    header = NULL
+    if c_ftruncate(fd, board_bytes(slots)) == 0:
+        header = <board_header_t*>region_map(fd, 4096, True)
     if header == NULL:
         os.close(fd)
-        raise_status(-errno, "board")
+        raise MemoryError("no room for the board")
     header.version = layout.LAYOUT_VERSION
     header.slots = slots
     header.magic = layout.BOARD_MAGIC
@@ -393,6 +396,16 @@ cdef class Board:
 
 # ---- worker ----
 
+def local_ports() -> tuple:
+    """First and last source port that the kernel picks, from ip(7) ip_local_port_range."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+            first, last = file.read().split()
+            return int(first), int(last)
+    except (OSError, ValueError):
+        return 1024, 65535
+
+
 cdef class Worker:
     """One worker for one thread. Takes over channel_fd, board_fd and rejoin_fd, also when it fails to start.
 
@@ -412,6 +425,7 @@ cdef class Worker:
         options.slots = header.slots if header != NULL else 0
         options.sessions_max = min(max(sessions_max, 1), 1 << 24)
         options.buffers_bytes = buffers_bytes
+        options.port_min, options.port_max = local_ports()
         options.seed = hash_mix(clock_us() ^ int.from_bytes(os.urandom(7), "little"))
         region_close(header, 4096)
         self.w = <worker_t*>calloc(1, sizeof(worker_t))

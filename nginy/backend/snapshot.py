@@ -6,6 +6,7 @@ Units change here: seconds of the model become whole milliseconds, at least 1; "
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 from typing import Protocol
 
 from nginy._fast import door
@@ -33,6 +34,7 @@ class ListenerRow:
     connect_ms: int
     idle_ms: int
     half_close_ms: int
+    drain_ms: int
     max_sessions: int
     retries: int
     keepalive_s: int
@@ -148,9 +150,10 @@ def _listener_row(listener: Listener, id: int, pool: int) -> ListenerRow:
         connect_ms=to_ms(timeouts.connect),
         idle_ms=to_ms(timeouts.idle),
         half_close_ms=to_ms(timeouts.half_close),
+        drain_ms=to_ms(timeouts.drain) if timeouts.drain is not None else 0,
         max_sessions=limits.sessions or 0,
         retries=limits.retries,
-        keepalive_s=round(listener.keepalive) if listener.keepalive else 0,
+        keepalive_s=ceil(listener.keepalive) if listener.keepalive else 0,
         is_half_close=listener.half_close,
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container
 
 from nginy.config.read import Met
 from nginy.config.tree import Mapping, Node, Path, Scalar, copy_of
-from nginy.model import Defaults, HealthCheck, Runtime
+from nginy.model import Defaults, HealthCheck
 
 _LISTENER_SECTIONS = ("timeouts", "limits")
 _LISTENER_KEYS = ("half_close", "keepalive")
@@ -20,18 +20,8 @@ def inheritance(path: Path, met: list[Met]) -> Callable[[Node], Node]:
     """What to do with each entry of the pools or listeners at path. met: all that was read before."""
     outer = _readable_defaults(met)
     if path == ("listeners",):
-        drain_s = _runtime_drain_s(met)
-        return lambda node: _listener(node, outer, drain_s) if isinstance(node, Mapping) else node
+        return lambda node: _listener(node, outer) if isinstance(node, Mapping) else node
     return lambda node: _pool(node, outer) if isinstance(node, Mapping) else node
-
-
-def _runtime_drain_s(met: list[Met]) -> float | None:
-    """What listeners take over; None when it stands there and could not be read."""
-    for entry in met:
-        if entry.model is Runtime:
-            is_given = isinstance(entry.node, Mapping) and "drain" in entry.node.entries
-            return entry.values.get("drain") if is_given else Runtime().drain
-    return Runtime().drain
 
 
 def _readable_defaults(met: list[Met]) -> dict[str, Node]:
@@ -52,18 +42,11 @@ def _kind_of(health: Node) -> Node:
     return Scalar("tcp" if is_known else "http", health.place)
 
 
-def _listener(node: Mapping, outer: dict[str, Node], drain_s: float | None) -> Mapping:
-    """drain_s: of runtime; None when it could not be read."""
+def _listener(node: Mapping, outer: dict[str, Node]) -> Mapping:
     full = _with_missing(node, outer, _LISTENER_KEYS)
     for section in _LISTENER_SECTIONS:
         if section in outer:
             _put(full, section, _overlay(outer[section], full.entries.get(section)))
-    timeouts = full.entries.get("timeouts", Mapping(node.place))
-    if drain_s is not None and (isinstance(timeouts, Mapping) or _is_null(timeouts)):
-        timeouts = copy_of(timeouts) if isinstance(timeouts, Mapping) else Mapping(timeouts.place)
-        if _is_null(timeouts.entries.get("drain", Scalar(None, node.place))):
-            _put(timeouts, "drain", Scalar(drain_s, timeouts.place))
-        _put(full, "timeouts", timeouts)
     return full
 
 

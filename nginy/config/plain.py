@@ -17,7 +17,7 @@ def plain_config(config: Config) -> dict[str, Any]:
     tree = {
         "version": config.version,
         "runtime": _without(config.runtime, Runtime()),
-        "defaults": _in_order(Defaults, defaults, timeouts=_timeouts(outer.timeouts, Timeouts(), None)),
+        "defaults": _in_order(Defaults, defaults, timeouts=_timeouts(outer.timeouts, Timeouts())),
         "pools": {name: _pool(pool, outer) for name, pool in config.pools.items()},
         "listeners": {name: _listener(entry, config) for name, entry in config.listeners.items()},
         "admin": _without(config.admin, Admin()),
@@ -72,10 +72,9 @@ def _in_order(model: type[Model], tree: dict[str, Any], **more: Any) -> dict[str
     return {key: full[key] for key in keys_of(model) if key in full}
 
 
-def _timeouts(given: Timeouts, outer: Timeouts, drain_s: float | None) -> dict[str, Any]:
+def _timeouts(given: Timeouts, outer: Timeouts) -> dict[str, Any]:
     half_close_s = given.idle if outer.half_close == outer.idle else outer.half_close
-    drain_s = drain_s if outer.drain is None else outer.drain
-    usual = Timeouts(connect=outer.connect, idle=outer.idle, half_close=half_close_s, drain=drain_s)
+    usual = Timeouts(connect=outer.connect, idle=outer.idle, half_close=half_close_s, drain=outer.drain)
     return _without(given, usual)
 
 
@@ -89,7 +88,7 @@ def _listener(given: Listener, config: Config) -> dict[str, Any]:
         limits=outer.limits,
         timeouts=given.timeouts,
     )
-    timeouts = _timeouts(given.timeouts, outer.timeouts, config.runtime.drain)
+    timeouts = _timeouts(given.timeouts, outer.timeouts)
     return _in_order(Listener, _without(given, usual), timeouts=timeouts)
 
 

@@ -86,6 +86,7 @@ cdef extern from "sys/socket.h" nogil:
     int c_setsockopt "setsockopt"(int fd, int level, int name, const void* v, socklen_t n)
     int c_getsockopt "getsockopt"(int fd, int level, int name, void* v, socklen_t* n)
     int c_getsockname "getsockname"(int fd, sockaddr* addr, socklen_t* n)
+    int c_getpeername "getpeername"(int fd, sockaddr* addr, socklen_t* n)
     enum:
         AF_INET
         AF_INET6

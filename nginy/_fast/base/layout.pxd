@@ -10,6 +10,7 @@ cdef enum:
     BOARD_MAGIC = 0x4e475942
     MESSAGE_MAGIC = 0x4e47594d
     NO_INDEX = 0x7fffffff       # an id or position that is absent
+    VERDICT_DOWN = 2            # unknown 0, up 1
     CONNECT_BUCKETS = 14        # upper bounds in policy order, then one for the rest
 
 # ---- snapshot: one flat, sealed, checksummed block; offsets in bytes from its start; no pointers ----
@@ -51,6 +52,7 @@ cdef struct snap_listener_t:
     uint32_t half_close_ms
     uint32_t max_sessions       # over all workers; 0 = no cap
     uint32_t keepalive_s        # 0 = off
+    uint32_t drain_ms           # what sessions get once the listener is gone; 0 = no deadline of its own
     uint8_t retries
     uint8_t is_half_close
     uint16_t reserved

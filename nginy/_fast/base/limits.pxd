@@ -27,4 +27,4 @@ cdef enum:
     MAX_MESSAGE_FDS = 64        # descriptors in one channel message (kernel limit 253)
     MAX_MESSAGE_IDS = 64
     MESSAGES_PER_EVENT = 64
-    EPHEMERAL_PORT_MIN = 1024   # below it the kernel never picks a source port by itself
+    QUEUE_FULL_WAIT_MS = 16     # between two tries at a unix backend whose listen queue is full

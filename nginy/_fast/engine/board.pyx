@@ -10,7 +10,7 @@ from nginy._fast.base.layout cimport (
     listener_row_t, worker_row_t,
 )
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS
-from nginy._fast.base.status cimport REASON_WORKER_DIED
+from nginy._fast.base.status cimport REASON_COUNT, REASON_WORKER_DIED
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared
 from nginy._fast.mem.region cimport region_close, region_map
 
@@ -93,9 +93,18 @@ cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_ro
     row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).backends[id], <uint64_t*>out)
 
 
+cdef uint64_t reasons_sum(const listener_row_t* row) noexcept nogil:
+    cdef uint64_t total = 0
+    cdef uint32_t i
+    for i in range(REASON_COUNT):
+        total += row.reasons[i]
+    return total
+
+
 cdef uint64_t fold_listeners(board_t* b, board_region_t* dead, board_region_t* departed) noexcept nogil:
     cdef listener_row_t* row
     cdef uint64_t lost = 0
+    cdef uint64_t unended
     cdef uint32_t id
     for id in range(MAX_LISTENERS):
         row = &dead.listeners[id]
@@ -103,9 +112,10 @@ cdef uint64_t fold_listeners(board_t* b, board_region_t* dead, board_region_t* d
             continue
         if row.live:
             ngy_sub32(&b.shared.sessions[id], <uint32_t>row.live)
-            row.reasons[REASON_WORKER_DIED] += row.live
-            lost += row.live
             row.live = 0
+        unended = row.accepted - reasons_sum(row)   # also right when it died inside an update
+        row.reasons[REASON_WORKER_DIED] += unended
+        lost += unended
         row.seq = 0             # the writer may have died inside an update
         row_add(<uint64_t*>row, <uint64_t*>&departed.listeners[id])
         memset(row, 0, sizeof(listener_row_t))

@@ -4,7 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport EAGAIN, EINTR, c_getpid, sockaddr_storage, socklen_t
 from nginy._fast.base.layout cimport (
     MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT, MSG_SOCKETS,
-    MSG_STOP, message_t, snap_backend_t, snap_pool_t,
+    MSG_STOP, VERDICT_DOWN, message_t, snap_backend_t, snap_pool_t,
 )
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MESSAGES_PER_EVENT
 from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
@@ -14,11 +14,12 @@ from nginy._fast.engine.types cimport worker_t
 from nginy._fast.base.cdefs cimport ngy_store64
 from nginy._fast.net.poller cimport poller_add_source, poller_remove
 from nginy._fast.net.sock cimport sock_accept, sock_close, sock_recv_message, sock_send_message
-from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_close, snapshot_open, snapshot_pool, snapshot_t
+from nginy._fast.policy.snapshot cimport (
+    snapshot_backend, snapshot_close, snapshot_listener, snapshot_open, snapshot_pool, snapshot_t,
+)
 
 cdef enum:
     MESSAGE_HEAD_BYTES = 24
-    VERDICT_DOWN = 2
 
 
 cdef size_t message_fill(message_t* m, uint32_t kind, uint64_t a, uint64_t b, uint32_t n_ids) noexcept nogil:
@@ -55,6 +56,17 @@ cdef bint has_newly_down(worker_t* w, const snapshot_t* fresh) noexcept nogil:
     return False
 
 
+# Whether a listener of the generation before is gone: its sessions may have a deadline now.
+cdef bint has_left(worker_t* w, const snapshot_t* fresh) noexcept nogil:
+    cdef uint32_t i
+    if w.snapshot.header == NULL:
+        return False
+    for i in range(w.snapshot.header.n_listeners):
+        if snapshot_listener(fresh, w.snapshot.listeners[i].id) == NULL:
+            return True
+    return False
+
+
 cdef void unlisted_close(worker_t* w, const snapshot_t* fresh) noexcept nogil:
     cdef uint32_t i
     for i in range(w.n_sockets):
@@ -76,7 +88,7 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
         count(&w.row.worker.rejected, 1)
         channel_tell(w, MSG_REJECTED, 0, <uint64_t>-status)
         return
-    if has_newly_down(w, &fresh):
+    if has_newly_down(w, &fresh) or has_left(w, &fresh):
         w.sweep_at = 0
     if w.is_draining:
         snapshot_close(&w.snapshot)
@@ -102,6 +114,7 @@ cdef void worker_drain(worker_t* w, uint64_t deadline_ms) noexcept nogil:
     if not w.is_draining:
         w.is_draining = 1
         listeners_close(w)
+        w.sweep_at = 0
         w.drain_until_ms = w.now_ms + deadline_ms
     elif w.now_ms + deadline_ms < w.drain_until_ms:     # a second wish may only shorten it
         w.drain_until_ms = w.now_ms + deadline_ms
@@ -148,6 +161,13 @@ cdef void channel_lost(worker_t* w) noexcept nogil:
         w.is_over = 1
 
 
+cdef bint is_whole(const message_t* m, ssize_t n_bytes) noexcept nogil:
+    return (
+        n_bytes >= MESSAGE_HEAD_BYTES and m.magic == MESSAGE_MAGIC and m.n_ids <= MAX_MESSAGE_IDS
+        and <size_t>n_bytes == MESSAGE_HEAD_BYTES + m.n_ids * sizeof(uint32_t)
+    )
+
+
 cdef void channel_event(worker_t* w) noexcept nogil:
     cdef message_t m
     cdef int fds[MAX_MESSAGE_FDS]
@@ -160,7 +180,7 @@ cdef void channel_event(worker_t* w) noexcept nogil:
         got = sock_recv_message(w.channel_fd, &m, fds, &n_fds)
         if got == -EAGAIN or got == -EINTR:
             return
-        if got >= MESSAGE_HEAD_BYTES and m.magic == MESSAGE_MAGIC and m.n_ids <= MAX_MESSAGE_IDS:
+        if is_whole(&m, got):
             obey(w, &m, fds, n_fds)
             continue
         for k in range(n_fds):

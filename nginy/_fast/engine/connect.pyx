@@ -3,26 +3,26 @@
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport (
-    AF_INET, AF_INET6, EADDRNOTAVAIL, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM,
-    ECONNRESET, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, sockaddr_in6, unlikely,
+    AF_INET, AF_INET6, AF_UNIX, EADDRNOTAVAIL, EAGAIN, ECONNRESET, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE,
+    ENOBUFS, ENOMEM, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, unlikely,
 )
 from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t
-from nginy._fast.base.limits cimport EPHEMERAL_PORT_MIN
+from nginy._fast.base.limits cimport QUEUE_FULL_WAIT_MS
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_SELF_CONNECT,
-    OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT,
-    REASON_NO_DESCRIPTOR, REASON_NO_PORT,
+    OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_BACKENDS_FULL, REASON_CLIENT_GONE, REASON_CONNECT_FAILED,
+    REASON_CONNECT_TIMEOUT, REASON_NO_DESCRIPTOR, REASON_NO_PORT,
 )
 from nginy._fast.engine.lease cimport lease_drop, lease_take
 from nginy._fast.engine.relay cimport leg_note, relay_begin
-from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_make
+from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
-from nginy._fast.engine.types cimport BACK, FRONT, session_t, worker_t
+from nginy._fast.engine.types cimport BACK, FRONT, LEG_EAGER, session_t, worker_t
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_OUT, poller_add_stream
-from nginy._fast.net.sock cimport sock_connect, sock_error, sock_is_self, sock_open
+from nginy._fast.net.sock cimport sock_connect, sock_error, sock_is_connected, sock_is_self, sock_open
 from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, policy_choose
 
 cdef enum:
@@ -60,12 +60,14 @@ cdef void attempt_close(worker_t* w, session_t* s, uint32_t outcome) noexcept no
     leg_close(w, s, BACK, True)
 
 
-# Only a port the kernel may pick as a source, on this host, can meet itself.
-cdef bint may_be_self(const snap_addr_t* addr) noexcept nogil:
+# Only a port the kernel may pick as a source can meet itself, on whatever address this host has.
+cdef bint may_be_self(const worker_t* w, const snap_addr_t* addr) noexcept nogil:
     cdef uint16_t family = (<const sockaddr*>addr.bytes).sa_family
-    if family == AF_INET:
-        return addr.bytes[4] == 127 and ntohs((<const sockaddr_in*>addr.bytes).sin_port) >= EPHEMERAL_PORT_MIN
-    return family == AF_INET6 and ntohs((<const sockaddr_in6*>addr.bytes).sin6_port) >= EPHEMERAL_PORT_MIN
+    cdef uint16_t port
+    if family != AF_INET and family != AF_INET6:
+        return False
+    port = ntohs((<const sockaddr_in*>addr.bytes).sin_port)     # at the same place in both families
+    return w.port_min <= port <= w.port_max
 
 
 # The candidate to try, its lease taken. Position in the snapshot, or -reason.
@@ -84,21 +86,30 @@ cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
         s.backend = w.snapshot.backends[at].id
         if lease_take(w, s, w.snapshot.backends[at].max_conns):
             return at
-    return -REASON_CONNECT_FAILED
+    return -REASON_BACKENDS_FULL
 
 
-# Open the back leg and send the SYN. 0 = connected, -EINPROGRESS = under way, other -errno = failed.
+cdef int attempt_watch(worker_t* w, session_t* s) noexcept nogil:
+    return poller_add_stream(w.poller_fd, s.legs[BACK].fd, tag_make(TAG_SESSION, BACK, tag_gen(s, BACK), s.timer.idx))
+
+
+# Open the back leg and send the SYN. 0 = connected, -EINPROGRESS = under way, -EAGAIN = listen queue full (unix),
+# other -errno = failed.
 cdef int attempt_open(worker_t* w, session_t* s, const snap_addr_t* addr) noexcept nogil:
-    cdef int fd = sock_open((<const sockaddr*>addr.bytes).sa_family)
+    cdef uint16_t family = (<const sockaddr*>addr.bytes).sa_family
+    cdef int fd = sock_open(family)
     cdef int status, added
     s.attempt_us = clock_us()
+    s.queue_until_ms = 0
     if fd < 0:
         return fd
     s.legs[BACK].fd = fd
-    status = sock_connect(fd, addr.bytes, addr.len_bytes)
+    if family == AF_UNIX:       # passed descriptors end a receive early: only EAGAIN means drained
+        s.legs[BACK].flags |= LEG_EAGER
+    status = sock_connect(fd, addr.bytes, <uint16_t>addr.len_bytes)
     if status < 0 and status != -EINPROGRESS:
         return status
-    added = poller_add_stream(w.poller_fd, fd, tag_make(TAG_SESSION, BACK, s.gen, s.timer.idx))
+    added = attempt_watch(w, s)
     return added if added < 0 else status
 
 
@@ -134,6 +145,10 @@ cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
         if status == -EINPROGRESS:
             wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.connect_ms)
             return
+        if status == -EAGAIN:
+            s.queue_until_ms = w.now_ms + s.connect_ms
+            wheel_arm(&w.wheel, &s.timer.node, w.now_ms + QUEUE_FULL_WAIT_MS)
+            return
         attempt_close(w, s, outcome_of(-status))
         if reason_of(-status) == REASON_NO_DESCRIPTOR:
             break
@@ -166,12 +181,35 @@ cdef void connect_event(worker_t* w, session_t* s, int side, uint32_t bits) noex
     if not bits & POLL_OUT:
         return
     addr = attempt_addr(w, s)
-    if unlikely(addr != NULL and may_be_self(addr)) and sock_is_self(s.legs[BACK].fd, addr.bytes, addr.len_bytes):
+    if unlikely(addr != NULL and may_be_self(w, addr)) and sock_is_self(s.legs[BACK].fd):
         connect_failed(w, s, 0, OUTCOME_SELF_CONNECT)
         return
     leg_note(s, BACK, bits)
     connect_done(w, s)
 
 
+# A unix backend whose listen queue was full: once more on the same socket.
+cdef void queue_retry(worker_t* w, session_t* s) noexcept nogil:
+    cdef const snap_addr_t* addr = attempt_addr(w, s)
+    cdef int status = -ECONNRESET
+    if addr != NULL:
+        status = sock_connect(s.legs[BACK].fd, addr.bytes, <uint16_t>addr.len_bytes)
+    if status == -EAGAIN:
+        wheel_arm(&w.wheel, &s.timer.node, w.now_ms + QUEUE_FULL_WAIT_MS)
+        return
+    s.queue_until_ms = 0
+    if status == 0:
+        status = attempt_watch(w, s)
+    if status < 0:
+        connect_failed(w, s, -status, outcome_of(-status))
+    else:
+        connect_done(w, s)
+
+
 cdef void connect_timer(worker_t* w, session_t* s) noexcept nogil:
-    connect_failed(w, s, ETIMEDOUT, OUTCOME_TIMEOUT)
+    if s.queue_until_ms > w.now_ms:
+        queue_retry(w, s)
+    elif s.queue_until_ms == 0 and sock_is_connected(s.legs[BACK].fd):
+        connect_event(w, s, BACK, POLL_OUT)     # it came through in a gap of the clock
+    else:
+        connect_failed(w, s, ETIMEDOUT, OUTCOME_TIMEOUT)

@@ -10,7 +10,7 @@ from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t, snap_socket_t
 from nginy._fast.base.limits cimport ACCEPT_PAUSE_MS, ACCEPTS_PER_EVENT, DRAIN_ACCEPTS, MAX_SOCKETS, SHARED_SLOT
 from nginy._fast.base.status cimport REASON_NO_DESCRIPTOR, REASON_SESSION_LIMIT, REASON_SLAB_FULL
 from nginy._fast.engine.connect cimport connect_next
-from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_make
+from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_gen, tag_make
 from nginy._fast.engine.stats cimport count, stats_access, stats_refused
 from nginy._fast.engine.types cimport FRONT, TIMER_LISTENER, listener_t, session_t, worker_t
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
@@ -63,7 +63,7 @@ cdef void admit(worker_t* w, const snap_listener_t* listener, int fd, const sock
         ngy_sub32(&w.shared.sessions[listener.id], 1)
         refuse(w, listener, fd, addr, REASON_SLAB_FULL)
         return
-    if unlikely(poller_add_stream(w.poller_fd, fd, tag_make(TAG_SESSION, FRONT, s.gen, s.timer.idx)) < 0):
+    if unlikely(poller_add_stream(w.poller_fd, fd, tag_make(TAG_SESSION, FRONT, tag_gen(s, FRONT), s.timer.idx)) < 0):
         session_close(w, s, REASON_NO_DESCRIPTOR)
         return
     connect_next(w, s)
@@ -74,6 +74,14 @@ cdef void listener_pause(worker_t* w, listener_t* l) noexcept nogil:
     poller_remove(w.poller_fd, l.fd)
     l.is_paused = 1
     wheel_arm(&w.wheel, &l.timer.node, w.now_ms + ACCEPT_PAUSE_MS)
+
+
+# Out of descriptors or memory; or a socket that another holder has ended, which the poller reports for ever.
+cdef bint is_shortage(int status) noexcept nogil:
+    return (
+        status == -EMFILE or status == -ENFILE or status == -ENOBUFS or status == -ENOMEM
+        or status == -EINVAL or status == -EBADF
+    )
 
 
 # Up to n clients. False when the queue is empty or accepting failed for now.
@@ -91,9 +99,9 @@ cdef bint listener_accept(worker_t* w, listener_t* l, uint32_t n) noexcept nogil
             if n_bytes < 2:
                 addr.ss_family = 0
             admit(w, listener, fd, &addr)
-        elif fd == -EAGAIN or fd == -EINVAL or fd == -EBADF:    # empty, or no longer listening
+        elif fd == -EAGAIN:
             return False
-        elif fd == -EMFILE or fd == -ENFILE or fd == -ENOBUFS or fd == -ENOMEM:
+        elif is_shortage(fd):
             if not l.is_paused and l.is_served:
                 listener_pause(w, l)
             return False

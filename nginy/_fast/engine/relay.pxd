@@ -1,5 +1,5 @@
 # Copying both ways between two connected legs, with back-pressure, half-close and resets passed on.
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.engine.types cimport session_t, worker_t
 
 # The back leg is connected: move what is there, keep the session alive by its idle time.
@@ -10,6 +10,9 @@ cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil
 
 # Move bytes until both ways are blocked or the budget is used up. May end the session.
 cdef void relay_run(worker_t* w, session_t* s) noexcept nogil
+
+# Its listener drains: end it at the deadline, if it still lives then.
+cdef void relay_cut_at(worker_t* w, session_t* s, uint64_t deadline_ms) noexcept nogil
 
 # The session's timer has fired.
 cdef void relay_timer(worker_t* w, session_t* s) noexcept nogil

@@ -1,10 +1,10 @@
 """Relay: receive, send straight on; a buffer is kept only while the other side does not take its bytes."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
+from nginy._fast.base.cdefs cimport EAGAIN, ECONNRESET, EPIPE, likely, unlikely
 from nginy._fast.base.limits cimport BUFFER_BYTES, READS_PER_EVENT
 from nginy._fast.base.status cimport (
-    REASON_BACK_RESET, REASON_CLOSED, REASON_FRONT_RESET, REASON_HALF_CLOSE_TIMEOUT, REASON_IDLE,
+    REASON_BACK_RESET, REASON_CLOSED, REASON_DRAIN_DEADLINE, REASON_FRONT_RESET, REASON_HALF_CLOSE_TIMEOUT, REASON_IDLE,
 )
 from nginy._fast.engine.session cimport leg_give_buffer, queue_push, session_close
 from nginy._fast.engine.stats cimport count, stats_moved
@@ -28,6 +28,8 @@ cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
         leg.flags |= LEG_READABLE | LEG_EAGER
         if bits & POLL_BROKEN:
             leg.flags |= LEG_WRITABLE
+            if side == FRONT and leg.flags & LEG_EOF:   # finished before, gone now; a backend's answer may be under way
+                leg.flags |= LEG_BROKEN
 
 
 # n bytes from this side were taken by the other.
@@ -43,6 +45,8 @@ cdef bint leg_refused(leg_t* dst, ssize_t error) noexcept nogil:
     if error == -EAGAIN:
         return False
     dst.flags |= LEG_BROKEN | LEG_READABLE | LEG_EAGER
+    if error != -EPIPE and error != -ECONNRESET:
+        dst.flags |= LEG_EOF    # not the peer's doing: it may go on for ever, we do not
     return True
 
 
@@ -159,17 +163,33 @@ cdef void pass_half_close(worker_t* w, session_t* s, int side) noexcept nogil:
         wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.half_close_ms)
 
 
+# A broken leg whose last words are passed on, or cannot be: both are broken, or the client is gone while the backend
+# takes nothing. A backend that is gone is still waited for: its answer is worth it.
+cdef bint is_lost(const session_t* s, int side) noexcept nogil:
+    cdef uint32_t other = s.legs[1 - side].flags
+    if not s.legs[side].flags & LEG_BROKEN:
+        return False
+    return other & LEG_BROKEN != 0 or leg_is_done(s, side) or (side == FRONT and not other & LEG_WRITABLE)
+
+
+# half_close: off. One side has ended and all that the other has said so far is passed on.
+cdef bint is_over_for_both(const session_t* s, bint is_front_done, bint is_back_done) noexcept nogil:
+    cdef const leg_t* other = &s.legs[BACK if is_front_done else FRONT]
+    if not is_front_done and not is_back_done:
+        return False
+    return other.buffer == NO_BUFFER and not other.flags & LEG_READABLE
+
+
 # Decide what follows from the flags of both legs. True while the session lives.
 cdef bint relay_settle(worker_t* w, session_t* s) noexcept nogil:
     cdef int side
     cdef bint is_front_done = leg_is_done(s, FRONT)
     cdef bint is_back_done = leg_is_done(s, BACK)
     for side in range(2):
-        if s.legs[side].flags & LEG_BROKEN and s.legs[side].flags & LEG_EOF:
-            if s.legs[side].buffer == NO_BUFFER or s.legs[1 - side].flags & LEG_BROKEN:
-                session_close(w, s, REASON_FRONT_RESET if side == FRONT else REASON_BACK_RESET)
-                return False
-    if is_front_done and is_back_done or ((is_front_done or is_back_done) and not s.is_half_close):
+        if is_lost(s, side):
+            session_close(w, s, REASON_FRONT_RESET if side == FRONT else REASON_BACK_RESET)
+            return False
+    if is_front_done and is_back_done or (not s.is_half_close and is_over_for_both(s, is_front_done, is_back_done)):
         session_close(w, s, REASON_CLOSED)
         return False
     if is_front_done:
@@ -196,16 +216,37 @@ cdef void relay_begin(worker_t* w, session_t* s) noexcept nogil:
     if s.keepalive_s and s.keepalive_s * <uint64_t>500 < wait_ms:
         wait_ms = s.keepalive_s * <uint64_t>500
     wheel_arm(&w.wheel, &s.timer.node, w.now_ms + wait_ms)
+    if s.cut_ms:
+        relay_cut_at(w, s, s.cut_ms)
     relay_run(w, s)
+
+
+cdef void relay_cut_at(worker_t* w, session_t* s, uint64_t deadline_ms) noexcept nogil:
+    s.cut_ms = deadline_ms
+    if s.state == SESS_RELAY and deadline_ms < s.timer.node.deadline_ms:
+        wheel_arm(&w.wheel, &s.timer.node, deadline_ms)
 
 
 cdef void relay_timer(worker_t* w, session_t* s) noexcept nogil:
     cdef bint is_half = (s.legs[FRONT].flags | s.legs[BACK].flags) & LEG_EOF != 0
     cdef uint64_t due_ms = s.active_ms + (s.half_close_ms if is_half else s.idle_ms)
+    cdef uint32_t gen = s.gen
+    if s.cut_ms and s.cut_ms <= w.now_ms:
+        session_close(w, s, REASON_DRAIN_DEADLINE)
+        return
+    if due_ms <= w.now_ms:      # after a gap of the clock bytes may wait that no event has told of yet: look once
+        s.legs[FRONT].flags |= LEG_READABLE
+        s.legs[BACK].flags |= LEG_READABLE
+        relay_run(w, s)
+        if s.gen != gen:
+            return
+        due_ms = s.active_ms + (s.half_close_ms if is_half else s.idle_ms)
     if due_ms <= w.now_ms:
         session_close(w, s, REASON_HALF_CLOSE_TIMEOUT if is_half else REASON_IDLE)
         return
     if s.keepalive_s:           # only a connection that lasts pays these two calls; the front inherits them
         sock_keepalive(s.legs[BACK].fd, s.keepalive_s)
         s.keepalive_s = 0
+    if s.cut_ms and s.cut_ms < due_ms:
+        due_ms = s.cut_ms
     wheel_arm(&w.wheel, &s.timer.node, due_ms)

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport sockaddr_storage
 from nginy._fast.base.layout cimport snap_listener_t
-from nginy._fast.engine.types cimport leg_t, queue_t, session_t, worker_t
+from nginy._fast.engine.types cimport BACK, leg_t, queue_t, session_t, worker_t
 
 cdef enum:                      # tag_kind_t
     TAG_SESSION = 0
@@ -13,6 +13,10 @@ cdef enum:                      # tag_kind_t
 # Poller tag: kind in the top byte, side below, 24 bits of generation, 32 of index.
 cdef inline uint64_t tag_make(uint32_t kind, uint32_t side, uint32_t gen, uint32_t idx) noexcept nogil:
     return <uint64_t>kind << 57 | <uint64_t>side << 56 | <uint64_t>(gen & 0xffffff) << 32 | idx
+
+# A leg's generation: the session's, and the attempt it belongs to, so that a late event of an earlier attempt is stale.
+cdef inline uint32_t tag_gen(const session_t* s, int side) noexcept nogil:
+    return (s.gen & 0xfffff) | (<uint32_t>(s.n_tried if side == BACK else 0) << 20)
 
 # Take over an accepted descriptor. NULL: the slab is full, the descriptor is still the caller's.
 cdef session_t* session_open(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr) noexcept nogil

@@ -6,11 +6,11 @@ from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, NGY_CHECK, likely, ngy_sub32, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage,
 )
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
-from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_CLOSED
+from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASON_CLOSED
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, QUEUE_NONE, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
+    BACK, FRONT, LEG_EAGER, LEG_FINISHED, QUEUE_NONE, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
     worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give
@@ -91,6 +91,8 @@ cdef void client_of(session_t* s, const sockaddr_storage* addr) noexcept nogil:
 cdef void session_begin(worker_t* w, session_t* s, const snap_listener_t* listener, int fd) noexcept nogil:
     s.legs[FRONT].fd = fd
     s.legs[BACK].fd = -1
+    if s.client_family == 0:    # unix: passed descriptors end a receive early
+        s.legs[FRONT].flags |= LEG_EAGER
     s.legs[FRONT].buffer = NO_BUFFER
     s.legs[BACK].buffer = NO_BUFFER
     s.timer.kind = TIMER_SESSION
@@ -103,6 +105,7 @@ cdef void session_begin(worker_t* w, session_t* s, const snap_listener_t* listen
     s.idle_ms = listener.idle_ms
     s.half_close_ms = listener.half_close_ms
     s.connect_ms = listener.connect_ms
+    s.drain_ms = listener.drain_ms
     s.keepalive_s = listener.keepalive_s
     s.retries = listener.retries
     s.is_half_close = listener.is_half_close
@@ -119,8 +122,8 @@ cdef session_t* session_open(worker_t* w, const snap_listener_t* listener, int f
     memset(s, 0, sizeof(session_t))
     s.gen = gen
     s.timer.idx = idx
-    session_begin(w, s, listener, fd)
     client_of(s, addr)
+    session_begin(w, s, listener, fd)
     stats_accepted(w, s.listener)
     return s
 
@@ -130,7 +133,7 @@ cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil:
     cdef session_t* s
     if idx < w.sessions.n_touched:
         s = <session_t*>slab_at(&w.sessions, idx)
-        if likely(s.state != SESS_FREE and (s.gen & 0xffffff) == <uint32_t>(tag >> 32 & 0xffffff)):
+        if likely(s.state != SESS_FREE and tag_gen(s, <int>(tag >> 56 & 1)) == <uint32_t>(tag >> 32 & 0xffffff)):
             return s
     count(&w.row.worker.stale_events, 1)
     return NULL
@@ -138,6 +141,8 @@ cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil:
 
 cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
     cdef bint is_reset = reason != REASON_CLOSED
+    # the backend's answer was complete and passed on as such: a reset now would throw away its tail
+    cdef bint is_front_reset = is_reset and not (reason == REASON_BACK_RESET and s.legs[FRONT].flags & LEG_FINISHED)
     cdef int front_fd = s.legs[FRONT].fd
     cdef int back_fd = s.legs[BACK].fd
     if s.state == SESS_FREE:
@@ -157,5 +162,5 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
     NGY_CHECK(slab_is_taken(&w.sessions, s.timer.idx))
     slab_give(&w.sessions, s.timer.idx)
     stats_ended(w, s.listener, reason)
-    fd_end(front_fd, is_reset)  # last: whoever sees the end finds it counted
+    fd_end(front_fd, is_front_reset)    # last: whoever sees the end finds it counted
     fd_end(back_fd, is_reset)

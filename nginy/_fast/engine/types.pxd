@@ -57,10 +57,13 @@ cdef struct session_t:
     uint64_t active_ms          # last byte moved
     uint64_t start_ms
     uint64_t attempt_us         # start of the running attempt
+    uint64_t queue_until_ms     # the backend's listen queue is full (unix): tried again until then; 0 = not waiting
+    uint64_t cut_ms             # deadline of its listener's drain; 0 = none
     uint32_t gen                # of the slot; an event with another one is stale
     uint32_t idle_ms
     uint32_t half_close_ms
     uint32_t connect_ms
+    uint32_t drain_ms           # 0 = its listener sets no deadline
     uint32_t keepalive_s        # 0 = off, or already set
     uint32_t connect_us
     uint32_t listener           # id
@@ -121,5 +124,7 @@ cdef struct worker_t:
     uint8_t is_over             # leave the loop
     uint8_t is_ready_told
     uint8_t reserved
+    uint16_t port_min           # source ports the kernel picks: only there a socket can meet itself
+    uint16_t port_max
     uint64_t drain_until_ms
     uint64_t n_cut

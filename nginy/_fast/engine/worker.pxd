@@ -1,5 +1,5 @@
 # One thread, one loop. Opened and closed with or without Python; worker_run needs none.
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from nginy._fast.engine.types cimport worker_t
 
 cdef struct worker_options_t:
@@ -11,6 +11,8 @@ cdef struct worker_options_t:
     uint32_t sessions_max
     uint64_t buffers_bytes
     uint64_t seed
+    uint16_t port_min           # source ports the kernel picks, inclusive
+    uint16_t port_max
 
 # 0, or -errno with everything given back (the descriptors too).
 cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogil

@@ -6,7 +6,9 @@ from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, SIG_IGN, SIGHUP, SIGINT, SIGPIPE, SIGTERM, c_getpid, c_sigaction, epoll_event, ngy_load_int,
     ngy_store64, ngy_store_int, sigaction_t,
 )
-from nginy._fast.base.layout cimport BOARD_MAGIC, LAYOUT_VERSION, MSG_DRAINED, NO_INDEX, board_header_t, snap_pool_t
+from nginy._fast.base.layout cimport (
+    BOARD_MAGIC, LAYOUT_VERSION, MSG_DRAINED, NO_INDEX, VERDICT_DOWN, board_header_t, snap_pool_t,
+)
 from nginy._fast.base.limits cimport (
     BUFFER_BYTES, EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SWEEP_PER_TURN, TURN_MAX_WAIT_MS,
 )
@@ -14,7 +16,7 @@ from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE,
 from nginy._fast.engine.channel cimport channel_event, channel_tell, rejoin_event, worker_drain
 from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
-from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
+from nginy._fast.engine.relay cimport leg_note, relay_cut_at, relay_run, relay_timer
 from nginy._fast.engine.session cimport (
     TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, session_close, session_of_tag, session_unqueue,
     tag_make,
@@ -31,10 +33,9 @@ from nginy._fast.mem.wheel cimport wheel_advance, wheel_node_t, wheel_open, whee
 from nginy._fast.net.poller cimport poller_add_source, poller_bits, poller_open, poller_wait
 from nginy._fast.net.sock cimport sock_close
 from nginy._fast.policy.choose cimport chooser_close, chooser_open
-from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_close, snapshot_pool
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_close, snapshot_listener, snapshot_pool
 
 cdef enum:
-    VERDICT_DOWN = 2
     STATE_RUNNING = 1
     STATE_DRAINING = 2
 
@@ -102,6 +103,8 @@ cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogi
     w.board_fd = options.board_fd
     w.rejoin_fd = options.rejoin_fd
     w.slot = options.slot
+    w.port_min = options.port_min
+    w.port_max = options.port_max
     w.sweep_at = NO_INDEX
     w.now_ms = clock_ms()
     wheel_open(&w.wheel, w.now_ms)
@@ -213,6 +216,13 @@ cdef bint is_cut_off(worker_t* w, const session_t* s) noexcept nogil:
     return pool != NULL and pool.is_on_down_reset and snapshot_backend(&w.snapshot, s.backend).verdict == VERDICT_DOWN
 
 
+cdef void sweep_one(worker_t* w, session_t* s) noexcept nogil:
+    if is_cut_off(w, s):
+        session_close(w, s, REASON_BACKEND_DOWN)
+    elif s.drain_ms and s.cut_ms == 0 and (w.is_draining or snapshot_listener(&w.snapshot, s.listener) == NULL):
+        relay_cut_at(w, s, w.now_ms + s.drain_ms)
+
+
 cdef void sweep_step(worker_t* w) noexcept nogil:
     cdef session_t* s
     cdef uint32_t end
@@ -221,8 +231,8 @@ cdef void sweep_step(worker_t* w) noexcept nogil:
     end = w.sweep_at + SWEEP_PER_TURN
     while w.sweep_at < end and w.sweep_at < w.sessions.n_touched:
         s = <session_t*>slab_at(&w.sessions, w.sweep_at)
-        if slab_is_taken(&w.sessions, w.sweep_at) and is_cut_off(w, s):
-            session_close(w, s, REASON_BACKEND_DOWN)
+        if slab_is_taken(&w.sessions, w.sweep_at):
+            sweep_one(w, s)
         w.sweep_at += 1
     if w.sweep_at >= w.sessions.n_touched:
         w.sweep_at = NO_INDEX

@@ -30,7 +30,10 @@ cdef void sock_close(int fd) noexcept nogil
 cdef void sock_reset(int fd) noexcept nogil             # close; the peer sees a reset
 
 # Whether a connected socket's own address is its peer's (RFC 9293, simultaneous open with itself).
-cdef bint sock_is_self(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil
+cdef bint sock_is_self(int fd) noexcept nogil
+
+# Whether connect(2) has come through by now.
+cdef bint sock_is_connected(int fd) noexcept nogil
 
 # One channel message with its descriptors (SCM_RIGHTS). recv: bytes, 0 = the other end is gone; *n_fds in: room, out: got.
 cdef ssize_t sock_recv_message(int fd, message_t* message, int* fds, int* n_fds) noexcept nogil

@@ -6,7 +6,7 @@ from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, AF_UNIX, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC,
     MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SO_ERROR, SO_KEEPALIVE,
     SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY, c_accept4, c_close,
-    c_connect, c_getsockname, c_getsockopt, c_recv, c_recvmsg, c_send, c_sendmsg, c_setsockopt, c_shutdown,
+    c_connect, c_getpeername, c_getsockname, c_getsockopt, c_recv, c_recvmsg, c_send, c_sendmsg, c_setsockopt, c_shutdown,
     c_socket, cmsghdr, errno, iovec, linger, msghdr, sockaddr, sockaddr_in6, sockaddr_storage, socklen_t,
 )
 from nginy._fast.base.layout cimport message_t
@@ -90,19 +90,28 @@ cdef void sock_reset(int fd) noexcept nogil:
     c_close(fd)
 
 
-cdef bint sock_is_self(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil:
-    cdef sockaddr_storage own
-    cdef socklen_t n = sizeof(own)
-    if c_getsockname(fd, <sockaddr*>&own, &n) < 0 or own.ss_family != (<const sockaddr*>addr).sa_family:
+cdef bint sock_is_self(int fd) noexcept nogil:
+    cdef sockaddr_storage own, peer
+    cdef socklen_t n_own = sizeof(own)
+    cdef socklen_t n_peer = sizeof(peer)
+    memset(&own, 0, sizeof(own))
+    memset(&peer, 0, sizeof(peer))
+    if c_getsockname(fd, <sockaddr*>&own, &n_own) < 0 or c_getpeername(fd, <sockaddr*>&peer, &n_peer) < 0:
         return False
     if own.ss_family == AF_INET:
-        return memcmp(&own, addr, 8) == 0       # family, port, address
+        return memcmp(&own, &peer, 8) == 0      # family, port, address
     if own.ss_family == AF_INET6:
         return (
-            (<sockaddr_in6*>&own).sin6_port == (<const sockaddr_in6*>addr).sin6_port
-            and memcmp(&(<sockaddr_in6*>&own).sin6_addr, &(<const sockaddr_in6*>addr).sin6_addr, 16) == 0
+            (<sockaddr_in6*>&own).sin6_port == (<sockaddr_in6*>&peer).sin6_port
+            and memcmp(&(<sockaddr_in6*>&own).sin6_addr, &(<sockaddr_in6*>&peer).sin6_addr, 16) == 0
         )
     return False
+
+
+cdef bint sock_is_connected(int fd) noexcept nogil:
+    cdef sockaddr_storage peer
+    cdef socklen_t n = sizeof(peer)
+    return c_getpeername(fd, <sockaddr*>&peer, &n) == 0
 
 
 cdef union control_t:
@@ -122,7 +131,7 @@ cdef ssize_t sock_recv_message(int fd, message_t* message, int* fds, int* n_fds)
     m.msg_iov = &part
     m.msg_iovlen = 1
     m.msg_control = &control
-    m.msg_controllen = sizeof(control)
+    m.msg_controllen = CMSG_LEN(MAX_MESSAGE_FDS * sizeof(int))  # not the padded size: two more would fit
     n_fds[0] = 0
     got = c_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
     if got < 0:

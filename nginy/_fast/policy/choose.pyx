@@ -1,6 +1,6 @@
 """Choose: the native policies. Tiers in order; weight, state, verdict, max_conns and suspicion are honoured by all."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport ENOMEM, ngy_load32
 from nginy._fast.base.layout cimport snap_backend_t, snap_pool_t, snap_tier_t
@@ -56,7 +56,8 @@ cdef void chooser_distrust(chooser_t* c, uint32_t backend_id, uint64_t now_ms) n
 cdef inline bint is_distrusted(chooser_t* c, uint32_t id, uint64_t now_ms) noexcept nogil:
     if c.distrust_until_ms[id] == 0:
         return False
-    if <int32_t>(c.distrust_until_ms[id] - <uint32_t>now_ms) > 0:
+    # the mark wraps after 49 days: only the second before it counts
+    if <uint32_t>(c.distrust_until_ms[id] - <uint32_t>now_ms - 1) < SUSPICION_MS:
         return True
     c.distrust_until_ms[id] = 0
     return False
@@ -185,6 +186,8 @@ cdef int choose_random2(chooser_t* c, look_t* look) noexcept nogil:
         return -1
     second = draw(c, look)
     # plain counts: the draws have honoured the weights
+    if second < 0:              # another worker took the last place meanwhile
+        return first
     if ngy_load32(&c.in_flight[look.s.backends[second].id]) < ngy_load32(&c.in_flight[look.s.backends[first].id]):
         return second
     return first

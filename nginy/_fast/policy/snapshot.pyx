@@ -7,7 +7,7 @@ from nginy._fast.base.layout cimport (
     LAYOUT_VERSION, NO_INDEX, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_header_t, snap_listener_t,
     snap_pool_t, snap_socket_t, snap_tier_t,
 )
-from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS, MAX_SOCKETS
+from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS, MAX_RETRIES, MAX_SOCKETS
 from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_HEADER, REFUSAL_MAP, REFUSAL_SEAL
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.region cimport region_close, region_map
@@ -55,17 +55,23 @@ cdef bint positions_fit(const uint32_t* at, uint32_t n_at, uint32_t n) noexcept 
 
 cdef bint pools_fit(const snapshot_t* s) noexcept nogil:
     cdef uint32_t i, j
+    cdef uint64_t n_tiers = 0
+    cdef uint64_t n_backends = 0
     cdef const snap_pool_t* pool
     cdef const snap_tier_t* tier
     for i in range(s.header.n_pools):
         pool = &s.pools[i]
         if <uint64_t>pool.first_tier + pool.n_tiers > s.header.n_tiers:
             return False
+        n_tiers += pool.n_tiers
+        if n_tiers > s.header.n_tiers:      # shared tiers could make one choice walk for ever
+            return False
         for j in range(pool.n_tiers):
             tier = &s.tiers[pool.first_tier + j]
+            n_backends += tier.n
             if <uint64_t>tier.first + tier.n > s.header.n_backends:
                 return False
-    return True
+    return n_backends <= s.header.n_backends
 
 
 cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
@@ -74,7 +80,7 @@ cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
         if s.addrs[i].len_bytes < 2 or s.addrs[i].len_bytes > sizeof(s.addrs[i].bytes) or s.backends[i].id >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_listeners):
-        if s.listeners[i].id >= MAX_LISTENERS:
+        if s.listeners[i].id >= MAX_LISTENERS or s.listeners[i].retries > MAX_RETRIES:
             return False
     for i in range(s.header.n_pools):
         if s.pools[i].id >= MAX_POOLS:

@@ -61,7 +61,7 @@ def test_listener_row_carries_every_setting_in_milliseconds() -> None:
         "pool": "api",
         "half_close": False,
         "keepalive": 30.0,
-        "timeouts": {"connect": 0.25, "idle": 900.0, "half_close": 60.5},
+        "timeouts": {"connect": 0.25, "idle": 900.0, "half_close": 60.5, "drain": 4.0},
         "limits": {"sessions": 77, "retries": 3},
     }
     config = config_of({"api": {"backends": ["192.0.2.1:80"]}}, {"in": entry})
@@ -72,6 +72,7 @@ def test_listener_row_carries_every_setting_in_milliseconds() -> None:
         connect_ms=250,
         idle_ms=900_000,
         half_close_ms=60_500,
+        drain_ms=4_000,
         max_sessions=77,
         retries=3,
         keepalive_s=30,

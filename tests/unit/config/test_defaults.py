@@ -50,16 +50,15 @@ def test_timeouts_are_completed_key_by_key(
 @pytest.mark.parametrize(
     ("runtime", "defaults", "own", "drain"),
     [
-        ("{}", "", "", 30),
-        ("{workers: 1}", "", "", 30),
-        ("{drain: 7s}", "", "", 7),
+        ("{}", "", "", None),
+        ("{drain: 7s}", "", "", None),
         ("{drain: 7s}", "timeouts: {drain: 8s}", "", 8),
         ("{drain: 7s}", "timeouts: {drain: 8s}", "timeouts: {drain: 9s}", 9),
-        ("{drain: 7s}", "", "timeouts: {drain: null}", 7),
+        ("{drain: 7s}", "", "timeouts: {drain: null}", None),
     ],
 )
-def test_drain_comes_from_the_nearest_that_says_it(
-    runtime: str, defaults: str, own: str, drain: float
+def test_a_listeners_own_drain_is_not_the_runtimes(
+    runtime: str, defaults: str, own: str, drain: float | None
 ) -> None:
     assert listener(defaults, own, runtime).timeouts.drain == drain
 

@@ -109,7 +109,7 @@ def test_model_made_in_python_is_checked_and_completed() -> None:
     assert (listener.bind, listener.timeouts.half_close, listener.timeouts.drain) == (
         ("0.0.0.0:80",),
         5.0,
-        30.0,
+        None,
     )
     assert config_from(config) == config
 

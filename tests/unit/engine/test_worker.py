@@ -67,13 +67,14 @@ def test_bytes_pass_both_ways_and_are_counted(driven, upstream):
                 assert back.recv(10) == b"ping"
                 back.sendall(b"longer pong")
                 assert c.recv(20) == b"longer pong"
-                live = driven.board.worker(0)
-                assert (live["live"], live["leases"], driven.board.in_flight(0)) == (1, 1, 1)
+                assert (driven.board.worker(0)["live"], driven.board.in_flight(0)) == (1, 1)
+                until(lambda: driven.board.worker(0)["leases"] == 1)
         until(lambda: driven.board.worker(0)["live"] == 0)
     row = driven.board.listener(0)
     assert (row["accepted"], row["bytes_in"], row["bytes_out"], row["reasons"][0]) == (1, 4, 11, 1)
     assert driven.board.in_flight(0) == 0 and driven.board.sessions(0) == 0
-    assert driven.board.worker(0)["timers_live"] == 0 and driven.board.worker(0)["buffers_used"] == 0
+    until(lambda: driven.board.worker(0)["timers_live"] == 0 and driven.board.worker(0)["leases"] == 0)
+    assert driven.board.worker(0)["buffers_used"] == 0
 
 
 @pytest.mark.parametrize("seals", [0, 1, 2, 8])

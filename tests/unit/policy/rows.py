@@ -30,7 +30,7 @@ def listener(id=0, **changes):
         pool=0,
         connect_ms=1000,
         idle_ms=60000,
-        half_close_ms=60000,
+        half_close_ms=60000, drain_ms=0,
         max_sessions=0,
         retries=2,
         keepalive_s=0,
