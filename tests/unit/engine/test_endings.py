@@ -189,7 +189,7 @@ def test_full_listen_queue_of_a_unix_backend_is_waited_for(driven, tmp_path):
         for c in clients:
             assert c.recv(1) == b""
             c.close()
-    assert driven.board.listener(0)["reasons"][door.REASONS.index("closed")] == 4
+    until(lambda: driven.board.listener(0)["reasons"][door.REASONS.index("closed")] == 4)
 
 
 GAP = """
