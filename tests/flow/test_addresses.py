@@ -19,9 +19,7 @@ def test_ipv6_backends_and_binds(start_nginy: StartNginy, start_peer: StartPeer)
     assert ask(nginy.address(), b"six") == b"six"
 
 
-def test_unix_socket_backends_and_binds(
-    start_nginy: StartNginy, start_peer: StartPeer, tmp_path: Path
-) -> None:
+def test_unix_socket_backends_and_binds(start_nginy: StartNginy, start_peer: StartPeer, tmp_path: Path) -> None:
     folder = Path(os.path.relpath(tmp_path, "/"))
     back, front = Path("/") / folder / "b.sock", Path("/") / folder / "f.sock"
     peer = start_peer(echo, path=back)
@@ -46,9 +44,7 @@ def test_ipv4_clients_reach_ipv6_backends_and_the_other_way_round(
     start_nginy: StartNginy, start_peer: StartPeer
 ) -> None:
     four, six = start_peer(named("4")), start_peer(named("6"), host="::1")
-    nginy = start_nginy(
-        tcp_config([four.address, six.address], listener={"bind": ["127.0.0.1:0", "[::1]:0"]})
-    )
+    nginy = start_nginy(tcp_config([four.address, six.address], listener={"bind": ["127.0.0.1:0", "[::1]:0"]}))
     for nth in (0, 1):
         assert {ask(nginy.address(nth=nth), b"") for _ in range(4)} == {b"4\n", b"6\n"}
 
@@ -69,9 +65,7 @@ def test_a_wildcard_bind_serves_every_address(start_nginy: StartNginy, start_pee
         assert ask(f"{host}:{port}", b"any") == b"any"
 
 
-def test_host_names_are_resolved_and_every_address_is_a_backend(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_host_names_are_resolved_and_every_address_is_a_backend(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     peer = start_peer(echo)
     nginy = start_nginy(tcp_config([f"localhost:{peer.port}"]))
     assert ask(nginy.address(), b"by name") == b"by name"
@@ -116,9 +110,7 @@ def test_sockets_of_socket_activation_are_served(start_nginy: StartNginy, start_
         assert nginy.listener("front")["sessions"] == 2
 
 
-def test_an_activation_name_that_was_not_passed_is_refused(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_an_activation_name_that_was_not_passed_is_refused(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     config = tcp_config([start_peer(echo).address], listener={"bind": "systemd:absent"})
     nginy = start_nginy(config, wait=False)
     assert nginy.wait_exit() == 2
@@ -134,9 +126,7 @@ def test_the_kernel_picked_port_survives_a_reload(start_nginy: StartNginy, start
     assert ask(address, b"") == b"b\n"
 
 
-def test_a_fixed_port_can_be_bound_again_at_once_after_a_stop(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_a_fixed_port_can_be_bound_again_at_once_after_a_stop(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     port = free_port()
     config = tcp_config([start_peer(echo).address], workers=2, listener={"bind": f"127.0.0.1:{port}"})
     for _ in range(2):

@@ -49,10 +49,8 @@ def test_a_client_that_does_not_read_holds_the_backend_back_and_memory_is_flat(
     assert worker_memory(nginy) - before < 8 * MIB
 
 
-def test_a_backend_that_reads_slowly_holds_the_client_back(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
-    peer = start_peer(slow_reader(0.05, 1024))
+def test_a_backend_that_reads_slowly_holds_the_client_back(start_nginy: StartNginy, start_peer: StartPeer) -> None:
+    peer = start_peer(slow_reader(0.05, 4096))
     nginy = start_nginy(tcp_config([peer.address]))
     with connect(nginy.address()) as sock:
         sock.setblocking(False)
@@ -68,15 +66,11 @@ def test_a_backend_that_reads_slowly_holds_the_client_back(
 
         wait_until(is_full, "the client cannot send any more", 30)
         assert sent < 128 * MIB
-        stays_true(
-            lambda: nginy.workers()[0]["counters"]["buffers_used"] <= 2, "one session holds few buffers", 0.5
-        )
+        stays_true(lambda: nginy.workers()[0]["counters"]["buffers_used"] <= 2, "one session holds few buffers", 0.5)
         peer.drop_all()
 
 
-def test_a_stuck_session_does_not_make_the_worker_spin(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_a_stuck_session_does_not_make_the_worker_spin(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     nginy = start_nginy(tcp_config([start_peer(source(bytes(64 * MIB))).address]))
     with connect(nginy.address()):
         wait_until(lambda: nginy.listener("front")["bytes_out"] > 0, "the transfer began")

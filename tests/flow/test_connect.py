@@ -30,9 +30,7 @@ def test_a_refused_connect_goes_to_the_next_backend_on_the_same_client_connectio
     assert connected.get("connected") == 20
 
 
-def test_no_more_backends_are_tried_than_retries_allow(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_no_more_backends_are_tried_than_retries_allow(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     backends = [closed_address() for _ in range(6)]
     nginy = start_nginy(tcp_config(backends, listener={"limits": {"retries": 2}}))
     assert end_of(nginy.address()) == "reset"
@@ -51,9 +49,7 @@ def test_with_all_backends_down_clients_are_reset_at_once_and_counted(start_ngin
     config = tcp_config([closed_address(), closed_address()], pool={"health": TCP_CHECK})
     nginy = start_nginy(config)
     wait_until(lambda: {row["verdict"] for row in nginy.backends("back")} == {"down"}, "both are down")
-    wait_until(
-        lambda: end_of(nginy.address()) == "reset" and nginy.reasons().get("no_backend"), "workers know it"
-    )
+    wait_until(lambda: end_of(nginy.address()) == "reset" and nginy.reasons().get("no_backend"), "workers know it")
     before, took_s = nginy.reasons()["no_backend"], []
     for _ in range(20):
         began_s = time.monotonic()
@@ -95,9 +91,7 @@ def test_a_backend_is_used_but_not_reported_up_before_its_first_check(
     assert [row["verdict"] for row in nginy.backends("back")] == ["unknown"]
 
 
-def test_with_start_down_a_backend_waits_for_its_first_verdict(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_with_start_down_a_backend_waits_for_its_first_verdict(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     check = TCP_CHECK | {"interval": "1h", "rise": 2, "start": "down"}
     nginy = start_nginy(tcp_config([start_peer(echo).address], pool={"health": check}))
     assert end_of(nginy.address()) == "reset"
@@ -114,9 +108,7 @@ def http_answer(status: int):
     return serve
 
 
-def test_an_http_check_tells_good_answers_from_bad_ones(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_an_http_check_tells_good_answers_from_bad_ones(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     good, bad = start_peer(http_answer(204)), start_peer(http_answer(503))
     check = {
         "kind": "http",
@@ -129,9 +121,7 @@ def test_an_http_check_tells_good_answers_from_bad_ones(
     nginy = start_nginy(tcp_config([good.address, bad.address], pool={"health": check}))
     wait_until(lambda: [row["verdict"] for row in nginy.backends("back")] == ["up", "down"], "both verdicts")
     request = b"GET / HTTP/1.0\r\n\r\n"
-    wait_until(
-        lambda: all(b" 204 " in ask(nginy.address(), request) for _ in range(4)), "workers have the verdicts"
-    )
+    wait_until(lambda: all(b" 204 " in ask(nginy.address(), request) for _ in range(4)), "workers have the verdicts")
     for _ in range(10):
         assert b" 204 " in ask(nginy.address(), request)
 

@@ -41,9 +41,7 @@ def test_sigterm_lets_sessions_finish_and_takes_no_new_ones(start_nginy: StartNg
     assert not nginy.pids_left()
 
 
-def test_a_session_past_the_drain_deadline_is_cut_with_a_reset(
-    start_nginy: StartNginy, backend: Peer
-) -> None:
+def test_a_session_past_the_drain_deadline_is_cut_with_a_reset(start_nginy: StartNginy, backend: Peer) -> None:
     nginy = start_nginy(tcp_config([backend.address], runtime={"drain": "500ms"}))
     with connect(nginy.address()) as sock:
         echo_once(sock)

@@ -68,9 +68,7 @@ async def ask_from(server: nginy.Server, question: bytes = b"hello", listener: s
     return await asyncio.to_thread(ask, server.addresses[listener][0], question)
 
 
-def test_it_lives_in_the_loop_of_its_host_and_the_kernels_port_can_be_read(
-    run: Runner, backend: Peer
-) -> None:
+def test_it_lives_in_the_loop_of_its_host_and_the_kernels_port_can_be_read(run: Runner, backend: Peer) -> None:
     async def main() -> None:
         async with nginy.Server(tcp_config([backend.address], workers=2)) as server:
             assert server.state == "serving"

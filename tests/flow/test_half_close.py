@@ -121,9 +121,7 @@ def test_with_half_close_off_bytes_sent_before_the_end_still_arrive(
     assert arrived == [payload]
 
 
-def test_both_sides_shutting_down_at_once_is_one_clean_end(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_both_sides_shutting_down_at_once_is_one_clean_end(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     nginy = start_nginy(tcp_config([start_peer(echo).address]))
     for _ in range(50):
         with connect(nginy.address()) as sock:

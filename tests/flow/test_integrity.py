@@ -2,17 +2,21 @@
 
 import asyncio
 import collections
+import contextlib
 import random
 import socket
 
-from tests.conftest import StartNginy
+from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config
 from tests.tools.duplex import Plan, run_sessions
+from tests.tools.nginy_process import Nginy
+from tests.tools.peers import source
 from tests.tools.sockets import ask, connect, read_to_end, sha256
+from tests.tools.waiting import wait_until
 
-SESSIONS = 3000
+SESSIONS = 10_000
 AT_ONCE = 48
-LARGE_BYTES = 400_000
+LARGE_BYTES = 200_000
 
 
 def test_thousands_of_sessions_with_random_splits_half_closes_and_resets_keep_their_bytes(
@@ -37,15 +41,38 @@ def test_thousands_of_sessions_with_random_splits_half_closes_and_resets_keep_th
             listener.close()
 
 
+def test_bytes_stay_equal_while_slow_readers_hold_every_buffer(
+    start_nginy: StartNginy, start_peer: StartPeer, seed: int
+) -> None:
+    big = start_peer(source(bytes(16 << 20)))
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, contextlib.ExitStack() as stack:
+        config = tcp_config([big.address], runtime={"buffers": "1MiB"})
+        config["pools"]["small"] = {"backends": [f"127.0.0.1:{listener.getsockname()[1]}"]}
+        config["listeners"]["quick"] = {"bind": "127.0.0.1:0", "protocol": "tcp", "pool": "small"}
+        nginy = start_nginy(config)
+        for _ in range(20):
+            stack.enter_context(connect(nginy.address()))
+        counters = nginy.workers()[0]["counters"]
+        wait_until(lambda: held(nginy) == counters["buffers_max"], "every buffer is held")
+        chance = random.Random(seed)
+        plans = [Plan.draw(number, chance, LARGE_BYTES) for number in range(500)]
+        sheet = asyncio.run(run_sessions(nginy.address("quick"), [listener], plans, AT_ONCE))
+        assert not sheet.wrong, f"{len(sheet.wrong)} wrong, first ones:\n" + "\n".join(sheet.wrong[:10])
+        assert held(nginy) == counters["buffers_max"]
+
+
+def held(nginy: Nginy) -> int:
+    """Buffers lent out by the first worker."""
+    return int(nginy.workers()[0]["counters"]["buffers_used"])
+
+
 def test_a_large_transfer_both_ways_at_once_is_equal(start_nginy: StartNginy, backend, seed: int) -> None:
     nginy = start_nginy(tcp_config([backend.address]))
     payload = random.Random(seed).randbytes(48 << 20)
     with connect(nginy.address()) as sock:
         sender = asyncio.new_event_loop()
         try:
-            future = sender.run_in_executor(
-                None, lambda: (sock.sendall(payload), sock.shutdown(socket.SHUT_WR))
-            )
+            future = sender.run_in_executor(None, lambda: (sock.sendall(payload), sock.shutdown(socket.SHUT_WR)))
             answer, end = read_to_end(sock)
             sender.run_until_complete(future)
         finally:

@@ -42,9 +42,7 @@ def test_metrics_agree_with_what_was_done(start_nginy: StartNginy, backend: Peer
     with connect(nginy.address()) as sock:
         sock.sendall(b"1")
         recv_exact(sock, 1)
-        wait_until(
-            lambda: total(samples(nginy), "nginy_session_ends_total", reason="closed") == 50, "fifty ends"
-        )
+        wait_until(lambda: total(samples(nginy), "nginy_session_ends_total", reason="closed") == 50, "fifty ends")
         found = samples(nginy)
     assert total(found, "nginy_listener_sessions_total", listener="front") == 51
     assert total(found, "nginy_listener_sessions_live", listener="front") == 1
@@ -94,9 +92,7 @@ def test_the_admin_page_only_answers_reads_by_a_loopback_name(start_nginy: Start
             assert sock.recv(4096).split()[1][:1] == b"4", request
 
 
-def test_counters_do_not_go_back_over_a_worker_death_or_a_reload(
-    start_nginy: StartNginy, backend: Peer
-) -> None:
+def test_counters_do_not_go_back_over_a_worker_death_or_a_reload(start_nginy: StartNginy, backend: Peer) -> None:
     nginy = start_nginy(tcp_config([backend.address], workers=2, admin=HTTP))
     for _ in range(40):
         ask(nginy.address(), b"x")

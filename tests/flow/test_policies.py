@@ -47,9 +47,7 @@ def test_round_robin_takes_turns(start_nginy: StartNginy, peers: list[Peer]) -> 
 
 def test_round_robin_spreads_weights_smoothly(start_nginy: StartNginy, peers: list[Peer]) -> None:
     weights = (5, 1, 1)
-    backends = [
-        {"address": peer.address, "weight": weight} for peer, weight in zip(peers, weights, strict=False)
-    ]
+    backends = [{"address": peer.address, "weight": weight} for peer, weight in zip(peers, weights, strict=False)]
     nginy = start_nginy(tcp_config(backends))
     turns = "".join(who(nginy) for _ in range(28))
     assert collections.Counter(turns) == {"a": 20, "b": 4, "c": 4}
@@ -92,12 +90,8 @@ def test_random2_reaches_every_backend(start_nginy: StartNginy, peers: list[Peer
     wait_until(lambda: seen.add(who(nginy)) or len(seen) == len(NAMES), "every backend has had a turn")
 
 
-def test_source_hash_sends_one_client_always_to_the_same_backend(
-    start_nginy: StartNginy, peers: list[Peer]
-) -> None:
-    nginy = start_nginy(
-        tcp_config([peer.address for peer in peers], workers=2, pool={"policy": "source_hash"})
-    )
+def test_source_hash_sends_one_client_always_to_the_same_backend(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], workers=2, pool={"policy": "source_hash"}))
     sources = [f"127.0.{i}.1" for i in range(1, 31)]
     first = {source: who(nginy, source) for source in sources}
     for _ in range(3):
@@ -155,9 +149,7 @@ def test_the_backup_tier_serves_only_when_the_first_cannot(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_max_conns_spills_over_and_then_refuses(
-    start_nginy: StartNginy, peers: list[Peer], policy: str
-) -> None:
+def test_max_conns_spills_over_and_then_refuses(start_nginy: StartNginy, peers: list[Peer], policy: str) -> None:
     backends = [
         {"address": peers[0].address, "max_conns": 2},
         {"address": peers[1].address, "max_conns": 1},

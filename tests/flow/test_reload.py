@@ -65,9 +65,7 @@ def test_a_hangup_reloads_the_file(start_nginy: StartNginy, start_peer: StartPee
     wait_until(lambda: ask(nginy.address(), b"") == b"new\n", "the new backend answers")
 
 
-def test_after_a_reload_has_answered_every_worker_uses_it(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_after_a_reload_has_answered_every_worker_uses_it(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     peers = [start_peer(named(str(number))) for number in range(2)]
     nginy = start_nginy(tcp_config([peers[0].address], workers=2))
     for turn in range(1, 21):
@@ -80,15 +78,12 @@ def test_after_a_reload_has_answered_every_worker_uses_it(
     [
         "pools: {",
         "version: 1\npools: {back: {backends: []}}\nlisteners: {front: {bind: '127.0.0.1:0', pool: back}}\n",
-        "version: 1\npools: {back: {backends: ['127.0.0.1:1']}}\n"
-        "listeners: {front: {bindd: '127.0.0.1:0'}}\n",
+        "version: 1\npools: {back: {backends: ['127.0.0.1:1']}}\nlisteners: {front: {bindd: '127.0.0.1:0'}}\n",
         "",
     ],
     ids=["not yaml", "an empty pool", "an unknown key", "an empty file"],
 )
-def test_a_bad_file_changes_nothing_and_says_why(
-    start_nginy: StartNginy, backend: Peer, content: str
-) -> None:
+def test_a_bad_file_changes_nothing_and_says_why(start_nginy: StartNginy, backend: Peer, content: str) -> None:
     nginy = start_nginy(tcp_config([backend.address]))
     before = nginy.status()["generation"]
     with connect(nginy.address()) as sock:
@@ -133,9 +128,7 @@ def test_sessions_on_a_removed_backend_live_on(start_nginy: StartNginy, start_pe
         assert ask(nginy.address(), b"") == b"new\n"
 
 
-def test_a_backend_that_comes_back_does_not_inherit_a_lease(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_a_backend_that_comes_back_does_not_inherit_a_lease(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     """Removed while it held a session, added again under a cap: the old session must not be lost or counted
     twice."""
     a, b = start_peer(named("a")), start_peer(named("b"))

@@ -9,9 +9,7 @@ from tests.tools.sockets import connect, how_it_ends, read_to_end, recv_exact, r
 from tests.tools.waiting import wait_until
 
 
-def test_a_client_that_resets_makes_the_backend_see_a_reset(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_a_client_that_resets_makes_the_backend_see_a_reset(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     ends: list[str] = []
 
     def note_end(sock) -> None:
@@ -27,9 +25,7 @@ def test_a_client_that_resets_makes_the_backend_see_a_reset(
     wait_until(lambda: nginy.reasons() == {"front_reset": 1}, "counted as the client's reset")
 
 
-def test_a_backend_that_resets_makes_the_client_see_a_reset(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_a_backend_that_resets_makes_the_client_see_a_reset(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     nginy = start_nginy(tcp_config([start_peer(resetting(after_bytes=3)).address]))
     with connect(nginy.address()) as sock:
         sock.sendall(b"abc")

@@ -19,9 +19,7 @@ def test_a_session_without_a_byte_ends_as_idle(start_nginy: StartNginy, start_pe
     wait_until(lambda: nginy.reasons() == {"idle": 1}, "counted as idle")
 
 
-def test_bytes_in_one_direction_keep_a_session_from_being_idle(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_bytes_in_one_direction_keep_a_session_from_being_idle(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     def drip(sock: socket.socket) -> None:
         for _ in range(20):
             sock.sendall(b".")
@@ -33,9 +31,7 @@ def test_bytes_in_one_direction_keep_a_session_from_being_idle(
     wait_until(lambda: nginy.reasons() == {"closed": 1}, "a clean end")
 
 
-def test_many_idle_sessions_all_end_while_a_busy_one_lives(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_many_idle_sessions_all_end_while_a_busy_one_lives(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     nginy = start_nginy(tcp_config([start_peer(echo).address], listener={"timeouts": {"idle": "500ms"}}))
     idle = [connect(nginy.address()) for _ in range(100)]
     with connect(nginy.address()) as busy:
@@ -67,9 +63,7 @@ def test_a_backend_that_does_not_answer_is_left_at_the_connect_timeout_for_the_n
 
 def test_a_client_sees_a_reset_when_the_only_backend_does_not_answer(start_nginy: StartNginy) -> None:
     with FullBacklog() as hole:
-        config = tcp_config(
-            [hole.address], listener={"timeouts": {"connect": "300ms"}, "limits": {"retries": 0}}
-        )
+        config = tcp_config([hole.address], listener={"timeouts": {"connect": "300ms"}, "limits": {"retries": 0}})
         nginy = start_nginy(config)
         with connect(nginy.address()) as sock:
             sock.sendall(b"?")
@@ -77,9 +71,7 @@ def test_a_client_sees_a_reset_when_the_only_backend_does_not_answer(start_nginy
         wait_until(lambda: nginy.reasons() == {"connect_timeout": 1}, "counted as a connect timeout")
 
 
-def test_bytes_sent_while_connecting_arrive_after_a_retry(
-    start_nginy: StartNginy, start_peer: StartPeer
-) -> None:
+def test_bytes_sent_while_connecting_arrive_after_a_retry(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     arrived: list[bytes] = []
 
     def keep(sock: socket.socket) -> None:
@@ -89,9 +81,7 @@ def test_bytes_sent_while_connecting_arrive_after_a_retry(
         arrived.append(content)
 
     with FullBacklog() as hole:
-        config = tcp_config(
-            [hole.address, start_peer(keep).address], listener={"timeouts": {"connect": "300ms"}}
-        )
+        config = tcp_config([hole.address, start_peer(keep).address], listener={"timeouts": {"connect": "300ms"}})
         nginy = start_nginy(config)
         payload = bytes(range(256)) * 1000
         for _ in range(2):

@@ -1,12 +1,15 @@
 """redis-cli and redis-benchmark against Redis, through nginy."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.conftest import StartNginy
 from tests.tools import servers
 from tests.tools.configs import tcp_config
+from tests.tools.sockets import connect
+from tests.tools.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +53,6 @@ def test_redis_benchmark_runs_without_an_error(start_nginy: StartNginy, store: s
 
 
 def test_a_subscriber_is_served_while_others_publish(start_nginy: StartNginy, store: str) -> None:
-    from tests.tools.sockets import connect
-
     nginy = start_nginy(tcp_config([store], workers=2))
     with connect(nginy.address()) as sock:
         sock.sendall(b"SUBSCRIBE news\r\n")
@@ -63,3 +64,17 @@ def test_a_subscriber_is_served_while_others_publish(start_nginy: StartNginy, st
         while b"item-19" not in heard:
             heard += sock.recv(4096)
         assert all(b"item-%d\r\n" % number in heard for number in range(20))
+
+
+def test_when_one_of_two_redis_ends_every_client_gets_the_other(start_nginy: StartNginy, store: str) -> None:
+    def ports() -> set[str]:
+        return {redis_cli(nginy.address(), "config", "get", "port").split()[-1] for _ in range(6)}
+
+    with ExitStack() as second:
+        other = second.enter_context(servers.redis())
+        health = {"kind": "tcp", "interval": "200ms", "fall": 1}
+        nginy = start_nginy(tcp_config([store, other], workers=2, pool={"health": health}))
+        wait_until(lambda: ports() == {store.rpartition(":")[2], other.rpartition(":")[2]}, "both take turns")
+        second.close()
+        assert ports() == {store.rpartition(":")[2]}
+        wait_until(lambda: [row["verdict"] for row in nginy.backends("back")] == ["up", "down"], "seen by the checks")

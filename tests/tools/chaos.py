@@ -90,8 +90,10 @@ class Chaos:
         passed = [0]
         try:
             await self._loop.sock_connect(back, target)
-            await asyncio.gather(self._pump(front, back, passed), self._pump(back, front, passed))
-        except OSError:
+            async with asyncio.TaskGroup() as group:  # both have ended before a descriptor is closed
+                group.create_task(self._pump(front, back, passed))
+                group.create_task(self._pump(back, front, passed))
+        except* OSError:
             for sock in (front, back):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         finally:

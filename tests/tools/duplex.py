@@ -128,6 +128,9 @@ async def run_side(sock: socket.socket, plan: Plan, side: Literal["client", "bac
     except OSError as error:
         sheet.expect(plan, side, is_reset_expected, f"sending failed: {error!r}")
         has_felt_reset = True  # the kernel tells of a reset once; after that, reading just ends
+    finally:
+        if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+            receiving.cancel()
     got, end = await receiving
     end = "reset" if has_felt_reset else end
     if is_reset_expected:

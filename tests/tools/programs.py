@@ -34,17 +34,6 @@ def find(program: str) -> str | None:
     return found
 
 
-def need(program: str) -> str:
-    """Its path. Where it is missing, the test fails under CI and is skipped elsewhere."""
-    import pytest  # the command that installs programs works without it
-
-    found = find(program)
-    if found is None:
-        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        give_up(f"{program} is not installed (Debian: {PACKAGES.get(program, program)})")
-    return found
-
-
 def install_missing() -> None:
     """With root and apt-get: install what is not there. A program that stays missing fails its tests under CI."""
     missing = sorted({package for program, package in PACKAGES.items() if find(program) is None})

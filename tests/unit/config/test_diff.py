@@ -94,9 +94,9 @@ def test_runtime_change_is_split_by_what_a_reload_brings() -> None:
     assert needs_restart(found) == found[1:]
 
 
-def test_drain_of_runtime_reaches_the_listeners_that_take_it_over() -> None:
+def test_drain_of_runtime_is_one_change() -> None:
     found = changes(("drain: 5s", "drain: 6s"))
-    assert [change.path for change in found] == ["runtime", "listeners.l", "listeners.m"]
+    assert [change.path for change in found] == ["runtime"]
 
 
 def test_removed_pool_is_one_change() -> None:
