@@ -17,9 +17,7 @@ class CpuTime:
     system_s: float
 
     def __sub__(self, before: "CpuTime") -> "CpuTime":
-        return CpuTime(
-            self.total_s - before.total_s, self.user_s - before.user_s, self.system_s - before.system_s
-        )
+        return CpuTime(self.total_s - before.total_s, self.user_s - before.user_s, self.system_s - before.system_s)
 
 
 def pid_tree(pid: int) -> list[int]:
@@ -53,7 +51,8 @@ def resident_bytes(pids: list[int]) -> int:
     return total
 
 
-def stolen_ticks() -> int:
-    """Clock ticks that the host took from this machine since boot."""
+def machine_busy_s() -> float:
+    """Seconds that all cores together have worked since boot, with what the host took from them."""
     with open("/proc/stat") as stat:
-        return int(stat.readline().split()[8])
+        user, nice, system, _idle, _wait, irq, softirq, stolen = map(int, stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + stolen) * TICK_S

@@ -1,13 +1,15 @@
 """One measurement: a warm-up, then a window in which the load's units and the proxy's CPU time are counted
 together."""
 
+import os
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
 
-from benchmarks.cpu import CpuTime, cpu_time, stolen_ticks
+from benchmarks.cpu import CpuTime, cpu_time, machine_busy_s
 from benchmarks.proxies import Proxy
 from benchmarks.workloads import Workload
 
@@ -38,7 +40,7 @@ class Sample:
     p50_us: float
     p99_us: float
     busy: float
-    stolen_ticks: int
+    others: float
 
 
 def measure(
@@ -55,20 +57,22 @@ def measure(
         load.run(WARM_S)
         load.reset()
         pids = proxy.pids()
-        stolen = stolen_ticks()
+        others_s = machine_busy_s() - time.process_time()
         before = cpu_time(pids)
         took_s = load.run(seconds)
         spent = cpu_time(pids) - before
-        return sample_of(load, workload, proxy, round_number, took_s, spent, stolen_ticks() - stolen)
+        return sample_of(
+            load, workload, proxy, round_number, took_s, spent, machine_busy_s() - time.process_time() - others_s
+        )
     finally:
         load.stop()
         load.run(0.05)
 
 
 def sample_of(
-    load: Any, workload: Workload, proxy: Proxy, round_number: int, took_s: float, spent: CpuTime, stolen: int
+    load: Any, workload: Workload, proxy: Proxy, round_number: int, took_s: float, spent: CpuTime, busy_s: float
 ) -> Sample:
-    """What was counted in the window, as figures per unit."""
+    """What was counted in the window, as figures per unit. busy_s: the whole machine but the load."""
     counts = load.counts
     units = workload.units_of(counts)
     if counts["errors"] or not units:
@@ -88,7 +92,7 @@ def sample_of(
         p50_us=load.percentile_us(0.5),
         p99_us=load.percentile_us(0.99),
         busy=spent.total_s / took_s,
-        stolen_ticks=stolen,
+        others=max(0.0, busy_s - spent.total_s) / took_s / (os.cpu_count() or 1),
     )
 
 
@@ -111,6 +115,7 @@ class Summary:
     ratio_low: float
     ratio_high: float
     spread: float
+    others: float
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -146,4 +151,5 @@ def summarise(samples: Sequence[Sample], base: Sequence[Sample]) -> Summary:
         ratio_low=ratios[0],
         ratio_high=ratios[-1],
         spread=(high - low) / 2 / ratio,
+        others=max(sample.others for sample in samples),
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.measure import Summary
 from benchmarks.workloads import Workload
 
+OTHERS_MAX = 0.05
 HEAD = (
     "| | CPU per {unit} | of it user | ratio to haproxy (lowest to highest, ± spread) "
     "| per second | p50 | p99 | busy |\n"
@@ -39,7 +40,11 @@ def row(workload: Workload, summary: Summary) -> str:
 def table(workload: Workload, summaries: Sequence[Summary]) -> str:
     """A workload with its head line."""
     lines = [f"### {workload.title}", "", HEAD.format(unit=workload.unit)]
-    return "\n".join(lines + [row(workload, summary) for summary in summaries]) + "\n"
+    lines += [row(workload, summary) for summary in summaries]
+    others = max(summary.others for summary in summaries)
+    if others > OTHERS_MAX:
+        lines += ["", f"Not quiet: other programs took up to {others:.0%} of the machine; measure again."]
+    return "\n".join(lines) + "\n"
 
 
 def front_matter(

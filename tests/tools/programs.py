@@ -12,7 +12,7 @@ PACKAGES = {
     "initdb": "postgresql",
     "ip": "iproute2",
     "nft": "nftables",
-    "nginx": "nginx-light",
+    "nginx": "nginx",
     "objdump": "binutils",
     "pgbench": "postgresql",
     "postgres": "postgresql",
