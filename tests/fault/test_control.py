@@ -7,6 +7,7 @@ from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config
 from tests.tools.nginy_process import Nginy
 from tests.tools.peers import Peer, named
+from tests.tools.proc import is_alive
 from tests.tools.sockets import ask, connect, free_port, how_it_ends, recv_exact
 from tests.tools.traffic import EchoBackend, Traffic
 from tests.tools.waiting import wait_until
@@ -117,3 +118,18 @@ def test_a_stop_after_adoption_ends_the_adopted_workers(start_nginy: StartNginy,
         how_it_ends(sock)
     assert nginy.wait_exit() == 0
     wait_until(lambda: not nginy.pids_left(), "no worker is left")
+
+
+def test_orphaned_workers_finish_their_sessions_and_end_on_sigterm(start_nginy: StartNginy, backend: Peer) -> None:
+    nginy = start_nginy(tcp_config([backend.address], workers=2), checked=False)
+    with connect(nginy.address()) as sock:
+        sock.sendall(b"1")
+        assert recv_exact(sock, 1) == b"1"
+        busy = next(row["pid"] for row in nginy.workers() if row["sessions_live"])
+        orphans = kill_control(nginy)
+        for pid in orphans:
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: [pid for pid in orphans if is_alive(pid)] == [busy], "the idle one has ended")
+        sock.sendall(b"2")
+        assert recv_exact(sock, 1) == b"2"
+    wait_until(lambda: not is_alive(busy), "the busy one ends with its last session")
