@@ -100,9 +100,9 @@ with Peer(echo, port=30001) as peer:
         with contextlib.ExitStack() as stack:
             refused = 0
             for number in range(40):
-                sock = stack.enter_context(connect("127.0.0.1:30002", source=f"127.0.1.{number + 1}"))
-                sock.sendall(b"x")
                 try:
+                    sock = stack.enter_context(connect("127.0.0.1:30002", source=f"127.0.1.{number + 1}"))
+                    sock.sendall(b"x")
                     assert recv_exact(sock, 1) == b"x"
                 except (AssertionError, ConnectionError):
                     refused += 1

@@ -18,6 +18,7 @@ from tests.tools.sockets import CHUNK_BYTES, parse_address
 
 SESSION_TIMEOUT_S = 20.0
 LAST_BYTES_MAX = 2048
+HANG_UP_S = 2.0
 
 
 @dataclass
@@ -164,6 +165,7 @@ class EchoBackend:
 
     def __init__(self) -> None:
         self.accepted = 0
+        self.transports: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -188,11 +190,23 @@ class EchoBackend:
         )
         self._loop.run_forever()
         server.close()
+        self._loop.run_until_complete(self._hang_up())
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
+
+    async def _hang_up(self) -> None:
+        """A loop that only stops would keep its connections open, and nginy's sessions with them."""
+        for transport in list(self.transports):
+            transport.close()
+        end_s = self._loop.time() + HANG_UP_S
+        while self.transports and self._loop.time() < end_s:
+            await asyncio.sleep(0.005)
+        for transport in list(self.transports):
+            transport.abort()
+        await asyncio.sleep(0.01)
 
 
 class _Echo(asyncio.Protocol):
@@ -203,6 +217,10 @@ class _Echo(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._owner.accepted += 1
+        self._owner.transports.add(transport)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._owner.transports.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._transport.write(data)
