@@ -16,6 +16,7 @@ from tests.tools.traffic import EchoBackend, Traffic
 from tests.tools.waiting import wait_until
 
 LASTING = 40
+SHORT = 8
 CRASH_LOOP_S = 20.0
 
 
@@ -47,7 +48,7 @@ def test_sigkill_of_one_of_two_workers_under_load(start_nginy: StartNginy, seed:
         with Traffic(seed) as traffic:
             traffic.lasting(nginy.address(), LASTING)
             wait_until(lambda: traffic.tally.lasting_live == LASTING, "all long sessions stand")
-            traffic.short(nginy.address(), at_once=8)
+            traffic.short(nginy.address(), at_once=SHORT)
             wait_until(lambda: traffic.tally.done > 100, "short ones flow")
             on_victim = worker_of(nginy, 0)["sessions_live"]
             pid = kill_worker(nginy)
@@ -59,9 +60,10 @@ def test_sigkill_of_one_of_two_workers_under_load(start_nginy: StartNginy, seed:
         assert not tally.refused, tally.refused
         died = nginy.reasons()["worker_died"]
         # between the look and the kill a few short sessions may have come to or gone from the victim
-        assert abs(died - on_victim) <= 8, (died, on_victim)
+        assert abs(died - on_victim) <= SHORT, (died, on_victim)
         assert LASTING - alive <= died
-        assert len(tally.broken) == died, (tally.broken, died)
+        # a short session may have had its whole answer, but not yet its end, when the worker died
+        assert died - SHORT <= len(tally.broken) <= died, (tally.broken, died)
         assert worker_of(nginy, 0)["deaths"] == 1
 
 
