@@ -1,6 +1,6 @@
 """`python -m tests`: everything a change has to pass. `python -m tests ROOM …`: one room, quickly.
 
-Rooms: lint, unit, shape, flow, fault, real, debug, sanitize, wheels; or any path that pytest takes.
+Rooms: lint, unit, shape, flow, fault, real, guard, debug, sanitize, wheels; or any path that pytest takes.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.tools import programs, variants
 
 ROOT = Path(__file__).parents[1]
-SUITES = {room: [f"tests/{room}"] for room in ("unit", "shape", "flow", "fault", "real")}
+SUITES = {room: [f"tests/{room}"] for room in ("unit", "shape", "flow", "fault", "real", "guard")}
 VARIANT_TESTS = (
     "tests/unit/engine", "tests/unit/mem", "tests/unit/policy", "tests/flow/test_integrity.py",
     "tests/flow/test_resets.py", "tests/flow/test_half_close.py", "tests/flow/test_connect.py",
@@ -78,7 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
     parser.add_argument("rooms", nargs="*", help="rooms or pytest paths; all rooms when left out")
     wanted = parser.parse_args().rooms
-    if not wanted or {"real", "fault", "flow"} & set(wanted):
+    if not wanted or {"real", "fault", "flow", "guard"} & set(wanted):
         programs.install_missing()
     failed = run(wanted or list(ROOMS))
     total = len(wanted or ROOMS)

@@ -16,11 +16,14 @@ SHARED_SLOT: int
 REASONS: tuple[str, ...]
 OUTCOMES: tuple[str, ...]
 CONNECT_BUCKETS_S: tuple[float, ...]
+TURN_BUCKETS_S: tuple[float, ...]
+TURN_STAGES: tuple[str, ...]
 POLICIES: Mapping[str, int]
 STATES: Mapping[str, int]
 VERDICTS: Mapping[str, int]
 SESSION_BYTES: int
 BUFFER_BYTES: int
+PIPE_BYTES: int
 
 MSG_SOCKETS: int
 MSG_SNAPSHOT: int
@@ -46,11 +49,16 @@ class ListenerRow(Protocol):
     retries: int
     keepalive_s: int
     is_half_close: bool
+    is_splice: bool
+    is_deferred: bool
 
 class PoolRow(Protocol):
     id: int
     policy: int
     on_down_reset: bool
+    is_quickack: bool
+    is_fastopen: bool
+    congestion: str
 
 class BackendRow(Protocol):
     id: int
@@ -86,6 +94,16 @@ class WorkerCounters(TypedDict):
     sessions_max: int
     rejected: int
     unbuffered: int
+    n_backend_rows: int
+    pipes_lent: int
+    pipes_open: int
+    pipes_max: int
+    pipes_refused: int
+    spliced_bytes: int
+    spins: int
+    turn_us_sum: int
+    turn_hist: tuple[int, ...]
+    slow_turns: tuple[int, ...]
 
 class ListenerCounters(TypedDict):
     accepted: int
@@ -152,6 +170,8 @@ class Worker:
         rejoin_fd: int = -1,
         sessions_max: int,
         buffers_bytes: int,
+        pipes_bytes: int = 0,
+        is_spin: bool = False,
     ) -> None: ...
     def run(self) -> int: ...
 
@@ -162,6 +182,9 @@ def worker_process(
     slot: int,
     sessions_max: int,
     buffers_bytes: int,
+    pipes_bytes: int,
+    is_spin: bool,
+    cpu: int,
     uid: int,
     gid: int,
 ) -> int: ...

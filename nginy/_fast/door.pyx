@@ -40,6 +40,7 @@ MAX_MESSAGE_FDS = limits.MAX_MESSAGE_FDS
 MAX_MESSAGE_BYTES = sizeof(message_t)
 SESSION_BYTES = sizeof(session_t)
 BUFFER_BYTES = limits.BUFFER_BYTES
+PIPE_BYTES = limits.PIPE_BYTES
 REASONS = (
     "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
     "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
@@ -47,6 +48,8 @@ REASONS = (
 )
 OUTCOMES = ("connected", "refused", "timeout", "unreachable", "reset", "local_error", "self_connect", "abandoned")
 CONNECT_BUCKETS_S = tuple(1e-4 * 2**i for i in range(layout.CONNECT_BUCKETS))
+TURN_BUCKETS_S = tuple(8e-6 * 2**i for i in range(layout.TURN_BUCKETS))
+TURN_STAGES = ("events", "control", "ready", "timers", "upkeep")
 POLICIES = {
     "round_robin": POLICY_ROUND_ROBIN, "least_conn": POLICY_LEAST_CONN, "random2": POLICY_RANDOM2,
     "source_hash": POLICY_SOURCE_HASH,
@@ -69,9 +72,11 @@ _REFUSALS = ("", "cannot be mapped", "is not sealed", "has another layout", "has
 _WORKER_FIELDS = (
     "pid", "state", "adopted_gen", "turns", "turn_ms", "accepted", "ended", "live", "leases", "stale_events",
     "accept_paused", "access_dropped", "buffers_used", "buffers_max", "timers_live", "sessions_max", "rejected", "unbuffered",
+    "n_backend_rows", "pipes_lent", "pipes_open", "pipes_max", "pipes_refused", "spliced_bytes", "spins", "turn_us_sum",
 )
 
 assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_COUNT
+assert len(TURN_STAGES) == layout.STAGE_COUNT
 
 
 cdef raise_status(long status_code, what):
@@ -129,13 +134,21 @@ cdef listener_fill(snap_listener_t* to, row):
     to.drain_ms = row.drain_ms
     to.retries = row.retries
     to.is_half_close = bool(row.is_half_close)
+    to.is_splice = bool(row.is_splice)
+    to.is_deferred = bool(row.is_deferred)
     check_id("listener", row.id, limits.MAX_LISTENERS)
     if row.retries > limits.MAX_RETRIES:
         raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")
 
 
 cdef pool_fill(snap_pool_t* to, row):
+    cdef bytes congestion = row.congestion.encode("ascii")
     check_id("pool", row.id, limits.MAX_POOLS)
+    if len(congestion) >= layout.CONGESTION_BYTES:
+        raise ValueError(f"congestion control name of {len(congestion)} bytes, at most {layout.CONGESTION_BYTES - 1}")
+    memcpy(to.congestion, <const char*>congestion, len(congestion))
+    to.is_quickack = bool(row.is_quickack)
+    to.is_fastopen = bool(row.is_fastopen)
     to.id = row.id
     to.policy = row.policy
     to.is_on_down_reset = bool(row.on_down_reset)
@@ -338,7 +351,10 @@ cdef class Board:
         cdef const uint64_t* fields = &row.pid
         self.check("slot", slot, self.slots)
         board_read_worker(&self.board, slot, &row)
-        return {name: fields[i] for i, name in enumerate(_WORKER_FIELDS)}
+        return {name: fields[i] for i, name in enumerate(_WORKER_FIELDS)} | {
+            "turn_hist": tuple(row.turn_hist[i] for i in range(layout.TURN_BUCKETS + 1)),
+            "slow_turns": tuple(row.slow_turns[i] for i in range(layout.STAGE_COUNT)),
+        }
 
     def listener(self, id, slot=-1):
         cdef listener_row_t row
@@ -409,12 +425,16 @@ def local_ports() -> tuple:
 cdef class Worker:
     """One worker for one thread. Takes over channel_fd, board_fd and rejoin_fd, also when it fails to start.
 
-    sessions_max: bound of its slab. buffers_bytes: bound of its relay buffers. Errors: OSError.
+    sessions_max: bound of its slab. buffers_bytes, pipes_bytes: bounds of what carries bytes in flight; without pipes
+    nothing is spliced. is_spin: poll again before waiting while work comes quickly. Errors: OSError.
     """
 
     cdef worker_t* w
 
-    def __cinit__(self, int channel_fd, int board_fd, int slot, *, int rejoin_fd=-1, sessions_max, buffers_bytes):
+    def __cinit__(
+        self, int channel_fd, int board_fd, int slot, *, int rejoin_fd=-1, sessions_max, buffers_bytes, pipes_bytes=0,
+        is_spin=False,
+    ):
         cdef worker_options_t options
         cdef board_header_t* header = <board_header_t*>region_map(board_fd, 4096, False)
         cdef int code
@@ -425,6 +445,8 @@ cdef class Worker:
         options.slots = header.slots if header != NULL else 0
         options.sessions_max = min(max(sessions_max, 1), 1 << 24)
         options.buffers_bytes = buffers_bytes
+        options.pipes_max = min(pipes_bytes // limits.PIPE_BYTES, limits.MAX_PIPES)
+        options.is_spin = bool(is_spin)
         options.port_min, options.port_max = local_ports()
         options.seed = hash_mix(clock_us() ^ int.from_bytes(os.urandom(7), "little"))
         region_close(header, 4096)
@@ -454,11 +476,16 @@ cdef class Worker:
         return 0
 
 
-def worker_process(channel_fd, board_fd, rejoin_fd, slot, sessions_max, buffers_bytes, uid, gid) -> int:
-    """The whole life of a worker process: name, rights, loop. uid and gid: -1 keeps what it has."""
+def worker_process(
+    channel_fd, board_fd, rejoin_fd, slot, sessions_max, buffers_bytes, pipes_bytes, is_spin, cpu, uid, gid
+) -> int:
+    """The whole life of a worker process: name, place, rights, loop. cpu: the one it is pinned to; -1 leaves that, the
+    user (uid) or the group (gid) as it is."""
     cdef bytes name = b"nginy-worker-%d" % slot
     worker_take_signals()
     c_prctl(PR_SET_NAME, <unsigned long><const char*>name, 0, 0, 0)
+    if cpu >= 0:
+        os.sched_setaffinity(0, {cpu})
     if gid >= 0:
         os.setgroups([])
         os.setgid(gid)
@@ -467,6 +494,7 @@ def worker_process(channel_fd, board_fd, rejoin_fd, slot, sessions_max, buffers_
     if c_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0:
         raise_status(-errno, "no_new_privs")
     worker = Worker(
-        channel_fd, board_fd, slot, rejoin_fd=rejoin_fd, sessions_max=sessions_max, buffers_bytes=buffers_bytes
+        channel_fd, board_fd, slot, rejoin_fd=rejoin_fd, sessions_max=sessions_max, buffers_bytes=buffers_bytes,
+        pipes_bytes=pipes_bytes, is_spin=is_spin,
     )
     return worker.run()

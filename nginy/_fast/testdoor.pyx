@@ -3,11 +3,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
-from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_TRIED
+from nginy._fast.base.limits cimport BUFFER_BYTES, MAX_BACKENDS, MAX_TRIED
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_close, buffers_give, buffers_open, buffers_t, buffers_take
 from nginy._fast.mem.clock cimport clock_ms, clock_us
 from nginy._fast.mem.hash cimport hash_bytes
-from nginy._fast.mem.slab cimport SLAB_NONE, slab_close, slab_give, slab_is_taken, slab_open, slab_t, slab_take
+from nginy._fast.mem.slab cimport (
+    SLAB_NONE, slab_at, slab_close, slab_give, slab_is_taken, slab_open, slab_settle, slab_t, slab_take, slab_trim,
+)
 from nginy._fast.mem.wheel cimport (
     wheel_advance, wheel_arm, wheel_disarm, wheel_is_armed, wheel_node_t, wheel_open, wheel_t, wheel_take_due,
     wheel_wait_ms,
@@ -29,12 +31,12 @@ def clocks() -> tuple:
 
 
 cdef class Slab:
-    """A slab of 64-byte objects."""
+    """A slab of 64-byte objects, 1 << shift to a chunk: 64 fill a page."""
 
     cdef slab_t slab
 
-    def __cinit__(self, uint32_t cap):
-        if slab_open(&self.slab, 64, cap) < 0:
+    def __cinit__(self, uint32_t cap, uint32_t shift=6):
+        if slab_open(&self.slab, 64, 0, cap, shift) < 0:
             raise MemoryError
 
     def __dealloc__(self):
@@ -51,6 +53,19 @@ cdef class Slab:
     def is_taken(self, uint32_t idx):
         return slab_is_taken(&self.slab, idx)
 
+    def settle(self):
+        """Chunks that were idle since the last call."""
+        return slab_settle(&self.slab)
+
+    def trim(self):
+        return slab_trim(&self.slab)
+
+    def write(self, uint32_t idx, uint64_t value):
+        (<uint64_t*>slab_at(&self.slab, idx))[0] = value
+
+    def read(self, uint32_t idx):
+        return (<uint64_t*>slab_at(&self.slab, idx))[0]
+
     @property
     def n_taken(self):
         return self.slab.n_taken
@@ -66,7 +81,7 @@ cdef class Buffers:
     cdef buffers_t buffers
 
     def __cinit__(self, uint64_t n_bytes):
-        if buffers_open(&self.buffers, n_bytes) < 0:
+        if buffers_open(&self.buffers, <uint32_t>max(n_bytes // BUFFER_BYTES, 1), BUFFER_BYTES) < 0:
             raise MemoryError
 
     def __dealloc__(self):

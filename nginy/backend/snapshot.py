@@ -39,15 +39,20 @@ class ListenerRow:
     retries: int
     keepalive_s: int
     is_half_close: bool
+    is_splice: bool
+    is_deferred: bool
 
 
 @dataclass(slots=True)
 class PoolRow:
-    """A pool as workers see it; policy is the door's code."""
+    """A pool as workers see it; policy is the door's code. congestion: empty for the system's."""
 
     id: int
     policy: int
     on_down_reset: bool
+    is_quickack: bool
+    is_fastopen: bool
+    congestion: str
 
 
 @dataclass(slots=True)
@@ -155,12 +160,21 @@ def _listener_row(listener: Listener, id: int, pool: int) -> ListenerRow:
         retries=limits.retries,
         keepalive_s=ceil(listener.keepalive) if listener.keepalive else 0,
         is_half_close=listener.half_close,
+        is_splice=listener.splice == "auto",
+        is_deferred=listener.tcp.defer_accept is not None,
     )
 
 
 def _pool_row(pool: Pool, id: int) -> PoolRow:
     is_reset = pool.health is not None and pool.health.on_down == "reset"
-    return PoolRow(id=id, policy=door.POLICIES[pool.policy.kind], on_down_reset=is_reset)
+    return PoolRow(
+        id=id,
+        policy=door.POLICIES[pool.policy.kind],
+        on_down_reset=is_reset,
+        is_quickack=pool.tcp.quickack,
+        is_fastopen=pool.tcp.fastopen,
+        congestion=pool.tcp.congestion or "",
+    )
 
 
 def _backend_rows(

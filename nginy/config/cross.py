@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nginy.config.loops import check_loops
 from nginy.config.read import Cited, Met, Reader
 from nginy.config.tree import Mapping, Path, Problems
 from nginy.config.words import hint_for
-from nginy.model import BACKENDS_MAX, AdminHttp, Backend
+from nginy.model import BACKENDS_MAX, AdminHttp, Backend, Listener
 
 _WILDCARDS = frozenset(("0.0.0.0", "[::]"))
 
@@ -21,6 +22,8 @@ def check_all(root: Mapping, reader: Reader) -> None:
     _check_pool_names(root, reader)
     _check_binds(reader)
     _check_backends(reader.met, reader.problems)
+    _check_tcp(reader.met, reader.problems)
+    check_loops(reader.met, reader.problems)
 
 
 def _check_pool_names(root: Mapping, reader: Reader) -> None:
@@ -77,6 +80,16 @@ def _binds(reader: Reader) -> Iterator[Cited]:
     for met in reader.met:
         if met.model is AdminHttp and isinstance(met.node, Mapping) and "bind" not in met.node.entries:
             yield Cited("loopback", AdminHttp().bind, met.node.place, met.path)
+
+
+def _check_tcp(met: list[Met], problems: Problems) -> None:
+    """No TCP options for a listener that has no TCP."""
+    for entry in met:
+        if entry.model is not Listener or "tcp" not in entry.values or not entry.values["tcp"].model_fields_set:
+            continue
+        if all(bind.startswith("unix:") for bind in entry.values.get("bind", ("",))):
+            message = "every bind of this listener is a unix socket: there is no TCP to tune"
+            problems.add(entry.place_of("tcp"), entry.path_of("tcp"), message, "remove `tcp`")
 
 
 def _check_backends(met: list[Met], problems: Problems) -> None:

@@ -27,7 +27,9 @@ ChangeKind: TypeAlias = Literal[
 
 # What is fixed when workers and the control socket are made: a reload cannot bring these.
 _NEEDS_RESTART = {
-    "runtime": frozenset(("workers", "user", "group", "pid_file", "buffers", "sessions")),
+    "runtime": frozenset(
+        ("workers", "affinity", "spin", "user", "group", "pid_file", "buffers", "pipes", "sessions")
+    ),
     "admin": frozenset(("socket", "http")),
 }
 

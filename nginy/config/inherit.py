@@ -12,7 +12,7 @@ from nginy.config.tree import Mapping, Node, Path, Scalar, copy_of
 from nginy.model import Defaults, HealthCheck
 
 _LISTENER_SECTIONS = ("timeouts", "limits")
-_LISTENER_KEYS = ("half_close", "keepalive")
+_LISTENER_KEYS = ("half_close", "keepalive", "splice")
 _POOL_KEYS = ("policy", "resolve")
 
 

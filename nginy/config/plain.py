@@ -85,6 +85,7 @@ def _listener(given: Listener, config: Config) -> dict[str, Any]:
         pool=given.pool,
         half_close=outer.half_close,
         keepalive=outer.keepalive,
+        splice=outer.splice,
         limits=outer.limits,
         timeouts=given.timeouts,
     )

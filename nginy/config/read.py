@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -108,6 +108,8 @@ class Reader:
         return value
 
     def _list(self, node: Node, shape: Shape, path: Path) -> Any:
+        if shape.choices and isinstance(node, Scalar):
+            return self._scalar(node, shape, path)
         if shape.item is None or not isinstance(node, Sequence):
             if shape.item is not None and shape.one_or_many and isinstance(node, Scalar):
                 value = self.read(node, shape.item, path, node.place)
@@ -224,6 +226,11 @@ class Reader:
         known = keys_of(met.model).get(key)
         path = met.path_of(key) if known is not None else met.path
         place = at if trouble["type"] == "missing" or known is None else met.place_of(key)
+        index = next((step for step in trouble["loc"][1:] if isinstance(step, int)), None)
+        items = met.node.entries.get(key) if isinstance(met.node, Mapping) else None
+        if known is not None and known.shape.item is not None and index is not None and isinstance(items, Sequence):
+            path, place = (*path, index), items.items[index].place
+            known = replace(known, shape=known.shape.item)
         self.problems.add(place, path, *explain(trouble, known))
         met.values.pop(key, None)
         failed.add(key)

@@ -59,7 +59,7 @@ admin:
 _INTRO = f"""\
 # Configuration
 
-<!-- Made by `python -m nginy.config.reference > docs/config.md` from the descriptions in nginy/model.py. -->
+<!-- Made by `python -m nginy.config.reference > docs/config.md` from the descriptions in nginy/model/. -->
 
 Ten lines are enough:
 
@@ -133,6 +133,7 @@ _TYPES = {
     "output": "text",
     "http_path": "text",
     "http_host": "text",
+    "congestion": "name",
 }
 
 

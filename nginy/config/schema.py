@@ -87,7 +87,11 @@ def _forms(shape: Shape, definitions: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"type": "object", "patternProperties": named, "additionalProperties": False}]
     if shape.kind == "list" and shape.item is not None:
         item = _value(shape.item, definitions)
-        return [{"type": "array", "items": item, "minItems": 1}] + ([item] if shape.one_or_many else [])
+        return [
+            {"type": "array", "items": item, "minItems": 1},
+            *([item] if shape.one_or_many else []),
+            *([_choices(shape), _SUBSTITUTED] if shape.choices else []),
+        ]
     return _scalar_forms(shape)
 
 
@@ -101,20 +105,25 @@ def _reference(model: type[Model], definitions: dict[str, Any]) -> dict[str, Any
 
 def _scalar_forms(shape: Shape) -> list[dict[str, Any]]:
     if shape.kind in ("integer", "number"):
-        choices = [{"enum": list(shape.choices)}] if shape.choices else []
+        choices = [_choices(shape)] if shape.choices else []
         return [_number(shape, shape.kind), *choices, _SUBSTITUTED]
     if shape.kind in _PATTERNS:
         pattern = f"^({_PATTERNS[shape.kind]})$"
         written = {"type": "string", "pattern": pattern, "description": _bounds(shape)}
         return [written, _number(shape, "number"), _SUBSTITUTED]
     if shape.kind == "choice":
-        return [{"enum": list(shape.choices)}, _SUBSTITUTED]
+        return [_choices(shape), _SUBSTITUTED]
     if shape.kind == "switch":
         return [{"enum": ["on", "off", True, False]}, _SUBSTITUTED]
     text: dict[str, Any] = {"type": "string", "minLength": 1, "description": expected(shape)}
     if shape.kind == "status":
         return [text, _number(replace(shape, least=100, most=599), "integer")]
     return [text, {"const": False}] if shape.kind == "output" else [text]
+
+
+def _choices(shape: Shape) -> dict[str, Any]:
+    words: list[Any] = list(shape.choices)
+    return {"enum": words + [False] * ("off" in words) + [True] * ("on" in words)}
 
 
 def _number(shape: Shape, kind: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from nginy.config.words import hint_for, is_later
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 _STATUS_CLASS = re.compile(r"([1-5])xx", re.IGNORECASE)
 _SWITCH = {"on": True, "off": False}
+_SWITCH_WORD = {True: "on", False: "off"}
 
 
 def read_scalar(node: Scalar, shape: Shape, key: str) -> Any:
@@ -80,11 +81,14 @@ def _choice(node: Scalar, shape: Shape, key: str) -> Any:
     for choice in shape.choices:
         if type(node.value) is type(choice) and node.value == choice:
             return choice
+    # what a reader of YAML 1.1 makes of the words on and off
+    if isinstance(node.value, bool) and _SWITCH_WORD[node.value] in shape.choices:
+        return _SWITCH_WORD[node.value]
     if isinstance(node.value, str):
         if is_later(key, node.value):
             raise UnitError(f"{node.value!r} is not in this version yet; expected {expected(shape)}")
         raise _wrong(node, shape, hint_for(key, node.value, map(str, shape.choices)))
-    raise _wrong(node, shape)
+    raise _wrong(node, shape, f"write [{node.text}]" if shape.kind == "list" and _is_number(node.value) else "")
 
 
 def _switch(node: Scalar, shape: Shape, key: str) -> bool:
@@ -175,6 +179,7 @@ _EXPECTED = {
     "output": "`off`, `stdout` or the path of a file",
     "http_path": "a path that begins with / and has no spaces",
     "http_host": "a host name without spaces",
+    "congestion": "a name such as cubic or bbr",
     "list": "a list",
     "names": "a mapping of names",
     "mapping": "a mapping",
@@ -199,4 +204,5 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "output": _output,
     "http_path": _pattern(r"/[!-~]*", "http_path", "characters outside ASCII are written as %XX"),
     "http_host": _pattern(r"[!-~]+", "http_host", ""),
+    "congestion": _pattern(r"[A-Za-z0-9_.-]+", "congestion", "leave the key out for the system's own"),
 }

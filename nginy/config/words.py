@@ -35,6 +35,8 @@ _FOREIGN: dict[str, str] = {
         workers: nbthread processes threads worker worker_processes   pid_file: pid pidfile
         drain: graceful_timeout shutdown_timeout   access_log: accesslog
         sessions: maxconn max_conns worker_connections   buffers: buffer_size
+        affinity: cpu_affinity cpu_map cpus pinning worker_cpu_affinity
+        spin: busy_poll busy_polling busyloop   pipes: maxpipes splice_memory
     """,
     "Pool": """
         backends: endpoint endpoints hosts members nodes servers server targets upstreams
@@ -51,13 +53,18 @@ _FOREIGN: dict[str, str] = {
         bind: addr address addresses listen port
         pool: backend backends cluster default_backend proxy_pass server service target upstream
         use_backend   protocol: kind mode type   limits: maxconn max_conns max_connections
-        timeouts: timeout   keepalive: tcp_keepalive
+        timeouts: timeout   keepalive: tcp_keepalive   splice: sendfile splicing zero_copy
     """,
     "Timeouts": """
         idle: client proxy_timeout read server write   connect: connection
         half_close: halfclose tunnel
     """,
     "Limits": "sessions: connections maxconn max_conns max_connections   retries: redispatch retry tries",
+    "FrontTcp BackTcp": """
+        defer_accept: defer deferred tcp_defer_accept   quickack: delayed_ack quick_ack tcp_quickack
+        fastopen: fast_open tcp_fastopen tfo
+        congestion: algorithm cc congestion_control tcp_congestion
+    """,
     "TcpHealth HttpHealth": """
         kind: protocol type   path: endpoint uri url   interval: every inter period
         rise: healthy healthy_threshold passes success up
@@ -78,6 +85,8 @@ _FOREIGN: dict[str, str] = {
     "format": "text: console plain   json: jsonl",
     "on_down": "reset: close cut kill shutdown   keep: none ignore",
     "protocol": "tcp: stream l4 tcp4",
+    "splice": "auto: automatic on yes   off: never no none",
+    "affinity": "on: auto yes   off: no none",
     "health": "tcp: connect ping   http: http1 https",
 }
 _KEYS_SHOWN = 12

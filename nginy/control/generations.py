@@ -80,6 +80,9 @@ class Generations:
         """Workers refused the current world: publish an earlier one again, whose sockets are still open."""
         refused, self.world = self.world, before
         self._publisher.publish()
+        for key, group in refused.groups.items():
+            if key in before.groups and before.groups[key].wish != group.wish:
+                group.tune(before.groups[key].wish)
         kept = set(before.groups)
         self._closing = [(gen, group) for gen, group in self._closing if group.wish.key not in kept]
         self._closing += [(self.number, group) for key, group in refused.groups.items() if key not in kept]

@@ -4,6 +4,7 @@ Whatever fails on the way, everything taken so far is given back in the opposite
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from nginy.control.adopt import Left, bury, find_left, write_notes
 from nginy.control.generations import Generations
 from nginy.control.health import Health
 from nginy.control.ids import Ids
+from nginy.control.options import check_congestion, idle_options
 from nginy.control.plan import wanted_binds
 from nginy.control.rejoin import RejoinPaths
 from nginy.control.seats import Seat
-from nginy.control.spawn import Spawner, SpawnKind
+from nginy.control.spawn import Spawner, SpawnKind, WorkerOrder
 from nginy.control.workers import Crew
 from nginy.control.world import World
 from nginy.model import Config
@@ -41,10 +43,7 @@ class Order:
 
 @dataclass(slots=True)
 class Parts:
-    """A running nginy.
-
-    room: sessions that the descriptors of all workers suffice for; limit: of each process.
-    """
+    """A running nginy. room: what the descriptors suffice for.   drops_root: workers are not root."""
 
     board: door.Board
     health: Health
@@ -52,8 +51,13 @@ class Parts:
     generations: Generations
     started_s: float
     is_adopted: bool
-    limit: int
-    room: int
+    room: limits.Room
+    drops_root: bool
+
+    def check(self, config: Config) -> None:
+        """Does this machine allow what a configuration asks for? Errors: StartError."""
+        limits.check_caps(config, self.room)
+        check_congestion(config, drops_root=self.drops_root)
 
     def publish(self, config: Config, resolved: Resolved) -> int:
         """Make this configuration the current generation, and keep its backends fresh.
@@ -95,12 +99,15 @@ async def launch(order: Order, now_s: float) -> Parts:
         )
         undo.push_async_callback(health.stop)
         resolved = await health.resolve(order.config)
-        spawner, limit, room = _make_spawner(order, board, board_fd)
+        room, worker = _measure(order, board.slots)
+        if left is None:
+            _tell_bounds(order, room, worker)
+        spawner = Spawner(order.spawn, worker, board_fd, order.rejoin)
         crew = Crew(spawner, board, order.log.event, lambda: parts.generations.current, order.on_death)
         started_s = left.notes.started_s if left is not None else now_s
         generations = _make_generations(order, board, health, crew, left, started_s)
         undo.callback(lambda: generations.close(is_end=left is None))
-        parts = Parts(board, health, crew, generations, started_s, left is not None, limit, room)
+        parts = Parts(board, health, crew, generations, started_s, left is not None, room, worker.uid > 0)
         undo.push_async_callback(_abandon, crew, order.rejoin)
         if left is not None:
             await _adopt(order, parts, left)
@@ -119,13 +126,29 @@ def _open_board(config: Config, left: Left | None) -> tuple[int, door.Board]:
     return fd, door.Board(fd, slots)
 
 
-def _make_spawner(order: Order, board: door.Board, board_fd: int) -> tuple[Spawner, int, int]:
+def _measure(order: Order, slots: int) -> tuple[limits.Room, WorkerOrder]:
+    """What there is, and what of it each worker gets. Errors: StartError when that is less than is asked for."""
     limit = limits.raise_descriptor_limit()
-    n_sockets = sum(board.slots if wish.kind == "tcp" else 1 for wish in wanted_binds(order.config))
-    sessions_max = limits.choose_sessions(order.config, limit, board.slots, n_sockets, order.spawn)
-    room = limits.room_for_sessions(limit, board.slots, n_sockets, order.spawn) * board.slots
-    worker = limits.worker_order(order.config, sessions_max, order.spawn)
-    return Spawner(order.spawn, worker, board_fd, order.rejoin), limit, room
+    n_sockets = sum(slots if wish.kind == "tcp" else 1 for wish in wanted_binds(order.config))
+    room = limits.make_room(order.config, limit, slots, n_sockets, order.spawn)
+    worker = limits.worker_order(order.config, room, order.spawn)
+    check_congestion(order.config, drops_root=worker.uid > 0)
+    for why in idle_options(order.config):
+        order.log.event("option_idle", "warning", why=why)
+    if order.config.runtime.spin and not worker.is_spin:
+        cpus = len(os.sched_getaffinity(0))
+        order.log.event("spin_off", "warning", cpus=cpus, workers=slots, why="control needs a CPU of its own")
+    return room, worker
+
+
+def _tell_bounds(order: Order, room: limits.Room, worker: WorkerOrder) -> None:
+    """How much memory the workers can take: what the configuration allows, not what they use."""
+    sessions_bytes = worker.sessions_max * door.SESSION_BYTES
+    per_worker = sessions_bytes + worker.buffers_bytes + worker.pipes_bytes
+    order.log.event(
+        "memory_bound", workers=room.workers, sessions=worker.sessions_max, sessions_bytes=sessions_bytes,
+        buffers_bytes=worker.buffers_bytes, pipes_bytes=worker.pipes_bytes, total_bytes=per_worker * room.workers,
+    )  # fmt: skip
 
 
 def _make_generations(

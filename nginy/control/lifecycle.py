@@ -16,6 +16,7 @@ from nginy.backend.events import EventLog
 from nginy.config.diff import diff_configs
 from nginy.control import limits
 from nginy.control.launch import ADOPT_TIMEOUT_S, Order, Parts, launch
+from nginy.control.options import idle_options
 from nginy.control.pulse import Pulse
 from nginy.control.rejoin import RejoinPaths
 from nginy.control.seats import Seat
@@ -179,7 +180,7 @@ class Control:
             return ApplyReport(self.generation, [], [], [])
         resolved = await parts.health.resolve(config)
         self._check_serving()
-        limits.check_caps(config, parts.room, parts.limit)
+        parts.check(config)
         try:
             number = parts.publish(config, resolved)
         except (OSError, ValueError) as error:
@@ -191,7 +192,7 @@ class Control:
         parts.sweep()
         if late:
             self.event("generation_late", level="warning", generation=number, workers=late)
-        warnings = [str(change) for change in changes if change.needs_restart]
+        warnings = [*(str(change) for change in changes if change.needs_restart), *idle_options(config)]
         return ApplyReport(number, [str(change) for change in changes], warnings, late)
 
     def _check_accepted(self, parts: Parts, number: int, before: World) -> None:

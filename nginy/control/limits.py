@@ -1,17 +1,23 @@
-"""What the system allows: descriptors for sessions, and the user that workers become."""
+"""What the system allows: descriptors for sessions and pipes, and the user that workers become."""
 
 import grp
 import os
 import pwd
 import resource
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from nginy._fast import door
+from nginy.control.cpus import has_room_to_spin, worker_cpus
 from nginy.control.spawn import SpawnKind, WorkerOrder
 from nginy.errors import StartError
 from nginy.model import Config
 
 PER_SESSION = 2  # descriptors: one leg each
+PER_PIPE = 2  # both ends
+PIPES_MAX = 4096  # of a worker
+PIPES_SHARE = 8  # they take at most one in so many: without a pipe bulk is copied, without a session nobody is served
 RESERVE = 32  # epoll, channel, board, snapshots in passing, standard streams
 RELOAD_SHARE = 64  # and one in so many descriptors for listeners that a reload may add
 SESSIONS_MIN = 16  # fewer are no load balancer but a mistake in the limits
@@ -34,48 +40,79 @@ def raise_descriptor_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def room_for_sessions(limit: int, workers: int, n_sockets: int, spawn: SpawnKind) -> int:
-    """Sessions that each worker's descriptors suffice for, next to `n_sockets` listening sockets."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one worker's descriptors suffice for.
+
+    limit: descriptors of a process.   sessions: at most so many, beside the pipes.   pipes: of door.PIPE_BYTES.
+    """
+
+    limit: int
+    workers: int
+    n_sockets: int
+    sessions: int
+    pipes: int
+
+    @property
+    def all_sessions(self) -> int:
+        """Over all workers."""
+        return self.sessions * self.workers
+
+
+def make_room(config: Config, limit: int, workers: int, n_sockets: int, spawn: SpawnKind) -> Room:
+    """Share each worker's descriptors between sessions and pipes, next to `n_sockets` listening sockets.
+
+    Sessions that the configuration asks for come first.
+    """
+    free = _free_descriptors(limit, workers, n_sockets, spawn)
+    caps = sum(listener.limits.sessions or 0 for listener in config.listeners.values())
+    needed = max(config.runtime.sessions or 0, -(-caps // workers), SESSIONS_MIN)
+    wanted = min(config.runtime.pipes // door.PIPE_BYTES, PIPES_MAX)
+    pipes = max(0, min(wanted, free // PIPES_SHARE // PER_PIPE, (free - needed * PER_SESSION) // PER_PIPE))
+    return Room(limit, workers, n_sockets, (free - pipes * PER_PIPE) // PER_SESSION, pipes)
+
+
+def _free_descriptors(limit: int, workers: int, n_sockets: int, spawn: SpawnKind) -> int:
+    """Of each worker, for sessions and pipes."""
     if spawn == "process":
-        return max(0, (limit - limit // RELOAD_SHARE - n_sockets - RESERVE) // PER_SESSION)
+        return max(0, limit - limit // RELOAD_SHARE - n_sockets - RESERVE)
     # threads share one table with each other and with the host
     open_now = len(os.listdir("/proc/self/fd"))
     free = limit - limit // RELOAD_SHARE - open_now - n_sockets * (workers + 1) - RESERVE * workers
-    return max(0, free // PER_SESSION // workers)
+    return max(0, free // workers)
 
 
-def choose_sessions(config: Config, limit: int, workers: int, n_sockets: int, spawn: SpawnKind) -> int:
+def choose_sessions(config: Config, room: Room) -> int:
     """Size of each worker's slab.
 
     Errors: StartError with the numbers and the remedy when the configuration wants more than the limit
     allows.
     """
-    room = room_for_sessions(limit, workers, n_sockets, spawn)
-    if room < SESSIONS_MIN:
+    if room.sessions < SESSIONS_MIN:
         raise StartError(
-            f"the descriptor limit of {limit} leaves room for {room} sessions per worker, "
+            f"the descriptor limit of {room.limit} leaves room for {room.sessions} sessions per worker, "
             f"{SESSIONS_MIN} are the least "
-            f"({n_sockets} listening sockets, {PER_SESSION} descriptors per session); {_REMEDY}"
+            f"({room.n_sockets} listening sockets, {PER_SESSION} descriptors per session); {_REMEDY}"
         )
     wanted = config.runtime.sessions
-    if wanted is not None and wanted > room:
+    if wanted is not None and wanted > room.sessions:
         raise StartError(
             f"runtime.sessions: {wanted} sessions need {wanted * PER_SESSION} descriptors per worker, "
-            f"the limit of {limit} leaves room for {room} sessions; {_REMEDY} or lower runtime.sessions"
+            f"the limit of {room.limit} leaves room for {room.sessions} sessions; {_REMEDY} or lower runtime.sessions"
         )
-    check_caps(config, room * workers, limit)
-    return min(wanted or room, SESSIONS_MAX)
+    check_caps(config, room)
+    return min(wanted or room.sessions, SESSIONS_MAX)
 
 
-def check_caps(config: Config, room: int, limit: int) -> None:
-    """Do the listeners' own caps fit into `room` sessions of all workers? Errors: StartError."""
+def check_caps(config: Config, room: Room) -> None:
+    """Do the listeners' own caps fit into the sessions of all workers? Errors: StartError."""
     caps = {name: listener.limits.sessions for name, listener in config.listeners.items() if listener.limits.sessions}
     total = sum(cap or 0 for cap in caps.values())
-    if total > room:
+    if total > room.all_sessions:
         raise StartError(
             f"limits.sessions of {', '.join(caps)} allow {total} sessions, "
             f"which need {total * PER_SESSION} descriptors; "
-            f"the limit of {limit} leaves room for {room} sessions over all workers; {_REMEDY}, "
+            f"the limit of {room.limit} leaves room for {room.all_sessions} sessions over all workers; {_REMEDY}, "
             "add workers, or lower limits.sessions"
         )
 
@@ -86,10 +123,22 @@ def count_workers(config: Config) -> int:
     return min(64, len(os.sched_getaffinity(0))) if workers == "auto" else workers
 
 
-def worker_order(config: Config, sessions_max: int, spawn: SpawnKind) -> WorkerOrder:
-    """What every worker gets. Errors: StartError when it cannot become the configured user."""
-    uid, gid = (-1, -1) if spawn == "thread" else worker_rights(config.runtime.user, config.runtime.group)
-    return WorkerOrder(sessions_max, config.runtime.buffers, uid, gid)
+def worker_order(config: Config, room: Room, spawn: SpawnKind) -> WorkerOrder:
+    """What every worker gets.
+
+    Errors: StartError for too few descriptors, a CPU that is not ours, a user that it cannot become.
+    """
+    runtime = config.runtime
+    uid, gid = (-1, -1) if spawn == "thread" else worker_rights(runtime.user, runtime.group)
+    return WorkerOrder(
+        sessions_max=choose_sessions(config, room),
+        buffers_bytes=runtime.buffers,
+        pipes_bytes=room.pipes * door.PIPE_BYTES,
+        is_spin=runtime.spin and has_room_to_spin(room.workers),
+        cpus=worker_cpus(config, room.workers),
+        uid=uid,
+        gid=gid,
+    )
 
 
 def worker_rights(user: str | None, group: str | None) -> tuple[int, int]:

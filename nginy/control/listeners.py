@@ -6,11 +6,12 @@ import socket
 import stat
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nginy.backend.address import join_address
 from nginy.control.holder import tcp_holder, tcp_inodes, unix_holder
+from nginy.control.options import set_options, set_quickack
 from nginy.control.plan import BindWish
 from nginy.errors import StartError
 
@@ -49,12 +50,12 @@ class Group:
                 os.unlink(self.wish.target)
 
     def tune(self, wish: BindWish) -> None:
-        """Bring changed options into force; the kernel takes a new backlog on a living socket."""
+        """Bring changed options into force on the living sockets: backlog and those of TCP. Errors: OSError."""
         for member in self.members:
             if wish.backlog != self.wish.backlog and wish.kind != "systemd":
                 member.sock.listen(wish.backlog)
-            if wish.kind == "tcp" and wish.keepalive_s != self.wish.keepalive_s:
-                _set_keepalive(member.sock, wish.keepalive_s)
+            if member.sock.family != socket.AF_UNIX:
+                set_options(member.sock, wish, self.wish)
 
 
 def open_group(
@@ -94,6 +95,7 @@ def _open_tcp(wish: BindWish, slots: int, own_inodes: Collection[int]) -> Group:
             address = sock.getsockname()
         for member in members:
             member.sock.listen(wish.backlog)
+            set_quickack(member.sock, wish.is_quickack)
     except BaseException:
         for member in members:
             member.sock.close()
@@ -117,14 +119,13 @@ def _tcp_socket(family: int, wish: BindWish) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     # accepted sockets inherit these: set once here, not per session
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _set_keepalive(sock, wish.keepalive_s)
+    set_options(sock, wish, _untouched(wish))
     return sock
 
 
-def _set_keepalive(sock: socket.socket, keepalive_s: int) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if keepalive_s else 0)
-    if keepalive_s:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
+def _untouched(wish: BindWish) -> BindWish:
+    """The options of a socket that was just made."""
+    return replace(wish, keepalive_s=0, defer_s=0, is_quickack=True, fastopen=0, congestion="")
 
 
 def _probe(family: int, address: tuple[str, int], own_inodes: Collection[int]) -> None:
@@ -210,7 +211,8 @@ def _check_inherited(wish: BindWish, sock: socket.socket) -> None:
     sock.setblocking(False)
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _set_keepalive(sock, wish.keepalive_s)
+        # all of them: an earlier nginy may have left others on this socket
+        set_options(sock, wish)
 
 
 def real_address(sock: socket.socket) -> str:

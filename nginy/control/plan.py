@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nginy.backend.address import split_address
 
 if TYPE_CHECKING:
-    from nginy.model import Config
+    from nginy.model import Config, Listener
 
 BindKind = Literal["tcp", "unix", "systemd"]
 
@@ -17,7 +17,8 @@ class BindWish:
     """One bind address of one listener.
 
     key: identity across reloads: the same key keeps its sockets, whichever listener it now belongs to.
-    target: host for tcp, path for unix, the name in LISTEN_FDNAMES for systemd.   keepalive_s: 0 = off.
+    target: host for tcp, path for unix, the name in LISTEN_FDNAMES for systemd.   keepalive_s, defer_s: 0 = off.
+    fastopen: length of its queue, 0 = off.   congestion: empty for the system's.
     """
 
     key: str
@@ -28,6 +29,10 @@ class BindWish:
     port: int
     backlog: int
     keepalive_s: int
+    defer_s: int = 0
+    is_quickack: bool = True
+    fastopen: int = 0
+    congestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,24 @@ def wanted_binds(config: "Config") -> list[BindWish]:
     """Every bind of every listener, in the order of the configuration."""
     wishes = []
     for name, listener in config.listeners.items():
-        keepalive_s = 0 if not listener.keepalive else max(1, round(listener.keepalive))
         for nth, text in enumerate(listener.bind):
             kind, target, port = split_bind(text)
             # the kernel picks the port anew for each, so only the place in the configuration tells them apart
             key = f"{name}#{nth}={text}" if kind == "tcp" and port == 0 else text
-            wishes.append(BindWish(key, name, text, kind, target, port, listener.backlog, keepalive_s))
+            options = {} if kind == "unix" else _tcp_options(listener)
+            keepalive_s = 0 if not listener.keepalive else max(1, round(listener.keepalive))
+            wishes.append(BindWish(key, name, text, kind, target, port, listener.backlog, keepalive_s, **options))
     return wishes
+
+
+def _tcp_options(listener: "Listener") -> dict[str, Any]:
+    tcp = listener.tcp
+    return {
+        "defer_s": round(tcp.defer_accept or 0),
+        "is_quickack": tcp.quickack,
+        "fastopen": tcp.fastopen or 0,
+        "congestion": tcp.congestion or "",
+    }
 
 
 def split_bind(text: str) -> tuple[BindKind, str, int]:

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # -I -S: nothing of the user's Python setup runs in a worker, and it starts in milliseconds
 _BOOT = (
     "import sys; sys.path.insert(0, {root!r}); from nginy._fast.door import worker_process; "
-    "sys.exit(worker_process({channel}, {board}, {rejoin}, {slot}, {sessions}, {buffers}, {uid}, {gid}))"
+    "sys.exit(worker_process({channel}, {board}, {rejoin}, {slot}, {sessions}, {buffers}, "
+    "{pipes}, {spin}, {cpu}, {uid}, {gid}))"
 )
 SpawnKind = Literal["process", "thread"]
 OnExit = Callable[[str], None]
@@ -30,12 +31,22 @@ OnExit = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """What every worker of this run gets. uid, gid: -1 keeps control's."""
+    """What every worker of this run gets.
+
+    cpus: by slot, empty leaves that to the kernel.   uid, gid: -1 keeps control's.
+    """
 
     sessions_max: int
     buffers_bytes: int
+    pipes_bytes: int = 0
+    is_spin: bool = False
+    cpus: tuple[int, ...] = ()
     uid: int = -1
     gid: int = -1
+
+    def cpu_of(self, slot: int) -> int:
+        """-1: any."""
+        return self.cpus[slot] if self.cpus else -1
 
 
 class Body(Protocol):
@@ -59,7 +70,8 @@ class ChildBody:
         """The descriptors stay the caller's. Errors: OSError when no process can be made."""
         boot = _BOOT.format(
             root=str(ROOT), channel=channel_fd, board=board_fd, rejoin=rejoin_fd, slot=slot,
-            sessions=order.sessions_max, buffers=order.buffers_bytes, uid=order.uid, gid=order.gid,
+            sessions=order.sessions_max, buffers=order.buffers_bytes, pipes=order.pipes_bytes, spin=order.is_spin,
+            cpu=order.cpu_of(slot), uid=order.uid, gid=order.gid,
         )  # fmt: skip
         self._popen = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", boot],
@@ -110,9 +122,11 @@ class ThreadBody:
         self._loop = asyncio.get_running_loop()
         self._on_exit = on_exit
         self._is_closed = False
+        self._cpu = order.cpu_of(slot)
         self._worker: door.Worker | None = door.Worker(
-            channel_fd, board_fd, slot, sessions_max=order.sessions_max, buffers_bytes=order.buffers_bytes
-        )
+            channel_fd, board_fd, slot, sessions_max=order.sessions_max, buffers_bytes=order.buffers_bytes,
+            pipes_bytes=order.pipes_bytes, is_spin=order.is_spin,
+        )  # fmt: skip
         # daemon: a host that forgets to stop its server must still be able to exit
         self._thread = threading.Thread(target=self._run, name=f"nginy-worker-{slot}", daemon=True)
         self._thread.start()
@@ -125,6 +139,9 @@ class ThreadBody:
 
     def _run(self) -> None:
         assert self._worker is not None
+        if self._cpu >= 0:
+            with suppress(OSError):  # taken from us since the start: better anywhere than not at all
+                os.sched_setaffinity(0, {self._cpu})  # 0: of this thread alone, sched_setaffinity(2)
         status = self._worker.run()
         self._worker = None
         with suppress(RuntimeError):  # the host's loop is closed: nobody waits any more

@@ -88,7 +88,33 @@ FAMILIES: tuple[Family, ...] = (
     Family("nginy_worker_timers_live", "gauge", _WORKER, "Armed timers."),
     Family("nginy_worker_buffers_used", "gauge", _WORKER, "Relay buffers lent out."),
     Family("nginy_worker_buffers_max", "gauge", _WORKER, "Relay buffers there are."),
+    Family(
+        "nginy_worker_unbuffered",
+        "counter",
+        _WORKER,
+        "Moves made without a relay buffer, because all were lent; if it grows, raise `runtime.buffers`.",
+    ),
+    Family("nginy_worker_pipes_lent", "gauge", _WORKER, "Pipes that sessions move bulk through now."),
+    Family("nginy_worker_pipes_open", "gauge", _WORKER, "Pipes that are open, lent or not."),
+    Family("nginy_worker_pipes_max", "gauge", _WORKER, "Pipes there may be."),
+    Family(
+        "nginy_worker_pipes_refused",
+        "counter",
+        _WORKER,
+        "Times the kernel gave no pipe of full size; see `fs.pipe-user-pages-soft`. Bulk is copied then.",
+    ),
+    Family("nginy_worker_spliced_bytes", "counter", _WORKER, "Bytes delivered without being copied."),
+    Family(
+        "nginy_worker_spins", "counter", _WORKER, "Polls that did not wait because work was expected (`runtime.spin`)."
+    ),
     Family("nginy_worker_turns", "counter", _WORKER, "Turns of the worker's loop."),
+    Family("nginy_worker_turn_seconds", "histogram", _WORKER, "Time that turns took, waiting for events left out."),
+    Family(
+        "nginy_worker_slow_turns",
+        "counter",
+        (*_WORKER, "stage"),
+        "Turns over 10 ms, by the stage that took longest: events, control, ready, timers, upkeep.",
+    ),
     Family("nginy_worker_turn_age_seconds", "gauge", _WORKER, "Time since the last turn began."),
     Family(
         "nginy_worker_accept_pauses",

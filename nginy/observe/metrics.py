@@ -7,27 +7,24 @@ thousand backends does not hold control.
 import asyncio
 import platform
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 
 import nginy
 from nginy._fast.door import CONNECT_BUCKETS_S, LAYOUT_VERSION, OUTCOMES, REASONS, STATES, VERDICTS
 from nginy.observe.access import STAGES
-from nginy.observe.families import FAMILIES
-from nginy.observe.source import Counters, Picture, Source, WorkerPicture, count_usable, wary_pools
+from nginy.observe.sheet import Climb, Labels, Lift, Sheet
+from nginy.observe.source import Counters, Picture, Source, count_usable, wary_pools
+from nginy.observe.workers import fill_worker
 
 CONTROL_STATES = ("starting", "serving", "reloading", "draining", "stopped")
 RELOAD_RESULTS = ("applied", "unchanged", "refused")
-WORKER_SERVES = "serving"
 PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
-
-Labels = tuple[str, ...]
 
 
 class DropCounts(Protocol):
@@ -54,60 +51,6 @@ class Reading:
     access_dropped: Mapping[str, int]
     log_dropped: int
     now_ms: int
-
-
-class Climb:
-    """Keeps counters from going back when the row behind them starts again at zero (a replaced worker)."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, Labels], tuple[int, int]] = {}
-
-    def lift(self, name: str, labels: Labels, value: int) -> int:
-        """The value plus what was counted before the row was reset."""
-        base, last = self._seen.get((name, labels), (0, 0))
-        if value < last:
-            base += last
-        self._seen[name, labels] = (base, value)
-        return base + value
-
-
-class Sheet:
-    """The families of one scrape, filled sample by sample."""
-
-    def __init__(self) -> None:
-        self._metrics: dict[str, Metric] = {}
-        for family in FAMILIES:
-            shape = {
-                "counter": CounterMetricFamily,
-                "gauge": GaugeMetricFamily,
-                "histogram": HistogramMetricFamily,
-            }
-            self._metrics[family.name] = shape[family.kind](family.name, family.meaning, labels=family.labels)
-
-    def add(self, name: str, labels: Labels, value: float) -> None:
-        """One sample. Errors: KeyError for a family that is not in the list."""
-        metric = self._metrics[name]
-        assert isinstance(metric, (CounterMetricFamily, GaugeMetricFamily))
-        metric.add_metric(labels, value)
-
-    def one_hot(self, name: str, labels: Labels, chosen: str, choices: Iterable[str]) -> None:
-        """One sample per choice, 1 for the chosen one."""
-        for choice in choices:
-            self.add(name, (*labels, choice), 1 if choice == chosen else 0)
-
-    def histogram(self, name: str, labels: Labels, counts: Sequence[int], total_s: float) -> None:
-        """One histogram from counts that are not cumulative, the last one without bound."""
-        metric = self._metrics[name]
-        assert isinstance(metric, HistogramMetricFamily)
-        running, buckets = 0, []
-        for bound, count in zip((*CONNECT_BUCKETS_S, float("inf")), counts, strict=True):
-            running += count
-            buckets.append((f"{bound:g}" if bound != float("inf") else "+Inf", float(running)))
-        metric.add_metric(labels, buckets, total_s)
-
-    def collect(self) -> list[Metric]:
-        """What prometheus_client asks a collector for."""
-        return list(self._metrics.values())
 
 
 class Metrics:
@@ -170,9 +113,6 @@ def encoder_for(accept: str) -> tuple[Callable[[Any], bytes], str]:
     return generate_latest, PLAIN_TEXT
 
 
-Lift = Callable[[str, Labels, int], int]
-
-
 def fill(sheet: Sheet, reading: Reading, lift: Lift) -> None:
     """Put one reading on the sheet. Any thread."""
     _fill_control(sheet, reading)
@@ -180,7 +120,7 @@ def fill(sheet: Sheet, reading: Reading, lift: Lift) -> None:
     _fill_pools(sheet, reading.picture, reading.wary)
     ring_dropped = 0
     for worker in reading.picture.workers:
-        _fill_worker(sheet, worker, reading.now_ms, lift)
+        fill_worker(sheet, worker, reading.now_ms, lift)
         ring_dropped += lift("ring_dropped", (str(worker.slot),), worker.counters["access_dropped"])
     dropped = {**reading.access_dropped, "worker": ring_dropped}
     for stage in STAGES:
@@ -230,34 +170,4 @@ def _fill_backend_counters(sheet: Sheet, labels: Labels, counters: Counters) -> 
     for outcome, count in zip(OUTCOMES, counters["outcomes"], strict=True):
         sheet.add("nginy_backend_attempts", (*labels, outcome), count)
     total_s = counters["connect_us_sum"] / 1e6
-    sheet.histogram("nginy_backend_connect_seconds", labels, counters["connect_hist"], total_s)
-
-
-_WORKER_COUNTERS = {
-    "nginy_worker_accepted": "accepted",
-    "nginy_worker_turns": "turns",
-    "nginy_worker_accept_pauses": "accept_paused",
-    "nginy_worker_stale_events": "stale_events",
-    "nginy_worker_snapshots_rejected": "rejected",
-}
-_WORKER_GAUGES = {
-    "nginy_worker_sessions_live": "live",
-    "nginy_worker_sessions_max": "sessions_max",
-    "nginy_worker_leases": "leases",
-    "nginy_worker_timers_live": "timers_live",
-    "nginy_worker_buffers_used": "buffers_used",
-    "nginy_worker_buffers_max": "buffers_max",
-}
-
-
-def _fill_worker(sheet: Sheet, worker: WorkerPicture, now_ms: int, lift: Lift) -> None:
-    labels, counters = (str(worker.slot),), worker.counters
-    sheet.add("nginy_worker_up", labels, 1 if worker.state == WORKER_SERVES else 0)
-    sheet.add("nginy_worker_deaths", labels, worker.deaths)
-    sheet.add("nginy_worker_adopted_generation", labels, worker.adopted_gen)
-    turn_ms = counters["turn_ms"]
-    sheet.add("nginy_worker_turn_age_seconds", labels, max(0, now_ms - turn_ms) / 1000 if turn_ms else 0)
-    for name, key in _WORKER_COUNTERS.items():
-        sheet.add(name, labels, lift(name, labels, counters[key]))
-    for name, key in _WORKER_GAUGES.items():
-        sheet.add(name, labels, counters[key])
+    sheet.histogram("nginy_backend_connect_seconds", labels, CONNECT_BUCKETS_S, counters["connect_hist"], total_s)

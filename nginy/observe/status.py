@@ -43,7 +43,9 @@ def _worker(worker: WorkerPicture) -> dict[str, Any]:
         "generation": worker.adopted_gen,
         "sessions_live": worker.sessions,
         "deaths": worker.deaths,
-        "counters": dict(worker.counters),
+        "counters": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in worker.counters.items()
+        },
     }
 
 

@@ -165,7 +165,7 @@ def test_check_only_tells_without_starting(start_peer: StartPeer, tmp_path: Path
     peer = start_peer(echo)
     held = tmp_path / "nginy.yaml"
     held.write_text(
-        f"version: 1\npools: {{back: {{backends: ['{peer.address}']}}}}\n"
+        f"version: 1\npools: {{back: {{backends: ['127.0.0.1:1']}}}}\n"
         f"listeners: {{front: {{bind: '{peer.address}', protocol: tcp, pool: back}}}}\n"
     )
     command = [sys.executable, "-m", "nginy", "run", "--check-only", str(held)]

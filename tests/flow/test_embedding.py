@@ -126,7 +126,7 @@ def test_apply_adds_and_removes_and_established_sessions_live_on(run: Runner, ba
 
 def test_a_configuration_that_is_refused_changes_nothing(backend: Peer) -> None:
     good = tcp_config([backend.address], listener={"bind": ["127.0.0.1:0"]})
-    taken = tcp_config([backend.address], listener={"bind": ["127.0.0.1:0", backend.address]})
+    taken = tcp_config(["127.0.0.1:1"], listener={"bind": ["127.0.0.1:0", backend.address]})
     taken["listeners"]["early"] = {"bind": "127.0.0.1:0", "pool": "back"}
     with nginy.Server(good) as server:
         address, descriptors = server.addresses, len(os.listdir("/proc/self/fd"))
@@ -147,7 +147,7 @@ def test_a_configuration_that_is_refused_changes_nothing(backend: Peer) -> None:
 def test_a_start_that_fails_leaves_nothing(backend: Peer, spawn: Any) -> None:
     binds = ["127.0.0.1:0", backend.address]
     with pytest.raises(nginy.StartError, match="is taken by"):
-        with nginy.Server(tcp_config([backend.address], listener={"bind": binds}), spawn=spawn):
+        with nginy.Server(tcp_config(["127.0.0.1:1"], listener={"bind": binds}), spawn=spawn):
             pytest.fail("it must not start")
 
 

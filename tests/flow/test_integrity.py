@@ -6,6 +6,8 @@ import contextlib
 import random
 import socket
 
+import pytest
+
 from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config
 from tests.tools.duplex import Plan, run_sessions
@@ -41,12 +43,13 @@ def test_thousands_of_sessions_with_random_splits_half_closes_and_resets_keep_th
             listener.close()
 
 
+@pytest.mark.parametrize("pipes", ["0", "4MiB"])
 def test_bytes_stay_equal_while_slow_readers_hold_every_buffer(
-    start_nginy: StartNginy, start_peer: StartPeer, seed: int
+    start_nginy: StartNginy, start_peer: StartPeer, seed: int, pipes: str
 ) -> None:
     big = start_peer(source(bytes(16 << 20)))
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, contextlib.ExitStack() as stack:
-        config = tcp_config([big.address], runtime={"buffers": "1MiB"})
+        config = tcp_config([big.address], runtime={"buffers": "1MiB", "pipes": pipes})
         config["pools"]["small"] = {"backends": [f"127.0.0.1:{listener.getsockname()[1]}"]}
         config["listeners"]["quick"] = {"bind": "127.0.0.1:0", "protocol": "tcp", "pool": "small"}
         nginy = start_nginy(config)

@@ -21,6 +21,8 @@ PACKAGES = {
     "redis-cli": "redis-tools",
     "redis-server": "redis-server",
     "setpriv": "util-linux",
+    "strace": "strace",
+    "valgrind": "valgrind",
     "wrk": "wrk",
 }
 

@@ -38,6 +38,7 @@ cdef extern from "errno.h" nogil:
         ENOBUFS
         ENOENT
         ENOMEM
+        EOPNOTSUPP
         EPERM
         EPIPE
         EPROTO
@@ -80,6 +81,7 @@ cdef extern from "sys/socket.h" nogil:
     int c_accept4 "accept4"(int fd, sockaddr* addr, socklen_t* n, int flags)
     ssize_t c_recv "recv"(int fd, void* buf, size_t n, int flags)
     ssize_t c_send "send"(int fd, const void* buf, size_t n, int flags)
+    ssize_t c_sendto "sendto"(int fd, const void* buf, size_t n, int flags, const sockaddr* addr, socklen_t n_addr)
     ssize_t c_recvmsg "recvmsg"(int fd, msghdr* m, int flags)
     ssize_t c_sendmsg "sendmsg"(int fd, const msghdr* m, int flags)
     int c_shutdown "shutdown"(int fd, int how)
@@ -101,6 +103,7 @@ cdef extern from "sys/socket.h" nogil:
         SCM_RIGHTS
         MSG_NOSIGNAL
         MSG_DONTWAIT
+        MSG_FASTOPEN
         MSG_PEEK
         MSG_CMSG_CLOEXEC
         MSG_CTRUNC
@@ -130,8 +133,10 @@ cdef extern from "netinet/in.h" nogil:
 
 cdef extern from "netinet/tcp.h" nogil:
     enum:
-        TCP_NODELAY
+        TCP_CONGESTION
         TCP_KEEPIDLE
+        TCP_NODELAY
+        TCP_QUICKACK
 
 cdef extern from "sys/un.h" nogil:
     struct sockaddr_un:
@@ -162,15 +167,17 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLEXCLUSIVE
     uint32_t EPOLLET
 
-# close(2), mmap(2), memfd_create(2), fcntl(2)
+# close(2), mmap(2), madvise(2), memfd_create(2), fcntl(2), pipe(7), splice(2)
 cdef extern from "unistd.h" nogil:
     int c_close "close"(int fd)
     int c_ftruncate "ftruncate"(int fd, int64_t n)
     int c_getpid "getpid"()
+    int c_pipe2 "pipe2"(int* fds, int flags)
 
 cdef extern from "sys/mman.h" nogil:
     void* c_mmap "mmap"(void* at, size_t n, int prot, int flags, int fd, int64_t off)
     int c_munmap "munmap"(void* at, size_t n)
+    int c_madvise "madvise"(void* at, size_t n, int advice)
     int c_memfd_create "memfd_create"(const char* name, unsigned int flags)
     enum:
         PROT_READ
@@ -179,6 +186,7 @@ cdef extern from "sys/mman.h" nogil:
         MAP_PRIVATE
         MAP_ANONYMOUS
         MAP_NORESERVE
+        MADV_DONTNEED
         MFD_CLOEXEC
         MFD_ALLOW_SEALING
     void* MAP_FAILED
@@ -190,7 +198,13 @@ cdef extern from "sys/stat.h" nogil:
 
 cdef extern from "fcntl.h" nogil:
     int c_fcntl "fcntl"(int fd, int cmd, ...)
+    ssize_t c_splice "splice"(int from_, int64_t* from_at, int to, int64_t* to_at, size_t n, unsigned int flags)
     enum:
+        F_SETPIPE_SZ
+        O_CLOEXEC
+        O_NONBLOCK
+        SPLICE_F_MOVE
+        SPLICE_F_NONBLOCK
         F_GET_SEALS
         F_SEAL_WRITE
         F_SEAL_SHRINK
@@ -217,6 +231,14 @@ cdef extern from "signal.h" nogil:
         SIGHUP
         SIGPIPE
     sighandler_t SIG_IGN
+    ctypedef struct sigset_t:
+        pass
+    int c_sigemptyset "sigemptyset"(sigset_t* set)
+    int c_sigaddset "sigaddset"(sigset_t* set, int sig)
+    int c_pthread_sigmask "pthread_sigmask"(int how, const sigset_t* set, sigset_t* old)
+    enum:
+        SIG_BLOCK
+        SIG_SETMASK
 
 cdef extern from "sys/prctl.h" nogil:
     int c_prctl "prctl"(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)

@@ -5,13 +5,23 @@ from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS
 from nginy._fast.base.status cimport OUTCOME_COUNT, REASON_COUNT
 
 cdef enum:
-    LAYOUT_VERSION = 1
+    LAYOUT_VERSION = 2
     SNAPSHOT_MAGIC = 0x4e475953
     BOARD_MAGIC = 0x4e475942
     MESSAGE_MAGIC = 0x4e47594d
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     VERDICT_DOWN = 2            # unknown 0, up 1
     CONNECT_BUCKETS = 14        # upper bounds in policy order, then one for the rest
+    TURN_BUCKETS = 14           # 8 us, doubling to 65.536 ms, then one for the rest
+    CONGESTION_BYTES = 16       # TCP_CA_NAME_MAX, tcp(7)
+
+cdef enum:                      # turn_stage_t: what a loop turn is made of
+    STAGE_EVENTS = 0            # accept, connect, relay
+    STAGE_CONTROL = 1           # a message: a new generation, sockets, drain
+    STAGE_READY = 2             # sessions whose budget had ended
+    STAGE_TIMERS = 3
+    STAGE_UPKEEP = 4            # sweep, drain, giving memory back
+    STAGE_COUNT = 5
 
 # ---- snapshot: one flat, sealed, checksummed block; offsets in bytes from its start; no pointers ----
 
@@ -55,15 +65,19 @@ cdef struct snap_listener_t:
     uint32_t drain_ms           # what sessions get once the listener is gone; 0 = no deadline of its own
     uint8_t retries
     uint8_t is_half_close
-    uint16_t reserved
+    uint8_t is_splice           # bulk may be moved by splice(2)
+    uint8_t is_deferred         # TCP_DEFER_ACCEPT: the client's first bytes are there when it is accepted
 
 cdef struct snap_pool_t:
     uint32_t id
     uint32_t policy             # policy_kind_t
     uint32_t first_tier
     uint32_t n_tiers
-    uint32_t is_on_down_reset
-    uint32_t reserved
+    uint8_t is_on_down_reset
+    uint8_t is_quickack         # acknowledge the backend's SYN at once, not with the first bytes
+    uint8_t is_fastopen         # the client's first bytes travel with the SYN
+    uint8_t reserved
+    uint8_t congestion[CONGESTION_BYTES]    # TCP_CONGESTION of the back leg, padded with zeros; empty = the system's
 
 cdef struct snap_tier_t:
     uint32_t first              # position of the first backend
@@ -123,7 +137,16 @@ cdef struct worker_row_t:       # one writer: the worker (control zeroes it afte
     uint64_t rejected           # snapshots
     uint64_t unbuffered         # moves made without a buffer, because all were lent
     uint64_t n_backend_rows     # ids below it may have been counted; the rest of the region is untouched memory
-    uint64_t reserved[12]
+    uint64_t pipes_lent
+    uint64_t pipes_open
+    uint64_t pipes_max
+    uint64_t pipes_refused      # times the kernel gave no pipe of full size
+    uint64_t spliced_bytes      # delivered without being copied
+    uint64_t spins              # polls that did not wait because work was expected
+    uint64_t turn_us_sum        # time from the end of a wait to the end of its turn
+    uint64_t turn_hist[TURN_BUCKETS + 1]
+    uint64_t slow_turns[STAGE_COUNT]    # turns over 10 ms, by the stage that took longest
+    uint64_t reserved[1]
 
 cdef struct listener_row_t:     # 256 bytes
     uint64_t seq
@@ -169,7 +192,7 @@ cdef struct access_ring_t:      # single producer (worker), single consumer (con
 
 cdef struct board_region_t:
     worker_row_t worker
-    uint64_t pad[480]           # the worker row owns its page
+    uint64_t pad[464]           # the worker row owns its page
     listener_row_t listeners[MAX_LISTENERS]
     backend_row_t backends[MAX_BACKENDS + 1]
     access_ring_t access

@@ -4,26 +4,33 @@ from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, AF_UNIX, EADDRNOTAVAIL, EAGAIN, ECONNRESET, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE,
-    ENOBUFS, ENOMEM, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, unlikely,
+    ENOBUFS, ENOMEM, EOPNOTSUPP, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, unlikely,
 )
-from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t
-from nginy._fast.base.limits cimport QUEUE_FULL_WAIT_MS
+from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_pool_t
+from nginy._fast.base.limits cimport FASTOPEN_BYTES, QUEUE_FULL_WAIT_MS
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_SELF_CONNECT,
     OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_BACKENDS_FULL, REASON_CLIENT_GONE, REASON_CONNECT_FAILED,
     REASON_CONNECT_TIMEOUT, REASON_NO_DESCRIPTOR, REASON_NO_PORT,
 )
+from nginy._fast.engine.carry cimport leg_sent
 from nginy._fast.engine.lease cimport lease_drop, lease_take
 from nginy._fast.engine.relay cimport leg_note, relay_begin
 from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
-from nginy._fast.engine.types cimport BACK, FRONT, LEG_EAGER, session_t, worker_t
+from nginy._fast.engine.types cimport (
+    BACK, FRONT, LEG_COPY, LEG_EAGER, LEG_FRESH, LEG_NAGLE, LEG_QUIET, session_side, session_side_t, session_t, worker_t,
+)
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_OUT, poller_add_stream
-from nginy._fast.net.sock cimport sock_connect, sock_error, sock_is_connected, sock_is_self, sock_open
+from nginy._fast.net.sock cimport (
+    sock_congestion, sock_connect, sock_connect_with, sock_error, sock_is_connected, sock_is_self, sock_open, sock_peek,
+    sock_quickack, sock_skip,
+)
 from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, policy_choose
+from nginy._fast.policy.snapshot cimport snapshot_pool
 
 cdef enum:
     LEASE_RACES = 64            # lost races for the last free place before the pool counts as full
@@ -75,10 +82,11 @@ cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
     cdef attempt_t attempt
     cdef uint32_t _turn
     cdef int at = 0
-    attempt.key_hash = hash_bytes(s.client_ip, 16, s.client_family)
+    cdef const session_side_t* side = session_side(w, s)
+    attempt.key_hash = hash_bytes(side.client_ip, 16, side.client_family)
     attempt.now_ms = w.now_ms
     attempt.n_tried = s.n_tried
-    memcpy(attempt.tried, s.tried, sizeof(s.tried))
+    memcpy(attempt.tried, side.tried, sizeof(side.tried))
     for _turn in range(LEASE_RACES):
         at = policy_choose(&w.chooser, &w.snapshot, s.pool, &attempt)
         if at < 0:
@@ -93,6 +101,44 @@ cdef int attempt_watch(worker_t* w, session_t* s) noexcept nogil:
     return poller_add_stream(w.poller_fd, s.legs[BACK].fd, tag_make(TAG_SESSION, BACK, tag_gen(s, BACK), s.timer.idx))
 
 
+cdef bint is_fastopen(const worker_t* w, const session_t* s) noexcept nogil:
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, s.pool)
+    return pool != NULL and pool.is_fastopen != 0
+
+
+# What the pool wants of its connections (TCP). A name that the kernel no longer takes leaves the system's congestion control.
+cdef void attempt_tune(worker_t* w, session_t* s) noexcept nogil:
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, s.pool)
+    cdef int fd = s.legs[BACK].fd
+    s.legs[BACK].flags |= LEG_FRESH
+    if pool == NULL:
+        return
+    if not pool.is_quickack:
+        sock_quickack(fd, False)
+        s.legs[BACK].flags |= LEG_QUIET
+    if pool.congestion[0]:
+        sock_congestion(fd, pool.congestion)
+
+
+# The client's first bytes go with the SYN, when they are there; no other backend may see them after that.
+cdef int attempt_fast(worker_t* w, session_t* s, const snap_addr_t* addr) noexcept nogil:
+    cdef ssize_t got = sock_peek(s.legs[FRONT].fd, w.carrier.scratch, FASTOPEN_BYTES)
+    cdef ssize_t sent
+    if got <= 0:
+        return sock_connect(s.legs[BACK].fd, addr.bytes, <uint16_t>addr.len_bytes)
+    sent = sock_connect_with(s.legs[BACK].fd, addr.bytes, <uint16_t>addr.len_bytes, w.carrier.scratch, <size_t>got)
+    if sent == -EOPNOTSUPP:     # switched off in this system (net.ipv4.tcp_fastopen)
+        return sock_connect(s.legs[BACK].fd, addr.bytes, <uint16_t>addr.len_bytes)
+    if sent < 0:
+        return <int>sent
+    session_side(w, s).retries = 0
+    s.legs[BACK].flags = s.legs[BACK].flags & ~<uint32_t>(LEG_FRESH | LEG_QUIET) | LEG_NAGLE
+    leg_sent(w, s, FRONT, sent)
+    if sock_skip(s.legs[FRONT].fd, w.carrier.scratch, <size_t>sent) != sent:
+        return -ECONNRESET
+    return -EINPROGRESS
+
+
 # Open the back leg and send the SYN. 0 = connected, -EINPROGRESS = under way, -EAGAIN = listen queue full (unix),
 # other -errno = failed.
 cdef int attempt_open(worker_t* w, session_t* s, const snap_addr_t* addr) noexcept nogil:
@@ -105,8 +151,13 @@ cdef int attempt_open(worker_t* w, session_t* s, const snap_addr_t* addr) noexce
         return fd
     s.legs[BACK].fd = fd
     if family == AF_UNIX:       # passed descriptors end a receive early: only EAGAIN means drained
-        s.legs[BACK].flags |= LEG_EAGER
-    status = sock_connect(fd, addr.bytes, <uint16_t>addr.len_bytes)
+        s.legs[BACK].flags |= LEG_EAGER | LEG_COPY
+    else:
+        attempt_tune(w, s)
+    if family != AF_UNIX and is_fastopen(w, s):
+        status = attempt_fast(w, s, addr)
+    else:
+        status = sock_connect(fd, addr.bytes, <uint16_t>addr.len_bytes)
     if status < 0 and status != -EINPROGRESS:
         return status
     added = attempt_watch(w, s)
@@ -114,9 +165,13 @@ cdef int attempt_open(worker_t* w, session_t* s, const snap_addr_t* addr) noexce
 
 
 cdef void connect_done(worker_t* w, session_t* s) noexcept nogil:
+    cdef uint32_t gen = s.gen
     s.connect_us = <uint32_t>(clock_us() - s.attempt_us)
     stats_attempt(w, s, OUTCOME_CONNECTED)
     relay_begin(w, s)
+    if s.gen == gen and s.legs[BACK].flags & (LEG_QUIET | LEG_FRESH) == LEG_QUIET | LEG_FRESH:
+        sock_quickack(s.legs[BACK].fd, True)    # nothing to send yet: the backend must learn of the connection now
+        s.legs[BACK].flags &= ~<uint32_t>LEG_QUIET
 
 
 # The address of the backend being tried, when this generation still has it.
@@ -129,14 +184,15 @@ cdef const snap_addr_t* attempt_addr(worker_t* w, session_t* s) noexcept nogil:
 
 
 cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
+    cdef session_side_t* side = session_side(w, s)
     cdef int status = 0
     cdef int at
-    while s.n_tried <= s.retries:
+    while s.n_tried <= side.retries:
         at = candidate(w, s)
         if at < 0:
             session_close(w, s, reason_of(-status) if status else <uint32_t>-at)
             return
-        s.tried[s.n_tried] = <uint16_t>s.backend
+        side.tried[s.n_tried] = <uint16_t>s.backend
         s.n_tried += 1
         status = attempt_open(w, s, &w.snapshot.addrs[at])
         if status == 0:
@@ -158,7 +214,7 @@ cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
 # An attempt under way has failed with this errno: the next candidate, or the end.
 cdef void connect_failed(worker_t* w, session_t* s, int error, uint32_t outcome) noexcept nogil:
     attempt_close(w, s, outcome)
-    if s.n_tried > s.retries:
+    if s.n_tried > session_side(w, s).retries:
         session_close(w, s, reason_of(error))
     else:
         connect_next(w, s)

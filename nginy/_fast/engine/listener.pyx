@@ -1,6 +1,6 @@
 """Listener: accept in bounded batches, refuse early and cheaply, pause on a shortage instead of spinning."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport (
     EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL, EBADF, ngy_add32, ngy_sub32, sockaddr_storage, socklen_t,
@@ -12,7 +12,7 @@ from nginy._fast.base.status cimport REASON_NO_DESCRIPTOR, REASON_SESSION_LIMIT,
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_gen, tag_make
 from nginy._fast.engine.stats cimport count, stats_access, stats_refused
-from nginy._fast.engine.types cimport FRONT, TIMER_LISTENER, listener_t, session_t, worker_t
+from nginy._fast.engine.types cimport FRONT, TIMER_LISTENER, listener_t, session_side_t, session_t, worker_t
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
 from nginy._fast.net.poller cimport poller_add_source, poller_add_stream, poller_remove
 from nginy._fast.net.sock cimport sock_accept, sock_close, sock_reset, sock_unlisten
@@ -40,14 +40,15 @@ cdef void refuse(
     worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr, uint32_t reason
 ) noexcept nogil:
     cdef session_t ghost
+    cdef session_side_t side
     stats_refused(w, listener.id, reason)
     if w.snapshot.header.is_access_log:
         memset(&ghost, 0, sizeof(ghost))
         ghost.listener = listener.id
         ghost.backend = NO_INDEX
         ghost.start_ms = w.now_ms
-        client_of(&ghost, addr)
-        stats_access(w, &ghost, reason)
+        client_of(&side, addr)
+        stats_access(w, &ghost, &side, reason)
     sock_reset(fd)
 
 
@@ -84,34 +85,44 @@ cdef bint is_shortage(int status) noexcept nogil:
     )
 
 
-# Up to n clients. False when the queue is empty or accepting failed for now.
-cdef bint listener_accept(worker_t* w, listener_t* l, uint32_t n) noexcept nogil:
+# Up to n clients; how many there were. Fewer than n: the queue is empty, or accepting failed for now.
+cdef uint32_t listener_accept(worker_t* w, listener_t* l, uint32_t n) noexcept nogil:
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, l.id)
     cdef sockaddr_storage addr
     cdef socklen_t n_bytes = 0
-    cdef uint32_t _turn
+    cdef uint32_t n_seen
     cdef int fd
     if listener == NULL:
-        return False
-    for _turn in range(n):
+        return 0
+    for n_seen in range(n):
         fd = sock_accept(l.fd, &addr, &n_bytes)
         if fd >= 0:
             if n_bytes < 2:
                 addr.ss_family = 0
             admit(w, listener, fd, &addr)
         elif fd == -EAGAIN:
-            return False
+            return n_seen
         elif is_shortage(fd):
             if not l.is_paused and l.is_served:
                 listener_pause(w, l)
-            return False
+            return n_seen
         # anything else concerns one client that has left already
-    return True
+    return n
 
 
+# As many as came last time, so that the look at an empty queue is saved; more in the next turn, where the poller tells of
+# those that are left, and twice as many in each turn that finds some again.
 cdef void listener_event(worker_t* w, uint32_t sock_id) noexcept nogil:
-    if sock_id < w.n_sockets and w.sockets[sock_id].is_served and not w.sockets[sock_id].is_paused:
-        listener_accept(w, &w.sockets[sock_id], ACCEPTS_PER_EVENT)
+    cdef listener_t* l = &w.sockets[sock_id]
+    cdef uint64_t this_turn = w.row.worker.turns
+    cdef uint32_t n
+    if sock_id >= w.n_sockets or not l.is_served or l.is_paused:
+        return
+    n = l.quota if l.quota else ACCEPTS_PER_EVENT
+    if l.last_turn + 1 == this_turn:
+        n = min(n * 2, <uint32_t>ACCEPTS_PER_EVENT)
+    l.last_turn = this_turn
+    l.quota = <uint8_t>listener_accept(w, l, n)
 
 
 # ---- registration ----

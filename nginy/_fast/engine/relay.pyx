@@ -1,21 +1,21 @@
-"""Relay: receive, send straight on; a buffer is kept only while the other side does not take its bytes."""
+"""Relay: what follows from the flags of both legs."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from nginy._fast.base.cdefs cimport EAGAIN, ECONNRESET, EPIPE, likely, unlikely
-from nginy._fast.base.limits cimport BUFFER_BYTES, READS_PER_EVENT
+from nginy._fast.base.cdefs cimport unlikely
+from nginy._fast.base.limits cimport READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
     REASON_BACK_RESET, REASON_CLOSED, REASON_DRAIN_DEADLINE, REASON_FRONT_RESET, REASON_HALF_CLOSE_TIMEOUT, REASON_IDLE,
 )
-from nginy._fast.engine.session cimport leg_give_buffer, queue_push, session_close
-from nginy._fast.engine.stats cimport count, stats_moved
+from nginy._fast.engine.carry cimport leg_flush, leg_move
+from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_BROKEN, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_READABLE, LEG_WRITABLE, QUEUE_READY,
+    BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_LAST, LEG_READABLE, LEG_WRITABLE, QUEUE_READY,
     SESS_RELAY, leg_t, session_t, worker_t,
 )
-from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
+from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_OUT, POLL_URGENT
-from nginy._fast.net.sock cimport sock_finish, sock_keepalive, sock_peek, sock_recv, sock_send, sock_skip
+from nginy._fast.net.sock cimport sock_finish, sock_keepalive
 
 
 cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
@@ -26,123 +26,34 @@ cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
         leg.flags |= LEG_WRITABLE
     if unlikely(bits & (POLL_END | POLL_BROKEN | POLL_URGENT)):
         leg.flags |= LEG_READABLE | LEG_EAGER
+        if bits & POLL_URGENT:  # ends a receive early, and a splice never passes it
+            leg.flags |= LEG_COPY
+        if bits & POLL_END and not (bits & POLL_BROKEN or leg.flags & LEG_COPY):
+            leg.flags |= LEG_LAST
         if bits & POLL_BROKEN:
             leg.flags |= LEG_WRITABLE
             if side == FRONT and leg.flags & LEG_EOF:   # finished before, gone now; a backend's answer may be under way
                 leg.flags |= LEG_BROKEN
 
 
-# n bytes from this side were taken by the other.
-cdef void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
-    s.bytes[side] += <uint64_t>n
-    s.active_ms = w.now_ms
-    stats_moved(w, s, side, <uint64_t>n)
-
-
-# A send was refused with -errno. True when the other side is gone: what it said before is still read.
-cdef bint leg_refused(leg_t* dst, ssize_t error) noexcept nogil:
-    dst.flags &= ~<uint32_t>LEG_WRITABLE
-    if error == -EAGAIN:
-        return False
-    dst.flags |= LEG_BROKEN | LEG_READABLE | LEG_EAGER
-    if error != -EPIPE and error != -ECONNRESET:
-        dst.flags |= LEG_EOF    # not the peer's doing: it may go on for ever, we do not
-    return True
-
-
-# Every buffer is lent: look at the bytes, send them, and take from the socket only what went. Holds nothing, so slow
-# readers that hold all buffers stop nobody; it costs one more call. True when there may be more.
-cdef bint leg_pass(worker_t* w, session_t* s, int side) noexcept nogil:
-    cdef leg_t* src = &s.legs[side]
-    cdef leg_t* dst = &s.legs[1 - side]
-    cdef ssize_t got = sock_peek(src.fd, w.scratch, BUFFER_BYTES)
-    cdef ssize_t sent
-    if got <= 0:
-        leg_received(src, got)
-        return False
-    count(&w.row.worker.unbuffered, 1)
-    sent = sock_send(dst.fd, w.scratch, <size_t>got)
-    if sent < 0:
-        leg_refused(dst, sent)
-        return False
-    leg_sent(w, s, side, sent)
-    if sock_skip(src.fd, w.scratch, <size_t>sent) != sent:  # they were there: only a broken socket gives fewer
-        src.flags |= LEG_EOF | LEG_BROKEN
-        return False
-    if sent < got:
-        dst.flags &= ~<uint32_t>LEG_WRITABLE
-        return False
-    leg_received(src, got)
-    return src.flags & LEG_READABLE != 0
-
-
-# Send what is stuck from src to the other leg. True when nothing is stuck any more.
-cdef bint leg_flush(worker_t* w, session_t* s, int side) noexcept nogil:
-    cdef leg_t* src = &s.legs[side]
-    cdef leg_t* dst = &s.legs[1 - side]
-    cdef ssize_t sent
-    if not dst.flags & LEG_WRITABLE:
-        return False
-    sent = sock_send(dst.fd, buffers_at(&w.buffers, src.buffer) + src.head, src.tail - src.head)
-    if unlikely(sent < 0):
-        if not leg_refused(dst, sent):
-            return False
-        leg_give_buffer(w, src)     # these bytes have no taker any more
-        return True
-    leg_sent(w, s, side, sent)
-    src.head += <uint32_t>sent
-    if src.head < src.tail:     # a partial send means the kernel's room is used up
-        dst.flags &= ~<uint32_t>LEG_WRITABLE
-        return False
-    leg_give_buffer(w, src)
-    return True
-
-
-# What a receive says about the leg: got > 0 bytes of BUFFER_BYTES asked for, or 0 or -errno.
-cdef void leg_received(leg_t* src, ssize_t got) noexcept nogil:
-    if likely(got > 0):
-        if got < BUFFER_BYTES and not src.flags & LEG_EAGER:
-            src.flags &= ~<uint32_t>LEG_READABLE     # a short read has drained the socket
-        return
-    src.flags &= ~<uint32_t>LEG_READABLE
-    if got == 0:
-        src.flags |= LEG_EOF
-    elif got != -EAGAIN:
-        src.flags |= LEG_EOF | LEG_BROKEN
-
-
-# Receive into a buffer. True when bytes are there to be sent.
-cdef bint leg_fill(worker_t* w, session_t* s, int side) noexcept nogil:
-    cdef leg_t* src = &s.legs[side]
-    cdef ssize_t got
-    src.buffer = buffers_take(&w.buffers)
-    if unlikely(src.buffer == NO_BUFFER):
-        return leg_pass(w, s, side)
-    src.head = 0
-    src.tail = 0
-    got = sock_recv(src.fd, buffers_at(&w.buffers, src.buffer), BUFFER_BYTES)
-    leg_received(src, got)
-    if likely(got > 0):
-        src.tail = <uint32_t>got
-        return True
-    leg_give_buffer(w, src)
-    return False
-
-
 # One direction. True when the budget ended before the bytes did.
 cdef bint relay_step(worker_t* w, session_t* s, int side) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
     cdef leg_t* dst = &s.legs[1 - side]
+    cdef uint64_t moved = 0
     cdef uint32_t _turn
     for _turn in range(READS_PER_EVENT):
         if src.buffer != NO_BUFFER and not leg_flush(w, s, side):
-            return False
+            if not dst.flags & LEG_WRITABLE:
+                return False
+            continue            # a pipe that was drained in part
         if src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE or dst.flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
             return False
-        if not leg_fill(w, s, side):
-            return False
+        moved += leg_move(w, s, side)
+        if moved >= TURN_BYTES:
+            break
     if src.buffer != NO_BUFFER and not leg_flush(w, s, side):
-        return False
+        return dst.flags & LEG_WRITABLE != 0
     return src.flags & LEG_READABLE != 0
 
 

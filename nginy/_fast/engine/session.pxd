@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport sockaddr_storage
 from nginy._fast.base.layout cimport snap_listener_t
-from nginy._fast.engine.types cimport BACK, leg_t, queue_t, session_t, worker_t
+from nginy._fast.engine.types cimport BACK, queue_t, session_side_t, session_t, worker_t
 
 cdef enum:                      # tag_kind_t
     TAG_SESSION = 0
@@ -27,12 +27,11 @@ cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil
 # The only end. Only REASON_CLOSED ends with FIN; any other shows both peers a reset. Idempotent.
 cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil
 
-# Address and port of a client as numbers; family 4, 6 or 0.
-cdef void client_of(session_t* s, const sockaddr_storage* addr) noexcept nogil
+# A fresh cold part with the address and port of a client as numbers; family 4, 6 or 0.
+cdef void client_of(session_side_t* side, const sockaddr_storage* addr) noexcept nogil
 
 # Close one leg and give back its buffer; the descriptor leaves the poller with it.
 cdef void leg_close(worker_t* w, session_t* s, int side, bint is_reset) noexcept nogil
-cdef void leg_give_buffer(worker_t* w, leg_t* leg) noexcept nogil
 
 # Queues of sessions; each is in at most one.
 cdef void queue_push(queue_t* q, session_t* s, uint8_t mark) noexcept nogil

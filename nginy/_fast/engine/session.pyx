@@ -7,13 +7,14 @@ from nginy._fast.base.cdefs cimport (
 )
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASON_CLOSED
+from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_EAGER, LEG_FINISHED, QUEUE_NONE, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t, session_t,
-    worker_t,
+    BACK, FRONT, LEG_COPY, LEG_EAGER, LEG_FINISHED, QUEUE_NONE, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t,
+    session_side, session_side_t, session_t, worker_t,
 )
-from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give
+from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_is_taken, slab_take
 from nginy._fast.mem.wheel cimport wheel_disarm
 from nginy._fast.net.sock cimport sock_close, sock_reset
@@ -49,15 +50,6 @@ cdef void session_unqueue(worker_t* w, session_t* s) noexcept nogil:
     q.n -= 1
 
 
-cdef void leg_give_buffer(worker_t* w, leg_t* leg) noexcept nogil:
-    if leg.buffer == NO_BUFFER:
-        return
-    buffers_give(&w.buffers, leg.buffer)
-    leg.buffer = NO_BUFFER
-    leg.head = 0
-    leg.tail = 0
-
-
 cdef inline void fd_end(int fd, bint is_reset) noexcept nogil:
     if fd < 0:
         return
@@ -75,24 +67,26 @@ cdef void leg_close(worker_t* w, session_t* s, int side, bint is_reset) noexcept
     leg.flags = 0
 
 
-cdef void client_of(session_t* s, const sockaddr_storage* addr) noexcept nogil:
+cdef void client_of(session_side_t* side, const sockaddr_storage* addr) noexcept nogil:
     cdef const uint8_t* ip6
+    memset(side, 0, sizeof(session_side_t))
     if addr.ss_family == AF_INET:
-        s.client_family = 4
-        s.client_port = ntohs((<const sockaddr_in*>addr).sin_port)
-        memcpy(s.client_ip, &(<const sockaddr_in*>addr).sin_addr, 4)
+        side.client_family = 4
+        side.client_port = ntohs((<const sockaddr_in*>addr).sin_port)
+        memcpy(side.client_ip, &(<const sockaddr_in*>addr).sin_addr, 4)
     elif addr.ss_family == AF_INET6:
         ip6 = <const uint8_t*>&(<const sockaddr_in6*>addr).sin6_addr
-        s.client_family = 6
-        s.client_port = ntohs((<const sockaddr_in6*>addr).sin6_port)
-        memcpy(s.client_ip, ip6, 16)
+        side.client_family = 6
+        side.client_port = ntohs((<const sockaddr_in6*>addr).sin6_port)
+        memcpy(side.client_ip, ip6, 16)
 
 
 cdef void session_begin(worker_t* w, session_t* s, const snap_listener_t* listener, int fd) noexcept nogil:
+    cdef session_side_t* side = session_side(w, s)
     s.legs[FRONT].fd = fd
     s.legs[BACK].fd = -1
-    if s.client_family == 0:    # unix: passed descriptors end a receive early
-        s.legs[FRONT].flags |= LEG_EAGER
+    if side.client_family == 0:     # unix: passed descriptors end a receive early
+        s.legs[FRONT].flags |= LEG_EAGER | LEG_COPY
     s.legs[FRONT].buffer = NO_BUFFER
     s.legs[BACK].buffer = NO_BUFFER
     s.timer.kind = TIMER_SESSION
@@ -107,8 +101,10 @@ cdef void session_begin(worker_t* w, session_t* s, const snap_listener_t* listen
     s.connect_ms = listener.connect_ms
     s.drain_ms = listener.drain_ms
     s.keepalive_s = listener.keepalive_s
-    s.retries = listener.retries
     s.is_half_close = listener.is_half_close
+    s.is_splice = listener.is_splice
+    side.retries = listener.retries
+    side.is_deferred = listener.is_deferred
 
 
 cdef session_t* session_open(worker_t* w, const snap_listener_t* listener, int fd, const sockaddr_storage* addr) noexcept nogil:
@@ -122,7 +118,7 @@ cdef session_t* session_open(worker_t* w, const snap_listener_t* listener, int f
     memset(s, 0, sizeof(session_t))
     s.gen = gen
     s.timer.idx = idx
-    client_of(s, addr)
+    client_of(session_side(w, s), addr)
     session_begin(w, s, listener, fd)
     stats_accepted(w, s.listener)
     return s
@@ -156,7 +152,7 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
     lease_drop(w, s)
     ngy_sub32(&w.shared.sessions[s.listener], 1)
     if w.snapshot.header != NULL and w.snapshot.header.is_access_log:
-        stats_access(w, s, reason)
+        stats_access(w, s, session_side(w, s), reason)
     s.state = SESS_FREE
     s.gen += 1
     NGY_CHECK(slab_is_taken(&w.sessions, s.timer.idx))

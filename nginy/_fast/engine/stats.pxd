@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport ngy_fence_release, ngy_store64, ngy_store64_release
 from nginy._fast.base.layout cimport backend_row_t, board_region_t, board_shared_t, listener_row_t
-from nginy._fast.engine.types cimport session_t, worker_t
+from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 
 cdef inline void row_begin(uint64_t* seq) noexcept nogil:
     ngy_store64(seq, seq[0] + 1)
@@ -28,8 +28,10 @@ cdef void stats_ended(worker_t* w, uint32_t listener, uint32_t reason) noexcept 
 cdef void stats_moved(worker_t* w, const session_t* s, int from_side, uint64_t n_bytes) noexcept nogil
 cdef void stats_attempt(worker_t* w, const session_t* s, uint32_t outcome) noexcept nogil
 
-# Once per loop turn.
+# A loop turn: from the end of its wait, stage by stage, to what it all took.
+cdef void turn_begin(worker_t* w) noexcept nogil
+cdef void turn_mark(worker_t* w, uint32_t stage) noexcept nogil
 cdef void stats_turn(worker_t* w) noexcept nogil
 
 # The access record of a session that ends; dropped and counted when the ring is full.
-cdef void stats_access(worker_t* w, const session_t* s, uint32_t reason) noexcept nogil
+cdef void stats_access(worker_t* w, const session_t* s, const session_side_t* side, uint32_t reason) noexcept nogil

@@ -5,8 +5,8 @@ from nginy._fast.base.layout cimport (
     access_ring_t, backend_row_t, board_region_t, board_shared_t, listener_row_t, worker_row_t,
 )
 from nginy._fast.base.limits cimport MAX_TRIED
-from nginy._fast.mem.buffers cimport buffers_t
-from nginy._fast.mem.slab cimport slab_t
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_t
+from nginy._fast.mem.slab cimport slab_side, slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t, wheel_t
 from nginy._fast.policy.choose cimport chooser_t
 from nginy._fast.policy.snapshot cimport snapshot_t
@@ -27,6 +27,13 @@ cdef enum:                      # leg_flag_t
     LEG_EOF = 8                 # received the end
     LEG_FINISHED = 16           # sent the end
     LEG_BROKEN = 32             # reset or vanished; what it had sent is still passed on
+    LEG_LAST = 64               # the peer's FIN is here (TCP): a short receive is the last one
+    LEG_COPY = 128              # never spliced: a unix socket, or urgent data was seen
+    LEG_PIPE = 256              # its bytes wait in a pipe
+    LEG_LARGE = 512             # its bytes wait in a large buffer
+    LEG_FRESH = 1024            # nothing sent yet (back leg), Nagle's algorithm is on: a first small send never waits
+    LEG_NAGLE = 2048            # one send went out with it on; the next one turns it off
+    LEG_QUIET = 4096            # the handshake's acknowledgement waits for the first bytes
 
 cdef enum:                      # queue_mark_t
     QUEUE_NONE = 0
@@ -39,47 +46,85 @@ cdef enum:                      # timer_kind_t
 cdef struct leg_t:
     int fd                      # owned; -1 = none
     uint32_t flags              # leg_flag_t
-    uint32_t buffer             # borrowed from the worker; bytes received here, not yet sent to the other leg; NO_BUFFER
+    uint32_t buffer             # borrowed: a buffer or a pipe with bytes received here that the other leg did not take
     uint32_t head               # first byte not yet sent
-    uint32_t tail               # end of the bytes; head < tail while a buffer is held
+    uint32_t tail               # end of the bytes; head < tail while something is held
 
-cdef struct timer_t:            # first in its owner, so that a node leads back to it
-    wheel_node_t node
+cdef struct timer_t:
+    wheel_node_t node           # first, so that a node leads back to it
     uint32_t kind               # timer_kind_t
     uint32_t idx                # slab index, or socket id
 
+# Three cache lines: what an event needs, what moved bytes need, what begins and ends a session.
 cdef struct session_t:
-    timer_t timer
-    session_t* queue_next       # ready queue
-    session_t* queue_prev
-    leg_t legs[2]
-    uint64_t bytes[2]           # delivered: [FRONT] from the client, [BACK] from the backend
-    uint64_t active_ms          # last byte moved
-    uint64_t start_ms
-    uint64_t attempt_us         # start of the running attempt
-    uint64_t queue_until_ms     # the backend's listen queue is full (unix): tried again until then; 0 = not waiting
-    uint64_t cut_ms             # deadline of its listener's drain; 0 = none
     uint32_t gen                # of the slot; an event with another one is stale
-    uint32_t idle_ms
-    uint32_t half_close_ms
-    uint32_t connect_ms
-    uint32_t drain_ms           # 0 = its listener sets no deadline
-    uint32_t keepalive_s        # 0 = off, or already set
-    uint32_t connect_us
-    uint32_t listener           # id
-    uint32_t pool               # id
-    uint32_t backend            # id, NO_INDEX before the first choice
-    uint16_t tried[MAX_TRIED]
-    uint8_t n_tried
-    uint8_t retries
     uint8_t state               # session_state_t
     uint8_t queue               # queue_mark_t
     uint8_t is_half_close
+    uint8_t is_splice
+    leg_t legs[2]
+    uint8_t n_full[2]           # full receives in a row, at most FULL_READS
     uint8_t has_lease
-    uint8_t client_family       # 4, 6, 0 = unix
-    uint8_t reserved
-    uint16_t client_port
+    uint8_t n_tried
+    uint32_t listener           # id
+    uint32_t backend            # id, NO_INDEX before the first choice
+    uint32_t idle_ms
+    uint64_t bytes[2]           # delivered: [FRONT] from the client, [BACK] from the backend
+    uint64_t active_ms          # last byte moved
+    session_t* queue_next       # ready queue
+    session_t* queue_prev
+    uint64_t cut_ms             # deadline of its listener's drain; 0 = none
+    uint32_t half_close_ms
+    uint32_t keepalive_s        # 0 = off, or already set
+    uint32_t drain_ms           # 0 = its listener sets no deadline
+    uint32_t pool               # id
+    timer_t timer
+    uint64_t start_ms
+    uint64_t attempt_us         # start of the running attempt
+    uint64_t queue_until_ms     # the backend's listen queue is full (unix): tried again until then; 0 = not waiting
+    uint32_t connect_ms
+    uint32_t connect_us
+
+cdef struct session_side_t:     # the cold part, beside the slab: choosing and the access record
+    uint16_t tried[MAX_TRIED]
     uint8_t client_ip[16]
+    uint16_t client_port
+    uint8_t client_family       # 4, 6, 0 = unix
+    uint8_t retries
+    uint8_t is_deferred
+    uint8_t reserved[3]
+
+# What carries bytes from leg to leg. A spare is always at hand, so that bytes which go straight on borrow nothing.
+cdef struct carrier_t:
+    buffers_t buffers           # of BUFFER_BYTES
+    buffers_t large             # of LARGE_BYTES, for bulk that cannot be spliced
+    slab_t pipes                # pipe_t, opened when first needed
+    uint32_t spare              # taken from buffers, large, pipes; NO_BUFFER = none at hand
+    uint32_t spare_large
+    uint32_t spare_pipe
+    uint32_t pipes_open
+    uint32_t pipes_peak         # most lent since the last upkeep
+    uint32_t reserved
+    uint64_t pipes_retry_ms     # the kernel refused one: no further try before
+    uint8_t* scratch            # owned; BUFFER_BYTES, never holds anything between two steps
+
+cdef struct spin_t:             # polling again before waiting
+    uint32_t n_skip             # waits to go before it is tried again
+    uint32_t penalty            # waits to skip after the next failure; doubles with each
+
+cdef struct upkeep_t:           # one step per turn, a new round each second
+    uint64_t due_ms
+    uint32_t n_sessions         # chunks to give back in this round
+    uint32_t n_buffers
+    uint32_t n_large
+    uint32_t reserved
+
+cdef struct turn_t:             # where a turn's time goes
+    uint64_t begin_us
+    uint64_t mark_us
+    uint64_t worst_us
+    uint32_t worst_stage        # turn_stage_t
+    uint32_t reserved
 
 cdef struct queue_t:
     session_t* head
@@ -94,7 +139,8 @@ cdef struct listener_t:         # a listening socket that this worker holds; ind
     uint8_t is_served           # registered with the poller
     uint8_t is_paused
     uint8_t is_listed           # in the generation being adopted
-    uint8_t reserved
+    uint8_t quota               # clients expected at the next event
+    uint64_t last_turn          # of the last event
 
 cdef struct worker_t:
     int poller_fd
@@ -105,10 +151,13 @@ cdef struct worker_t:
     uint32_t slot
     uint64_t serve_mask         # further slots this one stands in for
     uint64_t now_ms             # read once per turn
+    uint64_t now_us             # the same instant
+    spin_t spin
+    turn_t turn
+    upkeep_t upkeep
     snapshot_t snapshot
-    slab_t sessions             # session_t
-    buffers_t buffers
-    uint8_t* scratch            # owned; BUFFER_BYTES, never holds anything between two steps
+    slab_t sessions             # session_t, session_side_t beside it
+    carrier_t carrier
     wheel_t wheel
     chooser_t chooser
     queue_t ready
@@ -123,8 +172,23 @@ cdef struct worker_t:
     uint8_t is_draining
     uint8_t is_over             # leave the loop
     uint8_t is_ready_told
-    uint8_t reserved
+    uint8_t is_spin
     uint16_t port_min           # source ports the kernel picks: only there a socket can meet itself
     uint16_t port_max
     uint64_t drain_until_ms
     uint64_t n_cut
+
+cdef inline session_side_t* session_side(const worker_t* w, const session_t* s) noexcept nogil:
+    return <session_side_t*>slab_side(&w.sessions, s.timer.idx)
+
+cdef inline session_t* session_of_timer(timer_t* timer) noexcept nogil:
+    return <session_t*>(<uint8_t*>timer - <size_t>&(<session_t*>NULL).timer)
+
+# Buffers that legs hold, and pipes.
+cdef inline uint64_t carrier_lent(const carrier_t* c) noexcept nogil:
+    return (
+        <uint64_t>c.buffers.blocks.n_taken + c.large.blocks.n_taken - (c.spare != NO_BUFFER) - (c.spare_large != NO_BUFFER)
+    )
+
+cdef inline uint64_t carrier_pipes_lent(const carrier_t* c) noexcept nogil:
+    return <uint64_t>c.pipes.n_taken - (c.spare_pipe != NO_BUFFER)

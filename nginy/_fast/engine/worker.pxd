@@ -10,6 +10,8 @@ cdef struct worker_options_t:
     uint32_t slots              # of the board
     uint32_t sessions_max
     uint64_t buffers_bytes
+    uint32_t pipes_max          # 0 = never splice
+    bint is_spin
     uint64_t seed
     uint16_t port_min           # source ports the kernel picks, inclusive
     uint16_t port_max

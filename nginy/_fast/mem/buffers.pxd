@@ -1,16 +1,15 @@
-# The worker's pool of relay buffers: lent to a leg only while bytes are on their way, last given first taken (hot in cache).
+# A worker's pool of relay buffers of one size: lent only while bytes are on their way, last given first taken (hot in cache).
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from nginy._fast.base.limits cimport BUFFER_BYTES
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_t, slab_take
 
 cdef enum:
     NO_BUFFER = 0x7fffffff
 
 cdef struct buffers_t:
-    slab_t blocks               # BUFFER_BYTES each
+    slab_t blocks
 
-# Room for n_bytes in whole buffers, at least one. 0, or -ENOMEM.
-cdef int buffers_open(buffers_t* b, uint64_t n_bytes) noexcept nogil
+# n buffers of block_bytes. 0, or -ENOMEM.
+cdef int buffers_open(buffers_t* b, uint32_t n, uint32_t block_bytes) noexcept nogil
 cdef void buffers_close(buffers_t* b) noexcept nogil
 
 # NO_BUFFER when all are lent.

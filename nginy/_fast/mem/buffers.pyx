@@ -1,13 +1,11 @@
-"""Buffers: blocks of BUFFER_BYTES, bounded by runtime.buffers."""
+"""Buffers: equal blocks, bounded by runtime.buffers."""
 
-from libc.stdint cimport uint64_t
-from nginy._fast.base.limits cimport BUFFER_BYTES
+from libc.stdint cimport uint32_t
 from nginy._fast.mem.slab cimport slab_close, slab_open
 
 
-cdef int buffers_open(buffers_t* b, uint64_t n_bytes) noexcept nogil:
-    cdef uint64_t n = n_bytes // BUFFER_BYTES
-    return slab_open(&b.blocks, BUFFER_BYTES, <uint32_t>(n if n else 1))
+cdef int buffers_open(buffers_t* b, uint32_t n, uint32_t block_bytes) noexcept nogil:
+    return slab_open(&b.blocks, block_bytes, 0, n, 0)
 
 
 cdef void buffers_close(buffers_t* b) noexcept nogil:

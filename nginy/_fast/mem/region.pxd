@@ -9,3 +9,6 @@ cdef void region_close(void* base, uint64_t n_bytes) noexcept nogil
 
 # Map n_bytes of a descriptor, shared; writable on request. NULL when refused.
 cdef void* region_map(int fd, uint64_t n_bytes, bint is_writable) noexcept nogil
+
+# Give the whole pages of [offset, offset + n_bytes) back: they read as zero and cost nothing until touched again.
+cdef void region_trim(void* base, uint64_t offset, uint64_t n_bytes) noexcept nogil

@@ -30,3 +30,7 @@ cdef uint32_t wheel_wait_ms(const wheel_t* wheel, uint64_t now_ms, uint32_t max_
 
 cdef inline bint wheel_is_armed(const wheel_node_t* node) noexcept nogil:
     return node.next != NULL
+
+# Whether wheel_advance has anything to look at: false in most turns, for two compares.
+cdef inline bint wheel_is_due(const wheel_t* wheel, uint64_t now_ms) noexcept nogil:
+    return now_ms >> WHEEL_TICK_SHIFT >= wheel.tick or wheel.due.next != &wheel.due

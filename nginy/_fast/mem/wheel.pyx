@@ -49,9 +49,15 @@ cdef void wheel_arm(wheel_t* wheel, wheel_node_t* node, uint64_t deadline_ms) no
 
 
 cdef void wheel_disarm(wheel_t* wheel, wheel_node_t* node) noexcept nogil:
-    if wheel_is_armed(node):
-        node_part(node)
-        wheel.n_armed -= 1
+    cdef wheel_node_t* head = node.next
+    cdef uint64_t slot
+    if not wheel_is_armed(node):
+        return
+    if head == node.prev and head != &wheel.due:    # the last of its slot
+        slot = <uint64_t>(head - &wheel.slots[0])
+        wheel.is_filled[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
+    node_part(node)
+    wheel.n_armed -= 1
 
 
 cdef void slot_gather(wheel_t* wheel, uint32_t slot, uint64_t tick) noexcept nogil:

@@ -6,11 +6,20 @@ from nginy._fast.base.layout cimport message_t
 # A client of a listening socket, non-blocking, close-on-exec.
 cdef int sock_accept(int fd, sockaddr_storage* addr, socklen_t* n_bytes) noexcept nogil
 
-# A non-blocking stream socket for the address family, TCP_NODELAY where it applies.
+# A non-blocking stream socket for the address family.
 cdef int sock_open(int family) noexcept nogil
 
 # 0 = connected, -EINPROGRESS = wait for writable, other = refused.
 cdef int sock_connect(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil
+
+# As sock_connect, the bytes with the SYN (TCP_FASTOPEN, RFC 7413): bytes taken, and the connection is under way; or as above
+# with nothing sent, when the kernel knows no cookie of this server yet.
+cdef ssize_t sock_connect_with(int fd, const uint8_t* addr, uint16_t n_bytes, const uint8_t* data, size_t n) noexcept nogil
+
+# Options of tcp(7). congestion: 16 bytes, padded with zeros.
+cdef int sock_nodelay(int fd) noexcept nogil
+cdef int sock_quickack(int fd, bint is_on) noexcept nogil   # off: wait for something to send; on: now
+cdef int sock_congestion(int fd, const uint8_t* name) noexcept nogil
 
 # The pending error as a positive errno, 0 = none.
 cdef int sock_error(int fd) noexcept nogil

@@ -3,13 +3,14 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy, memset
 from nginy._fast.base.cdefs cimport (
-    AF_INET, AF_INET6, AF_UNIX, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC,
-    MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SO_ERROR, SO_KEEPALIVE,
-    SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY, c_accept4, c_close,
-    c_connect, c_getpeername, c_getsockname, c_getsockopt, c_recv, c_recvmsg, c_send, c_sendmsg, c_setsockopt, c_shutdown,
-    c_socket, cmsghdr, errno, iovec, linger, msghdr, sockaddr, sockaddr_in6, sockaddr_storage, socklen_t,
+    AF_INET, AF_INET6, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC, MSG_CTRUNC,
+    MSG_DONTWAIT, MSG_FASTOPEN, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC,
+    SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, SO_ERROR, SO_KEEPALIVE, SO_LINGER, TCP_CONGESTION, TCP_KEEPIDLE,
+    TCP_NODELAY, TCP_QUICKACK, c_accept4, c_close, c_connect, c_getpeername, c_getsockname, c_getsockopt, c_recv,
+    c_recvmsg, c_send, c_sendmsg, c_sendto, c_setsockopt, c_shutdown, c_socket, cmsghdr, errno, iovec, linger, msghdr,
+    sockaddr, sockaddr_in6, sockaddr_storage, socklen_t,
 )
-from nginy._fast.base.layout cimport message_t
+from nginy._fast.base.layout cimport CONGESTION_BYTES, message_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS
 
 
@@ -21,17 +22,31 @@ cdef int sock_accept(int fd, sockaddr_storage* addr, socklen_t* n_bytes) noexcep
 
 
 cdef int sock_open(int family) noexcept nogil:
-    cdef int one = 1
     cdef int fd = c_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-    if fd < 0:
-        return -errno
-    if family != AF_UNIX:
-        c_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-    return fd
+    return -errno if fd < 0 else fd
 
 
 cdef int sock_connect(int fd, const uint8_t* addr, uint16_t n_bytes) noexcept nogil:
     return -errno if c_connect(fd, <const sockaddr*>addr, n_bytes) < 0 else 0
+
+
+cdef ssize_t sock_connect_with(int fd, const uint8_t* addr, uint16_t n_bytes, const uint8_t* data, size_t n) noexcept nogil:
+    cdef ssize_t sent = c_sendto(fd, data, n, MSG_FASTOPEN | MSG_NOSIGNAL, <const sockaddr*>addr, n_bytes)
+    return -errno if sent < 0 else sent
+
+
+cdef int sock_nodelay(int fd) noexcept nogil:
+    cdef int one = 1
+    return -errno if c_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 else 0
+
+
+cdef int sock_quickack(int fd, bint is_on) noexcept nogil:
+    cdef int value = is_on
+    return -errno if c_setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &value, sizeof(value)) < 0 else 0
+
+
+cdef int sock_congestion(int fd, const uint8_t* name) noexcept nogil:
+    return -errno if c_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, CONGESTION_BYTES) < 0 else 0
 
 
 cdef int sock_error(int fd) noexcept nogil:

@@ -61,6 +61,8 @@ def test_listener_row_carries_every_setting_in_milliseconds() -> None:
         "pool": "api",
         "half_close": False,
         "keepalive": 30.0,
+        "splice": "off",
+        "tcp": {"defer_accept": 5.0},
         "timeouts": {"connect": 0.25, "idle": 900.0, "half_close": 60.5, "drain": 4.0},
         "limits": {"sessions": 77, "retries": 3},
     }
@@ -77,6 +79,8 @@ def test_listener_row_carries_every_setting_in_milliseconds() -> None:
         retries=3,
         keepalive_s=30,
         is_half_close=False,
+        is_splice=False,
+        is_deferred=True,
     )
 
 
@@ -85,6 +89,7 @@ def test_listener_row_without_caps_and_keepalive_is_zero() -> None:
     config = config_of({"api": {"backends": ["192.0.2.1:80"]}}, {"in": entry})
     (row,) = rows_of(config).listeners
     assert (row.max_sessions, row.keepalive_s, row.is_half_close) == (0, 0, True)
+    assert (row.is_splice, row.is_deferred) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +108,24 @@ def test_pool_row_names_policy_and_what_down_does(kind: str, health: str | None,
         "health": health and {"kind": "tcp", "on_down": health},
     }
     (row,) = rows_of(config_of({"api": pool})).pools
-    assert astuple(row) == (0, door.POLICIES[kind], is_reset)
+    assert astuple(row) == (0, door.POLICIES[kind], is_reset, False, False, "")
+
+
+def test_pool_row_carries_tcp_options() -> None:
+    tcp = {"quickack": True, "fastopen": True, "congestion": "bbr"}
+    (row,) = rows_of(config_of({"api": {"backends": ["192.0.2.1:80"], "tcp": tcp}})).pools
+    assert (row.is_quickack, row.is_fastopen, row.congestion) == (True, True, "bbr")
+
+
+def test_tcp_options_reach_the_block() -> None:
+    def block(listener: dict[str, object], tcp: dict[str, object]) -> bytes:
+        entry = {"bind": ":0", "pool": "api", **listener}
+        config = config_of({"api": {"backends": ["192.0.2.1:80"], "tcp": tcp}}, {"in": entry})
+        return build_snapshot(1, config, Numbers(), resolved_of(config), {}, [])
+
+    fronts: list[dict[str, object]] = [{}, {"splice": "off"}, {"tcp": {"defer_accept": 1.0}}]
+    backs: list[dict[str, object]] = [{"quickack": True}, {"fastopen": True}, {"congestion": "x" * 15}]
+    assert len({*(block(front, {}) for front in fronts), *(block({}, back) for back in backs)}) == 6
 
 
 @pytest.mark.parametrize(

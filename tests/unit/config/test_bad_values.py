@@ -29,6 +29,18 @@ RANGES = [
     listener("limits: {sessions: §-5}", ".limits.sessions", "got -5"),
     listener("backlog: §0", ".backlog", "expected 1 to 65535, got 0"),
     listener("keepalive: §500ms", ".keepalive", "expected 1s to 9h, got 500ms"),
+    listener("tcp: {defer_accept: §2h}", ".tcp.defer_accept", "expected 1s to 1h, got 2h"),
+    listener("tcp: {defer_accept: §0}", ".tcp.defer_accept", "expected 1s to 1h, got 0s"),
+    listener("tcp: {defer_accept: §1500ms}", ".tcp.defer_accept", "the kernel counts whole seconds here"),
+    listener("tcp: {fastopen: §0}", ".tcp.fastopen", "expected 1 to 65535, got 0"),
+    listener("tcp: {fastopen: §65536}", ".tcp.fastopen", "expected 1 to 65535, got 65536"),
+    listener(f"tcp: {{congestion: §{'x' * 16}}}", ".tcp.congestion", "longer than 15 characters"),
+    top("runtime: {pipes: §8g}", "runtime.pipes", "expected 0 to 4GiB, got 8GiB"),
+    top("runtime: {pipes: §1k}", "runtime.pipes", "one pipe takes 1MiB: give at least that, or 0 for none"),
+    top("runtime: {affinity: [0, §8192]}", "runtime.affinity[1]", "expected 0 to 8191, got 8192"),
+    top("runtime: {affinity: [§-1, 0]}", "runtime.affinity[0]", "expected 0 to 8191, got -1"),
+    top(f"runtime: {{affinity: §[{', '.join(['0'] * 65)}]}}", "runtime.affinity", "has 65 entries; at most 64"),
+    top("runtime: {affinity: §[]}", "runtime.affinity", "needs at least one entry"),
 ]
 UNITS = [
     top("runtime: {drain: §30x}", "runtime.drain", "unknown unit 'x'"),
@@ -53,6 +65,15 @@ CHOICES = [
     top("runtime: {log: {format: §yaml}}", "runtime.log.format", "expected one of `text`, `json`"),
     top("runtime: {access_log: §stderr}", "runtime.access_log", "stderr carries nginy's own log"),
     top("runtime: {access_log: {output: §on}}", "runtime.access_log.output", "expected `off`, `stdout` or"),
+    listener("splice: §on", ".splice", "it is called `auto` here"),
+    listener("splice: §true", ".splice", "expected one of `auto`, `off`, got true"),
+    top("defaults: {splice: §never}", "defaults.splice", "it is called `off` here"),
+    top("runtime: {affinity: §auto}", "runtime.affinity", "it is called `on` here"),
+    top("runtime: {affinity: §0-3}", "runtime.affinity", "expected a list or `off` or `on`, got the text '0-3'"),
+    top("runtime: {affinity: §3}", "runtime.affinity", "write [3]"),
+    listener("tcp: {congestion: §'a b'}", ".tcp.congestion", "expected a name such as cubic or bbr"),
+    pool("tcp: {congestion: §''}", ".tcp.congestion", "leave the key out for the system's own"),
+    listener("tcp: {fastopen: §on}", ".tcp.fastopen", "expected a whole number or `off`, got the text 'on'"),
     backend("{address: 'b:1', state: §down}", ".state", "it is called `maint` here"),
     backend("{address: 'b:1', state: §off}", ".state", "it is called `maint` here"),
     backend(
@@ -145,6 +166,7 @@ CROSS = [
     backend("{address: 'b:1', §backup: on, tier: 1}", ".backup", "give `backup` or `tier`, not both"),
     backend("{address: 'b:1', tier: 0, §backup: off}", ".backup", "give `backup` or `tier`, not both"),
     backend("§{address: 'b:1', backup: on, tier: 0}", "", "`backup` and `tier` say different things"),
+    listener("bind: 'unix:/a', tcp: §{quickack: off}", ".tcp", "every bind of this listener is a unix socket"),
     listener(
         f"bind: §[{', '.join(f'10.0.0.{n}:1' for n in range(65))}]", ".bind", "has 65 entries; at most 64"
     ),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from nginy.config import parse_config
 from nginy.config.translate import explain
 from nginy.errors import ConfigError, NginyError
-from nginy.model import Backend, HttpHealth, Listener, Pool
+from nginy.model import Backend, BackTcp, FrontTcp, HttpHealth, Listener, Pool
 
 from .marked import refused
 
@@ -126,6 +126,43 @@ def test_words_for_on_and_off() -> None:
     assert [listener(f"keepalive: {word}").keepalive for word in ("off", "false", "null", "30", "1m")] == [
         None, None, None, 30, 60,
     ]  # fmt: skip
+
+
+def test_words_of_yaml_1_1_for_off_and_on_are_the_words() -> None:
+    text = """
+pools: {p: {backends: ["a:1"]}}
+listeners: {l: {bind: ":0", pool: p, splice: false}}
+runtime: {affinity: true}
+"""
+    config = parse_config(text)
+    assert (config.listeners["l"].splice, config.runtime.affinity) == ("off", "on")
+
+
+def test_affinity_is_a_word_or_a_list_of_cpus() -> None:
+    def affinity(text: str) -> object:
+        tree = "pools: {p: {backends: ['a:1']}}\nlisteners: {l: {bind: ':0', pool: p}}\n"
+        return parse_config(f"{tree}runtime: {{{text}}}").runtime.affinity
+
+    words = ("", "affinity: off", "affinity: on", "affinity: [3, 0, 3]", "affinity: [7]")
+    assert [affinity(text) for text in words] == ["off", "off", "on", (3, 0, 3), (7,)]
+
+
+def test_tcp_options_are_read_and_have_the_kernels_defaults() -> None:
+    text = """
+pools: {p: {backends: ["a:1"], tcp: {quickack: on, fastopen: on, congestion: bbr}}, q: {backends: ["a:1"]}}
+listeners:
+  l: {bind: ":0", pool: p, tcp: {defer_accept: 5s, quickack: off, fastopen: 16, congestion: cubic}}
+  m: {bind: [":0", "unix:/m"], pool: q, tcp: {defer_accept: off}}
+  n: {bind: "systemd:n", pool: q, tcp: {quickack: off}}
+  o: {bind: "unix:/o", pool: q, tcp: }
+"""
+    config = parse_config(text)
+    assert config.pools["p"].tcp == BackTcp(quickack=True, fastopen=True, congestion="bbr")
+    assert config.pools["q"].tcp == BackTcp(quickack=False, fastopen=False, congestion=None)
+    front = FrontTcp(defer_accept=5.0, quickack=False, fastopen=16, congestion="cubic")
+    assert config.listeners["l"].tcp == front
+    usual = FrontTcp(defer_accept=None, quickack=True, fastopen=None, congestion=None)
+    assert config.listeners["m"].tcp == config.listeners["o"].tcp == usual
 
 
 def test_backup_is_tier_1() -> None:

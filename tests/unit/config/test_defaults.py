@@ -64,13 +64,13 @@ def test_a_listeners_own_drain_is_not_the_runtimes(
 
 
 def test_limits_and_switches_of_listeners() -> None:
-    outer = "limits: {retries: 0, sessions: 9}, half_close: off, keepalive: 5s"
+    outer = "limits: {retries: 0, sessions: 9}, half_close: off, keepalive: 5s, splice: off"
     inherited = listener(outer)
     assert (inherited.limits.retries, inherited.limits.sessions) == (0, 9)
-    assert (inherited.half_close, inherited.keepalive) == (False, 5)
-    own = listener(outer, "limits: {sessions: null}, half_close: on, keepalive: off")
+    assert (inherited.half_close, inherited.keepalive, inherited.splice) == (False, 5, "off")
+    own = listener(outer, "limits: {sessions: null}, half_close: on, keepalive: off, splice: auto")
     assert (own.limits.retries, own.limits.sessions) == (0, None)
-    assert (own.half_close, own.keepalive) == (True, None)
+    assert (own.half_close, own.keepalive, own.splice) == (True, None, "auto")
 
 
 def test_policy_and_resolve_of_pools() -> None:

@@ -64,6 +64,18 @@ def changes(*edits: tuple[str, str]) -> list[Change]:
         (('  l: {bind: ":80", pool: p}\n', ""), ["listeners.l removed"]),
         (("  l: {", "  n: {bind: ':1', pool: p}\n  l: {"), ["listeners.n added"]),
         (("workers: 2", "workers: 3"), ["runtime changed: workers 2 -> 3 (needs a restart)"]),
+        (
+            ("workers: 2", "workers: 2, affinity: [0, 1], spin: on, pipes: 0"),
+            ["runtime changed: affinity off -> 0, 1, spin off -> on, pipes 64MiB -> 0 (needs a restart)"],
+        ),
+        (
+            ('":80", pool: p', '":80", pool: p, splice: off, tcp: {defer_accept: 5s, congestion: bbr}'),
+            [
+                "listeners.l changed: splice auto -> off, "
+                "tcp.defer_accept off -> 5s, tcp.congestion none -> bbr"
+            ],
+        ),
+        (("health: tcp", "health: tcp\n    tcp: {quickack: on}"), ["pools.p changed: tcp.quickack off -> on"]),
         (("workers: 2", "workers: 2, log: {level: debug}"), ["runtime changed: log.level info -> debug"]),
         (("runtime", "admin: {http: on}\nruntime"), ["admin changed: http off -> on (needs a restart)"]),
         (

@@ -59,6 +59,23 @@ def test_what_defaults_say_is_left_out() -> None:
     assert "health: {kind: http, interval: 1s, path: /healthz}" in text
 
 
+def test_tcp_options_are_printed_in_one_line_and_defaults_not_at_all() -> None:
+    tree = {
+        "defaults": {"splice": "off"},
+        "pools": {"p": {"backends": ["a:1"], "tcp": {"quickack": "off", "congestion": "bbr"}}},
+        "listeners": {
+            "l": {"bind": ":0", "pool": "p", "tcp": {"defer_accept": "off", "fastopen": 16}},
+            "m": {"bind": ":0", "pool": "p", "splice": "auto", "tcp": {"quickack": "on"}},
+        },
+    }
+    text = to_yaml(parse_config(tree))
+    assert "    tcp: {congestion: bbr}\n" in text
+    assert 'l: {bind: "0.0.0.0:0", pool: p, tcp: {fastopen: 16}}\n' in text
+    assert 'm: {bind: "0.0.0.0:0", pool: p, splice: auto}\n' in text
+    assert text.count("splice: off") == 1
+    assert parse_config(text) == parse_config(tree)
+
+
 def test_names_that_look_like_other_things_are_quoted() -> None:
     names = ["null", "true", "on", "yes", "n", "off"]
     tree = {

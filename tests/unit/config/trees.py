@@ -30,6 +30,7 @@ DURATIONS = st.one_of(
 CHECK_TIMES = st.one_of(st.floats(0.01, 60.0), st.sampled_from(["10ms", "1s", "1m"]))
 SWITCHES = st.sampled_from([True, False, "on", "off"])
 CAPS = st.none() | st.integers(1, 2**31 - 1)
+CONGESTIONS = st.none() | st.sampled_from(["cubic", "bbr", "reno", "off", "1"])
 KEEPALIVES = st.one_of(st.sampled_from(["off", False, None, "1s", "9h"]), st.integers(1, 32_400))
 POLICIES = st.sampled_from(["round_robin", "least_conn", "random2", "source_hash"])
 POLICY_FORMS = POLICIES | POLICIES.map(lambda kind: {"kind": kind})
@@ -84,6 +85,16 @@ BACKENDS = st.one_of(
 )
 
 
+FRONT_TCP = keys(
+    defer_accept=st.sampled_from(["off", False, None, "1s", "1h", 5, 60.0]),
+    quickack=SWITCHES,
+    fastopen=st.sampled_from(["off", False, None, 1, 16, 65535]),
+    congestion=CONGESTIONS,
+)
+BACK_TCP = keys(quickack=SWITCHES, fastopen=SWITCHES, congestion=CONGESTIONS)
+SPLICES = st.sampled_from(["auto", "off", False])
+
+
 def address_of(backend: Any) -> str:
     return str(backend if isinstance(backend, str) else backend["address"]).lower()
 
@@ -93,6 +104,7 @@ POOLS = keys(
     policy=POLICY_FORMS,
     health=HEALTHS,
     resolve=DURATIONS,
+    tcp=BACK_TCP | st.none(),
 )
 LISTENERS = keys(
     {"bind": st.sampled_from([":0", "127.0.0.1:0", ["[::]:0", ":0"], ["127.0.0.1:0"]]), "pool": st.just("p")},
@@ -102,12 +114,15 @@ LISTENERS = keys(
     limits=LIMITS | st.none(),
     backlog=st.integers(1, 65535),
     keepalive=KEEPALIVES,
+    splice=SPLICES,
+    tcp=FRONT_TCP | st.none(),
 )
 DEFAULTS = keys(
     timeouts=TIMEOUTS,
     limits=LIMITS,
     half_close=SWITCHES,
     keepalive=KEEPALIVES,
+    splice=SPLICES,
     policy=POLICY_FORMS,
     health=HEALTHS,
     resolve=DURATIONS,
@@ -124,6 +139,9 @@ RUNTIMES = keys(
     access_log=st.sampled_from(
         ["off", False, "stdout", "/var/log/x", {"format": "logfmt"}, {"output": "a b"}]
     ),
+    affinity=st.sampled_from(["off", "on", False, True]) | st.lists(st.integers(0, 8191), min_size=1, max_size=64),
+    spin=SWITCHES,
+    pipes=st.sampled_from([0, "0", "1MiB", "64MiB", 2**32, "4g"]),
     buffers=st.sampled_from(["128KiB", "64MiB", 131_072, "1g", "131073"]),
     sessions=CAPS,
 )

@@ -22,8 +22,8 @@ from nginy.model import Config
 SLOTS = 2
 
 
-def config(binds: dict[str, Any], backends: tuple[str, ...] = ("127.0.0.1:9",)) -> Config:
-    listeners = {name: {"bind": bind, "pool": "p"} for name, bind in binds.items()}
+def config(binds: dict[str, Any], backends: tuple[str, ...] = ("127.0.0.1:9",), **options: Any) -> Config:
+    listeners = {name: {"bind": bind, "pool": "p", **options} for name, bind in binds.items()}
     return parse_config({"pools": {"p": {"backends": list(backends)}}, "listeners": listeners})
 
 
@@ -191,6 +191,22 @@ def test_a_world_that_workers_refused_gives_way_to_the_one_before() -> None:
         bench.generations.sweep(number)
         assert not is_open(refused)
         assert is_open(before.addresses["a"][0])
+
+    run(config({"a": "127.0.0.1:0"}), test)
+
+
+def test_sockets_get_their_options_back_when_workers_refused_the_new_ones() -> None:
+    def deferrals(bench: Bench) -> set[int]:
+        groups = bench.generations.world.groups.values()
+        socks = [member.sock for group in groups for member in group.members]
+        return {sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) for sock in socks}
+
+    async def test(bench: Bench) -> None:
+        before = bench.generations.world
+        await bench.change(config({"a": "127.0.0.1:0"}, tcp={"defer_accept": "1s"}), adopted=1)
+        assert deferrals(bench) == {1}
+        bench.generations.revert(before)
+        assert deferrals(bench) == {0}
 
     run(config({"a": "127.0.0.1:0"}), test)
 

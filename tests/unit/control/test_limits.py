@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nginy._fast import door
 from nginy.config import parse_config
 from nginy.control import limits
 from nginy.errors import StartError
@@ -25,34 +26,76 @@ def config(runtime: dict[str, Any] | None = None, sessions: int | None = None) -
     return parse_config(tree)
 
 
-def test_half_of_the_free_descriptors_are_sessions() -> None:
-    assert limits.choose_sessions(config(), 1032, 2, 100, "process") == (1032 - 16 - 100 - limits.RESERVE) // 2
+def choose(config: Config, limit: int, workers: int, n_sockets: int) -> int:
+    return limits.choose_sessions(config, limits.make_room(config, limit, workers, n_sockets, "process"))
+
+
+NO_PIPES = {"pipes": 0}
+FREE = 1032 - 16 - 100 - limits.RESERVE
+
+
+def test_half_of_the_free_descriptors_are_sessions_when_nothing_is_spliced() -> None:
+    assert choose(config(NO_PIPES), 1032, 2, 100) == FREE // 2
+
+
+def test_pipes_take_two_descriptors_each_from_the_sessions() -> None:
+    room = limits.make_room(config({"pipes": "10MiB"}), 1032, 2, 100, "process")
+    assert (room.pipes, room.sessions) == (10, FREE // 2 - 10)
+    assert limits.make_room(config({"pipes": "10.5MiB"}), 1032, 2, 100, "process").pipes == 10
+
+
+def test_pipes_take_an_eighth_of_the_descriptors_at_most() -> None:
+    room = limits.make_room(config({"pipes": "4GiB"}), 1032, 2, 100, "process")
+    assert room.pipes == FREE // 8 // 2
+    assert room.sessions * 2 + room.pipes * 2 <= FREE
+    assert limits.make_room(config({"pipes": "4GiB"}), 1 << 20, 1, 1, "process").pipes == limits.PIPES_MAX
+
+
+def test_sessions_that_are_asked_for_come_before_pipes() -> None:
+    wanted = FREE // 2 - 3
+    for asked in (config({"sessions": wanted}), config(sessions=wanted * 2)):
+        room = limits.make_room(asked, 1032, 2, 100, "process")
+        assert (room.sessions, room.pipes) == (wanted, 3)
+    exact = config({"sessions": FREE // 2})
+    assert limits.make_room(exact, 1032, 2, 100, "process").pipes == 0
+    assert choose(exact, 1032, 2, 100) == FREE // 2
 
 
 def test_threads_share_what_the_process_has() -> None:
-    alone = limits.room_for_sessions(20_000, 1, 4, "thread")
-    assert limits.room_for_sessions(20_000, 4, 4, "thread") * 4 <= alone
+    def all_descriptors(workers: int) -> int:
+        room = limits.make_room(config(), 20_000, workers, 4, "thread")
+        assert room.pipes
+        return (room.sessions + room.pipes) * 2 * workers
+
+    assert all_descriptors(4) <= all_descriptors(1)
+
+
+def test_what_a_worker_gets_is_what_there_is_room_for() -> None:
+    asked = config({"pipes": "3MiB", "buffers": "1MiB", "sessions": 20})
+    order = limits.worker_order(asked, limits.make_room(asked, 1032, 2, 100, "process"), "process")
+    assert (order.sessions_max, order.buffers_bytes, order.pipes_bytes) == (20, 2**20, 3 * door.PIPE_BYTES)
+    assert (order.cpus, order.is_spin) == ((), False)
 
 
 def test_a_smaller_wish_wins() -> None:
-    assert limits.choose_sessions(config({"sessions": 50}), 20_000, 2, 2, "process") == 50
+    assert choose(config({"sessions": 50}), 20_000, 2, 2) == 50
 
 
 def test_more_sessions_than_descriptors_is_refused_with_numbers_and_remedy() -> None:
     with pytest.raises(StartError, match=r"5000 sessions need 10000 descriptors.*limit of 1024.*ulimit"):
-        limits.choose_sessions(config({"sessions": 5000}), 1024, 1, 1, "process")
+        choose(config({"sessions": 5000}), 1024, 1, 1)
 
 
 def test_listener_caps_above_all_workers_together_are_refused() -> None:
-    room = limits.room_for_sessions(1024, 2, 2, "process") * 2
-    assert limits.choose_sessions(config(sessions=room), 1024, 2, 2, "process")
+    room = limits.make_room(config(NO_PIPES), 1024, 2, 2, "process").all_sessions
+    assert choose(config(sessions=room), 1024, 2, 2)
     with pytest.raises(StartError, match=rf"limits.sessions of l allow {room + 1} sessions"):
-        limits.choose_sessions(config(sessions=room + 1), 1024, 2, 2, "process")
+        choose(config(sessions=room + 1), 1024, 2, 2)
 
 
 def test_a_limit_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(StartError, match=r"descriptor limit of 64 leaves room for"):
-        limits.choose_sessions(config(), 64, 2, 8, "process")
+        choose(config(), 64, 2, 8)
 
 
 def test_workers_are_counted_from_the_cores_that_may_be_used() -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,16 +16,16 @@ from nginy.errors import StartError
 SHARED = 255
 
 
-def wish(text: str, backlog: int = 64, keepalive_s: int = 60) -> BindWish:
+def wish(text: str, backlog: int = 64, keepalive_s: int = 60, **options: Any) -> BindWish:
     kind, target, port = split_bind(text)
-    return BindWish(text, "web", text, kind, target, port, backlog, keepalive_s)
+    return BindWish(text, "web", text, kind, target, port, backlog, keepalive_s, **options)
 
 
 class Groups:
     def __init__(self) -> None:
         self.opened: list[Group] = []
 
-    def open(self, text: str, slots: int = 2, own: set[int] | None = None, **options: int) -> Group:
+    def open(self, text: str, slots: int = 2, own: set[int] | None = None, **options: Any) -> Group:
         group = open_group(wish(text, **options), slots, SHARED, {}, own or ())
         self.opened.append(group)
         return group

@@ -7,7 +7,7 @@ from nginy.control.plan import BindWish, plan_binds, split_bind, wanted_binds
 
 
 def wishes(**listeners: object) -> list[BindWish]:
-    tree = {"pools": {"p": {"backends": ["127.0.0.1:1"]}}, "listeners": listeners}
+    tree = {"pools": {"p": {"backends": ["127.0.0.1:9"]}}, "listeners": listeners}
     return wanted_binds(parse_config(tree))
 
 
@@ -54,7 +54,18 @@ def test_a_renamed_listener_keeps_its_socket() -> None:
     assert [wish.listener for wish in plan.retune] == ["site"]
 
 
-@pytest.mark.parametrize("option", [{"backlog": 7}, {"keepalive": "10s"}, {"keepalive": "off"}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"backlog": 7},
+        {"keepalive": "10s"},
+        {"keepalive": "off"},
+        {"tcp": {"defer_accept": "1s"}},
+        {"tcp": {"quickack": "off"}},
+        {"tcp": {"fastopen": 5}},
+        {"tcp": {"congestion": "cubic"}},
+    ],
+)
 def test_changed_options_are_set_on_the_living_socket(option: dict[str, object]) -> None:
     plan = plan_binds(held(wishes(web=listener(":1080"))), wishes(web=listener(":1080", **option)))
     assert len(plan.retune) == 1
@@ -67,6 +78,20 @@ def test_ports_picked_by_the_kernel_belong_to_their_place_in_the_configuration()
     plan = plan_binds(held(first), wishes(b=listener("127.0.0.1:0")))
     assert len(plan.keep) == 1
     assert len(plan.close) == 2
+
+
+def test_tcp_options_stand_in_the_wish_with_zeros_for_off() -> None:
+    tcp = {"defer_accept": "1m", "quickack": "off", "fastopen": 9, "congestion": "bbr"}
+    [told, usual] = wishes(a=listener(":1", tcp=tcp), b=listener("systemd:b"))
+    assert (told.defer_s, told.is_quickack, told.fastopen, told.congestion) == (60, False, 9, "bbr")
+    assert (usual.defer_s, usual.is_quickack, usual.fastopen, usual.congestion) == (0, True, 0, "")
+
+
+def test_tcp_options_leave_the_unix_socket_beside_it_alone() -> None:
+    before = wishes(web=listener(":1080", "unix:/run/w"))
+    plan = plan_binds(held(before), wishes(web=listener(":1080", "unix:/run/w", tcp={"quickack": "off"})))
+    assert [wish.kind for wish in plan.retune] == ["tcp"]
+    assert plan.keep == ("unix:/run/w",)
 
 
 def test_keepalive_off_is_zero_and_a_fraction_is_at_least_a_second() -> None:

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from nginy._fast.door import CONNECT_BUCKETS_S, OUTCOMES, REASONS
+from nginy._fast.door import CONNECT_BUCKETS_S, OUTCOMES, REASONS, TURN_BUCKETS_S, TURN_STAGES
 from nginy.observe.families import FAMILIES
 from nginy.observe.metrics import Metrics
 from tests.unit.observe.pictures import (
@@ -136,14 +136,55 @@ def test_worker_counters_do_not_go_back_when_the_worker_is_replaced() -> None:
     assert value(scrape(metrics), "nginy_worker_accepted_total", worker="0") == 105
 
 
+TURNS = len(TURN_BUCKETS_S) + 1
+
+
+def test_turns_and_pipes_do_not_go_back_when_the_worker_is_replaced() -> None:
+    first = worker_counters(
+        unbuffered=4,
+        pipes_refused=5,
+        spliced_bytes=2**40,
+        spins=6,
+        turn_us_sum=3_000_000,
+        turn_hist=(2,) * TURNS,
+        slow_turns=tuple(range(1, len(TURN_STAGES) + 1)),
+    )
+    second = worker_counters(
+        unbuffered=1,
+        pipes_refused=1,
+        spliced_bytes=1,
+        spins=1,
+        turn_us_sum=500_000,
+        turn_hist=(1,) * TURNS,
+        slow_turns=(0,) * len(TURN_STAGES),
+    )
+    source = Source(view(workers=(worker(counters=first),)))
+    metrics = Metrics(source)
+    scrape(metrics)
+    source.picture = view(workers=(worker(deaths=1, counters=second),))
+    samples = scrape(metrics)
+    names = ("unbuffered", "pipes_refused", "spliced_bytes", "spins")
+    found = [value(samples, f"nginy_worker_{name}_total", worker="0") for name in names]
+    assert found == [5, 6, 2**40 + 1, 7]
+    turns = "nginy_worker_turn_seconds"
+    for place, bound in enumerate(TURN_BUCKETS_S):
+        assert value(samples, f"{turns}_bucket", le=f"{bound:g}", worker="0") == 3 * (place + 1)
+    assert value(samples, f"{turns}_count", worker="0") == 3 * TURNS
+    assert value(samples, f"{turns}_sum", worker="0") == 3.5
+    for nth, stage in enumerate(TURN_STAGES, 1):
+        assert value(samples, "nginy_worker_slow_turns_total", worker="0", stage=stage) == nth
+
+
 def test_worker_gauges_follow_the_row() -> None:
     now_ms = time.monotonic_ns() // 1_000_000
-    counters = worker_counters(live=4, leases=3, buffers_used=2, turn_ms=now_ms - 2000)
+    pipes = {"pipes_lent": 7, "pipes_open": 8, "pipes_max": 64}
+    counters = worker_counters(live=4, leases=3, buffers_used=2, turn_ms=now_ms - 2000, **pipes)
     samples = scrape(Metrics(Source(view(workers=(worker(1, state="down", counters=counters),)))))
     assert value(samples, "nginy_worker_up", worker="1") == 0
     assert value(samples, "nginy_worker_sessions_live", worker="1") == 4
     assert value(samples, "nginy_worker_leases", worker="1") == 3
     assert value(samples, "nginy_worker_buffers_used", worker="1") == 2
+    assert [value(samples, f"nginy_worker_{name}", worker="1") for name in pipes] == [7, 8, 64]
     assert 2 <= value(samples, "nginy_worker_turn_age_seconds", worker="1") < 10
 
 

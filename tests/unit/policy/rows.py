@@ -20,8 +20,16 @@ def backend(
     )
 
 
-def pool(id=0, policy="round_robin", on_down_reset=False):
-    return SimpleNamespace(id=id, policy=door.POLICIES[policy], on_down_reset=on_down_reset)
+def pool(id=0, policy="round_robin", **changes):
+    row = dict(
+        id=id,
+        policy=door.POLICIES[policy],
+        on_down_reset=False,
+        is_quickack=False,
+        is_fastopen=False,
+        congestion="",
+    )
+    return SimpleNamespace(**row | changes)
 
 
 def listener(id=0, **changes):
@@ -30,11 +38,14 @@ def listener(id=0, **changes):
         pool=0,
         connect_ms=1000,
         idle_ms=60000,
-        half_close_ms=60000, drain_ms=0,
+        half_close_ms=60000,
+        drain_ms=0,
         max_sessions=0,
         retries=2,
         keepalive_s=0,
         is_half_close=True,
+        is_splice=True,
+        is_deferred=False,
     )
     return SimpleNamespace(**row | changes)
 

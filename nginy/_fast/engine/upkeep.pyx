@@ -1,0 +1,116 @@
+"""Upkeep: what a turn does besides events, in bounded steps: sweeps, the end of a drain, memory that is not needed."""
+
+from libc.stdint cimport uint32_t
+from nginy._fast.base.cdefs cimport ngy_load_int, ngy_store64, ngy_store_int
+from nginy._fast.base.layout cimport MSG_DRAINED, NO_INDEX, VERDICT_DOWN, snap_pool_t
+from nginy._fast.base.limits cimport SWEEP_PER_TURN, UPKEEP_MS
+from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE
+from nginy._fast.engine.carrier cimport carrier_settle
+from nginy._fast.engine.channel cimport channel_tell, worker_drain
+from nginy._fast.engine.relay cimport relay_cut_at
+from nginy._fast.engine.session cimport session_close
+from nginy._fast.engine.types cimport SESS_RELAY, session_t, worker_t
+from nginy._fast.mem.slab cimport slab_at, slab_is_taken, slab_settle, slab_t, slab_trim
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
+
+cdef enum:
+    STATE_DRAINING = 2
+
+cdef int term_asked = 0
+
+
+cdef void worker_on_term(int sig) noexcept nogil:
+    ngy_store_int(&term_asked, 1)
+
+
+# Sessions on a backend that is down, where the pool says on_down: reset.
+cdef bint is_cut_off(worker_t* w, const session_t* s) noexcept nogil:
+    cdef const snap_pool_t* pool
+    if s.state != SESS_RELAY or snapshot_backend(&w.snapshot, s.backend) == NULL:
+        return False
+    pool = snapshot_pool(&w.snapshot, s.pool)
+    return pool != NULL and pool.is_on_down_reset and snapshot_backend(&w.snapshot, s.backend).verdict == VERDICT_DOWN
+
+
+cdef void sweep_one(worker_t* w, session_t* s) noexcept nogil:
+    if is_cut_off(w, s):
+        session_close(w, s, REASON_BACKEND_DOWN)
+    elif s.drain_ms and s.cut_ms == 0 and (w.is_draining or snapshot_listener(&w.snapshot, s.listener) == NULL):
+        relay_cut_at(w, s, w.now_ms + s.drain_ms)
+
+
+cdef void sweep_step(worker_t* w) noexcept nogil:
+    cdef session_t* s
+    cdef uint32_t end
+    if w.sweep_at == NO_INDEX:
+        return
+    end = w.sweep_at + SWEEP_PER_TURN
+    while w.sweep_at < end and w.sweep_at < w.sessions.n_touched:
+        s = <session_t*>slab_at(&w.sessions, w.sweep_at)
+        if slab_is_taken(&w.sessions, w.sweep_at):
+            sweep_one(w, s)
+        w.sweep_at += 1
+    if w.sweep_at >= w.sessions.n_touched:
+        w.sweep_at = NO_INDEX
+
+
+cdef void cut_all(worker_t* w, uint32_t reason) noexcept nogil:
+    cdef uint32_t i
+    for i in range(w.sessions.n_touched):
+        if slab_is_taken(&w.sessions, i):
+            session_close(w, <session_t*>slab_at(&w.sessions, i), reason)
+            w.n_cut += 1
+
+
+cdef void drain_step(worker_t* w) noexcept nogil:
+    if ngy_load_int(&term_asked) and w.channel_fd < 0 and not w.is_draining:
+        worker_drain(w, w.snapshot.header.drain_ms if w.snapshot.header != NULL else 0)
+    if not w.is_draining:
+        return
+    ngy_store64(&w.row.worker.state, STATE_DRAINING)
+    if w.sessions.n_taken and w.now_ms >= w.drain_until_ms:
+        cut_all(w, REASON_DRAIN_DEADLINE)
+    if w.sessions.n_taken == 0:
+        channel_tell(w, MSG_DRAINED, w.n_cut, 0)
+        w.is_over = 1
+
+
+# ---- memory ----
+
+# One chunk of this pool, when its round says so.
+cdef bint trim_one(slab_t* slab, uint32_t* n) noexcept nogil:
+    if n[0] == 0:
+        return False
+    n[0] -= 1
+    if not slab_trim(slab):
+        n[0] = 0
+    return True
+
+
+cdef void memory_step(worker_t* w) noexcept nogil:
+    if w.now_ms >= w.upkeep.due_ms:
+        w.upkeep.due_ms = w.now_ms + UPKEEP_MS
+        w.upkeep.n_sessions = slab_settle(&w.sessions)
+        w.upkeep.n_buffers = slab_settle(&w.carrier.buffers.blocks)
+        w.upkeep.n_large = slab_settle(&w.carrier.large.blocks)
+        carrier_settle(&w.carrier)
+    if trim_one(&w.sessions, &w.upkeep.n_sessions) or trim_one(&w.carrier.buffers.blocks, &w.upkeep.n_buffers):
+        return
+    trim_one(&w.carrier.large.blocks, &w.upkeep.n_large)
+
+
+cdef bint upkeep_is_pending(const worker_t* w) noexcept nogil:
+    return (w.upkeep.n_sessions | w.upkeep.n_buffers | w.upkeep.n_large) != 0
+
+
+cdef bint upkeep_is_due(const worker_t* w) noexcept nogil:
+    return (
+        w.is_draining != 0 or w.sweep_at != NO_INDEX or w.now_ms >= w.upkeep.due_ms or upkeep_is_pending(w)
+        or ngy_load_int(&term_asked) != 0
+    )
+
+
+cdef void upkeep_step(worker_t* w) noexcept nogil:
+    sweep_step(w)
+    drain_step(w)
+    memory_step(w)

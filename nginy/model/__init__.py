@@ -1,0 +1,102 @@
+"""The typed, frozen configuration that every other room reads.
+
+Durations are float seconds and sizes int bytes here; the units that people write are read by config/units.py.
+Field descriptions are the only documentation of a key: the JSON Schema and docs/config.md come from them.
+"""
+
+from nginy.model.config import Config, Defaults
+from nginy.model.form import (
+    NAME_PATTERN,
+    Cap,
+    Congestion,
+    Duration,
+    Form,
+    Kinded,
+    Model,
+    Switch,
+    Text,
+    Threshold,
+)
+from nginy.model.health import Expect, Health, HealthCheck, HttpHealth, TcpHealth
+from nginy.model.listener import (
+    LISTENERS_MAX,
+    Deferral,
+    FrontTcp,
+    KeepAlive,
+    Limits,
+    Listener,
+    Queue,
+    Splice,
+    Timeouts,
+)
+from nginy.model.pool import (
+    BACKENDS_MAX,
+    POOLS_MAX,
+    Backend,
+    BackTcp,
+    LeastConn,
+    Policy,
+    Pool,
+    Random2,
+    Resolve,
+    RoundRobin,
+    SourceHash,
+)
+from nginy.model.runtime import (
+    CPU_MAX,
+    WORKERS_MAX,
+    AccessLog,
+    Admin,
+    AdminHttp,
+    Affinity,
+    Log,
+    Runtime,
+)
+
+__all__ = [
+    "BACKENDS_MAX",
+    "CPU_MAX",
+    "LISTENERS_MAX",
+    "NAME_PATTERN",
+    "POOLS_MAX",
+    "WORKERS_MAX",
+    "AccessLog",
+    "Admin",
+    "AdminHttp",
+    "Affinity",
+    "BackTcp",
+    "Backend",
+    "Cap",
+    "Config",
+    "Congestion",
+    "Defaults",
+    "Deferral",
+    "Duration",
+    "Expect",
+    "Form",
+    "FrontTcp",
+    "Health",
+    "HealthCheck",
+    "HttpHealth",
+    "KeepAlive",
+    "Kinded",
+    "LeastConn",
+    "Limits",
+    "Listener",
+    "Log",
+    "Model",
+    "Policy",
+    "Pool",
+    "Queue",
+    "Random2",
+    "Resolve",
+    "RoundRobin",
+    "Runtime",
+    "SourceHash",
+    "Splice",
+    "Switch",
+    "TcpHealth",
+    "Text",
+    "Threshold",
+    "Timeouts",
+]

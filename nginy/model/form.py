@@ -1,0 +1,55 @@
+"""What all parts of the configuration are made of: the base of every mapping, and the forms of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+NAME_PATTERN = r"[a-z][a-z0-9_-]*"
+_MONTH_S = 30 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How people write a value: `kind` names its reader, empty means as the type says.
+
+    off, on: words that stand for None and for all defaults.   one_or_many: a single value is a list of one.
+    default: what the reference prints when the default depends on another key.
+    """
+
+    kind: str = ""
+    off: bool = False
+    on: bool = False
+    one_or_many: bool = False
+    default: str = ""
+
+
+class Model(BaseModel):
+    """Immutable, strict, no unknown keys. short: the key that a plain string stands for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    short: ClassVar[str] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, given: Any) -> Any:
+        return {cls.short: given} if cls.short and isinstance(given, str) else given
+
+
+class Kinded(Model):
+    """A model that its `kind` tells from its siblings; the name of the kind alone stands for all defaults."""
+
+    short: ClassVar[str] = "kind"
+
+
+Named = BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given)
+Listed = BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
+
+Duration: TypeAlias = Annotated[float, Form("duration"), Field(ge=0.001, le=_MONTH_S)]
+Switch: TypeAlias = Annotated[bool, Form("switch")]
+Text: TypeAlias = Annotated[str, Form("text"), Field(min_length=1, max_length=4096)]
+Threshold: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
+Cap: TypeAlias = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Congestion: TypeAlias = Annotated[str, Form("congestion"), Field(max_length=15)]

@@ -1,0 +1,91 @@
+"""Where clients come in: listeners, and what their sessions may take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, field_validator, model_validator
+
+from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Switch
+
+LISTENERS_MAX = 1024
+
+KeepAlive: TypeAlias = Annotated[
+    Annotated[float, Form("duration"), Field(ge=1, le=32400)] | None, Form(off=True)]
+Deferral: TypeAlias = Annotated[
+    Annotated[float, Form("duration"), Field(ge=1, le=3600)] | None, Form(off=True)]
+Queue: TypeAlias = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, Form(off=True)]
+Splice: TypeAlias = Literal["auto", "off"]
+
+
+class Timeouts(Model):
+    """How long a session may wait for something."""
+
+    connect: Duration = Field(default=3.0, description="To connect to a backend; then the next is tried.")
+    idle: Duration = Field(default=900.0, description="Without a byte while both directions are open.")
+    half_close: Annotated[Duration, Form("duration", default="as `idle`")] = Field(
+        default=900.0, description=(
+            "Without a byte in the remaining direction after one side has finished; any byte restarts it."))
+    drain: Duration | None = Field(default=None, description=(
+        "What sessions get once their listener is removed or nginy drains. Left out: no deadline, or `runtime.drain`."))
+
+    @model_validator(mode="after")
+    def _half_close_follows_idle(self) -> Self:
+        if "half_close" not in self.model_fields_set:
+            object.__setattr__(self, "half_close", self.idle)
+        return self
+
+
+class Limits(Model):
+    """Caps of one listener."""
+
+    sessions: Cap | None = Field(default=None, description=(
+        "Live sessions at most, over all workers; further clients are reset. Left out: no cap."))
+    retries: int = Field(default=2, ge=0, le=7, description=(
+        "Further backends to try when a connection fails before any byte has reached a backend."))
+
+
+class FrontTcp(Model):
+    """TCP options of the connections from clients."""
+
+    defer_accept: Deferral = Field(default=None, description=(
+        "The kernel hands over a client when its first bytes are there, and without any after this time, in whole "
+        "seconds; or `off`. A client that waits for the server to speak first is delayed by that time or more: "
+        "1s -> 1.02s, 5s -> 7.2s measured."))
+    quickack: Switch = Field(default=True, description=(
+        "`on`: as the kernel does it. `off`: acknowledgements wait for the answer and travel with it."))
+    fastopen: Queue = Field(default=None, description=(
+        "TCP Fast Open: how many clients may wait whose bytes came with the SYN; or `off`. The network may deliver "
+        "such bytes twice: only for requests that may be repeated. Needs `net.ipv4.tcp_fastopen` & 2."))
+    congestion: Congestion | None = Field(default=None, description=(
+        "Congestion control, such as `cubic` or `bbr`. Left out: the system's."))
+
+    @field_validator("defer_accept")
+    @classmethod
+    def _deferral_is_whole(cls, seconds: float | None) -> float | None:
+        if seconds is not None and seconds % 1:
+            raise ValueError("the kernel counts whole seconds here: write 1s, 5s, 1m")
+        return seconds
+
+
+class Listener(Model):
+    """An entry point: where clients connect, and the pool that serves them."""
+
+    bind: Annotated[tuple[Annotated[str, Form("bind")], ...], Form(one_or_many=True), Listed] = Field(
+        min_length=1, max_length=64, strict=False, description=(
+            "One or a list: `ip:port`, `:port` (all IPv4), `[v6]:port`, `unix:/path`, `systemd:name`."))
+    protocol: Literal["tcp"] = Field(default="tcp", description="What is spoken here.")
+    pool: Annotated[str, Form("pool")] = Field(description="Name of the pool that serves it.")
+    half_close: Switch = Field(default=True, description=(
+        "`on`: a side that has finished sending may go on reading. `off`: one end ends both."))
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    backlog: int = Field(default=4096, ge=1, le=65535, description=(
+        "Connections that may wait to be accepted, per socket."))
+    keepalive: KeepAlive = Field(default=60.0, description=(
+        "Idle time before TCP keepalive probes, on both legs, in whole seconds; or `off`."))
+    splice: Splice = Field(default="auto", description=(
+        "`auto`: bulk between two TCP legs is moved inside the kernel, through pipes. `off`: all is copied."))
+    tcp: FrontTcp = FrontTcp()
+
+

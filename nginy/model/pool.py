@@ -1,0 +1,96 @@
+"""Where clients are sent: pools, their backends, and how one of them is chosen."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from nginy.model.form import Cap, Congestion, Form, Kinded, Model, Named, Switch
+from nginy.model.health import Health
+
+POOLS_MAX = 1024
+BACKENDS_MAX = 65535
+
+
+class RoundRobin(Kinded):
+    """Smooth weighted round robin: turns in proportion to the weights, never in bursts."""
+
+    kind: Literal["round_robin"] = "round_robin"
+
+
+class LeastConn(Kinded):
+    """The backend with the fewest sessions for its weight, counted over all workers."""
+
+    kind: Literal["least_conn"] = "least_conn"
+
+
+class Random2(Kinded):
+    """The less busy of two backends drawn by weight."""
+
+    kind: Literal["random2"] = "random2"
+
+
+class SourceHash(Kinded):
+    """The client's address decides: the same client meets the same backend while the set stays the same."""
+
+    kind: Literal["source_hash"] = "source_hash"
+
+
+Policy: TypeAlias = Annotated[
+    RoundRobin | LeastConn | Random2 | SourceHash, Field(discriminator="kind"), Named]
+Resolve: TypeAlias = Annotated[float, Form("duration"), Field(ge=0.1, le=86400)]
+
+
+class BackTcp(Model):
+    """TCP options of the connections to the backends of one pool."""
+
+    quickack: Switch = Field(default=False, description=(
+        "`off`: the acknowledgement of the backend's SYN travels with the client's first bytes when they are there. "
+        "`on`: it is sent at once."))
+    fastopen: Switch = Field(default=False, description=(
+        "TCP Fast Open: the client's first bytes travel with the SYN, once the backend has given a cookie. The network "
+        "may deliver them twice, and a session whose SYN carried them is not retried: only for requests that may be "
+        "repeated. Needs `net.ipv4.tcp_fastopen` & 1."))
+    congestion: Congestion | None = Field(default=None, description=(
+        "Congestion control, such as `cubic` or `bbr`. Left out: the system's."))
+
+
+class Backend(Model):
+    """One target of a pool. A plain string is its address."""
+
+    short: ClassVar[str] = "address"
+    address: Annotated[str, Form("address")] = Field(description=(
+        "`host:port`, `[v6]:port` or `unix:/path`. All addresses of a host name become backends."))
+    weight: int = Field(default=1, ge=0, le=65535, description="Share of new sessions; 0 gets none.")
+    state: Literal["ready", "drain", "maint"] = Field(default="ready", description=(
+        "The operator's wish: `ready` serves, `drain` takes no new sessions, `maint` is not checked either."))
+    max_conns: Cap | None = Field(default=None, description=(
+        "Sessions on this backend at most, over all workers. Left out: no cap."))
+    tier: int = Field(default=0, ge=0, le=255, description="Serves while no lower tier has a usable backend.")
+    backup: Switch = Field(default=False, description="Short for `tier: 1`; give one of the two.")
+
+    @model_validator(mode="after")
+    def _backup_is_a_tier(self) -> Self:
+        if {"backup", "tier"} <= self.model_fields_set and self.backup != (self.tier > 0):
+            raise ValueError("`backup` and `tier` say different things: give one of the two")
+        if self.backup and not self.tier:
+            object.__setattr__(self, "tier", 1)
+        object.__setattr__(self, "backup", self.tier > 0)
+        return self
+
+
+class Pool(Model):
+    """A set of backends with one policy."""
+
+    policy: Policy = Field(default=RoundRobin(), description=(
+        "How a backend is chosen for a new session: a name, or a mapping with `kind`."))
+    backends: tuple[Backend, ...] = Field(
+        min_length=1, max_length=BACKENDS_MAX, strict=False, description="Addresses, or mappings.")
+    health: Annotated[Health | None, Form(off=True)] = Field(default=None, description=(
+        "Active checks: a kind, a mapping with `kind`, or `off`."))
+    resolve: Resolve = Field(default=30.0, description=(
+        "How often host names are looked up again; a failed look-up keeps the last addresses."))
+    tcp: BackTcp = BackTcp()
+
+
