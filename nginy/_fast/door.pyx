@@ -16,7 +16,7 @@ from nginy._fast.engine.board cimport (
     board_detach, board_read_backend, board_read_listener, board_read_worker, board_take_access,
 )
 from nginy._fast.engine.stats cimport board_bytes
-from nginy._fast.engine.types cimport session_t, worker_t
+from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_mix
@@ -38,7 +38,7 @@ MAX_SOCKETS = limits.MAX_SOCKETS
 SHARED_SLOT = limits.SHARED_SLOT
 MAX_MESSAGE_FDS = limits.MAX_MESSAGE_FDS
 MAX_MESSAGE_BYTES = sizeof(message_t)
-SESSION_BYTES = sizeof(session_t)
+SESSION_BYTES = sizeof(session_t) + sizeof(session_side_t) + 4   # and the slab's own
 BUFFER_BYTES = limits.BUFFER_BYTES
 PIPE_BYTES = limits.PIPE_BYTES
 REASONS = (

@@ -1,6 +1,7 @@
 """A bad network on either side: slices, latency, resets and silence in the middle of a transfer."""
 
 import asyncio
+import contextlib
 import random
 import socket
 import threading
@@ -16,6 +17,33 @@ from tests.tools.sockets import connect, how_it_ends, read_to_end
 from tests.tools.waiting import wait_until
 
 CLEAN_ENDINGS = ("client_first", "backend_first", "both_at_once")
+
+
+@pytest.mark.parametrize("splice", ["auto", "off"])
+@pytest.mark.parametrize("side", ["client", "backend"])
+def test_bulk_in_slices_stays_equal_on_its_way_into_splicing_and_out_again(
+    start_nginy: StartNginy, seed: int, side: str, splice: str
+) -> None:
+    weather = Weather(latency_s=0.0, jitter_s=0.001, slice_bytes=300_000, seed=seed)
+    chance = random.Random(seed)
+    plans = [Plan.draw(number, chance, 8_000_000) for number in range(60)]
+    plans = [plan for plan in plans if plan.ending in CLEAN_ENDINGS]
+    listener_keys = {"splice": splice}
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, contextlib.ExitStack() as stack:
+        backend = f"127.0.0.1:{listener.getsockname()[1]}"
+        if side == "backend":
+            backend = stack.enter_context(Chaos(backend, weather)).address
+        nginy = start_nginy(tcp_config([backend], workers=1, listener=listener_keys, runtime={"pipes": "4MiB"}))
+        front = nginy.address()
+        if side == "client":
+            front = stack.enter_context(Chaos(front, weather)).address
+        sheet = asyncio.run(run_sessions(front, [listener], plans, 12))
+        wait_until(lambda: nginy.listener("front")["sessions_live"] == 0, "all have ended")
+    assert not sheet.wrong, "\n".join(sheet.wrong[:5])
+    assert sheet.backend_done == len(plans)
+    counters = nginy.workers()[0]["counters"]
+    assert (counters["spliced_bytes"] > 0) == (splice == "auto")
+    assert counters["pipes_lent"] == 0
 
 
 @pytest.mark.parametrize("side", ["client", "backend"])

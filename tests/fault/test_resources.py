@@ -1,7 +1,9 @@
 """Descriptors, ports, accept queues run out: sessions are refused with a reason, nothing else suffers."""
 
 import contextlib
+import os
 import resource
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +15,7 @@ from tests.tools.configs import tcp_config
 from tests.tools.nginy_process import ROOT, Nginy
 from tests.tools.peers import FullBacklog, Peer, echo
 from tests.tools.proc import cpu_s, free_numbers
-from tests.tools.sockets import ask, connect, recv_exact, reset
+from tests.tools.sockets import ask, connect, read_to_end, recv_exact, reset
 from tests.tools.traffic import EchoBackend
 from tests.tools.waiting import wait_until
 
@@ -167,3 +169,57 @@ def test_an_accept_burst_is_served_completely(start_nginy: StartNginy) -> None:
                 sock.sendall(b"%03d" % number)
             for number, sock in enumerate(socks):
                 assert recv_exact(sock, 3) == b"%03d" % number
+
+
+HOLD_PIPES = """
+import fcntl, os, sys
+F_SETPIPE_SZ = 1031
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+held = []
+try:
+    while len(held) < 1000:
+        held.append(os.pipe())
+        fcntl.fcntl(held[-1][1], F_SETPIPE_SZ, 1 << 20)
+except PermissionError:
+    print("no more", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_pipes_that_the_kernel_refuses_are_counted_once_and_bulk_is_copied(
+    start_nginy: StartNginy, backend: Peer
+) -> None:
+    """pipe-user-pages-soft of pipe(7): an unprivileged user gets no more pipes of full size."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLD_PIPES], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == b"no more\n"
+        nginy = start_nginy(tcp_config([backend.address], runtime={"user": "nobody"}))
+        payload = bytes(32 << 20)
+        assert len(ask_in_two_threads(nginy.address(), payload)) == len(payload)
+        counters = nginy.workers()[0]["counters"]
+        assert counters["spliced_bytes"] == counters["pipes_open"] == 0
+        assert 1 <= counters["pipes_refused"] <= 30  # once a second, not once a read
+        assert counters["live"] == counters["buffers_used"] == 0
+    finally:
+        holder.communicate()
+    wait_until(lambda: len(ask_in_two_threads(nginy.address(), payload)) == len(payload), "it goes on")
+    wait_until(lambda: bulk_is_spliced(nginy, payload), "splicing begins when there are pipes again")
+
+
+def ask_in_two_threads(address: str, question: bytes) -> bytes:
+    """As ask(), for more bytes than the buffers of an echo would hold."""
+    with connect(address) as sock:
+        sender = threading.Thread(target=lambda: (sock.sendall(question), sock.shutdown(socket.SHUT_WR)))
+        sender.start()
+        answer, end = read_to_end(sock)
+        sender.join()
+        assert end == "eof"
+        return answer
+
+
+def bulk_is_spliced(nginy: Nginy, payload: bytes) -> bool:
+    ask_in_two_threads(nginy.address(), payload)
+    return bool(nginy.workers()[0]["counters"]["spliced_bytes"] > 0)

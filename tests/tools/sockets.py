@@ -1,6 +1,7 @@
 """Addresses as nginy writes them, and what a client does with a socket."""
 
 import contextlib
+import errno
 import hashlib
 import socket
 import struct
@@ -96,8 +97,13 @@ def end_of(address: str) -> End:
 def ask(address: str, question: bytes, source: str | None = None) -> bytes:
     """Send, shut down writing, read to the end. ConnectionResetError when the answer was cut by a reset."""
     with connect(address, source=source) as sock:
-        sock.sendall(question)
-        sock.shutdown(socket.SHUT_WR)
+        try:
+            sock.sendall(question)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno == errno.ENOTCONN:  # a reset had come between the two
+                raise ConnectionResetError("reset before the question was sent") from error
+            raise
         answer, end = read_to_end(sock)
         if end == "reset":
             raise ConnectionResetError(f"reset after {len(answer)} bytes")
