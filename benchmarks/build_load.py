@@ -13,12 +13,14 @@ from pathlib import Path
 from types import ModuleType
 
 SOURCE = Path(__file__).with_name("_load.pyx")
+DECLARATIONS = Path(__file__).with_name("_kernel.pxd")
+ROOT = SOURCE.parents[1]
 
 
 def cache_folder() -> Path:
     """The folder for this source and this interpreter."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = hashlib.sha256(SOURCE.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    key = hashlib.sha256(SOURCE.read_bytes() + DECLARATIONS.read_bytes() + sys.version.encode()).hexdigest()[:16]
     return base / "nginy-bench" / key
 
 
@@ -30,7 +32,8 @@ def compile_load(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     c_file = folder / "_load.c"
     built = folder / f"_load{sysconfig.get_config_var('EXT_SUFFIX')}"
-    subprocess.run([sys.executable, "-m", "cython", "-3", str(SOURCE), "-o", str(c_file)], check=True)
+    translate = [sys.executable, "-m", "cython", "-3", "-I", str(ROOT), "--module-name", "_load", str(SOURCE)]
+    subprocess.run([*translate, "-o", str(c_file)], check=True)
     partial = built.with_suffix(f".{os.getpid()}")
     command = [
         "cc",

@@ -41,12 +41,19 @@ def cpu_time(pids: list[int]) -> CpuTime:
     return CpuTime(total_ns / 1e9, user_ticks * TICK_S, system_ticks * TICK_S)
 
 
-def resident_bytes(pids: list[int]) -> int:
-    """Private resident memory (what would be freed if the processes ended)."""
+OWN_MEMORY = ("Pss_Anon", "Pss_Shmem")
+
+
+def memory_bytes(pids: list[int], fields: tuple[str, ...] = OWN_MEMORY) -> int:
+    """Sum of some lines of smaps_rollup over the processes.
+
+    OWN_MEMORY: what they allocated, alone or shared among them, without the pages of program files: how many of those
+    count for a process depends on who else runs the same program. ("Rss",): everything, shared pages in full.
+    """
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(("Private_Clean", "Private_Dirty")):
+            if line.partition(":")[0] in fields:
                 total += int(line.split()[1]) * 1024
     return total
 

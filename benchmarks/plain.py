@@ -164,4 +164,4 @@ def verify_snapshot(block: bytes) -> int:
     for _, _, _, state, verdict, *_ in BACKEND.iter_unpack(body):
         if state > 2 or verdict > 2:
             raise ValueError("unsound backend")
-    return gen
+    return int(gen)

@@ -1,125 +1,17 @@
-"""The proxies under test: each writes its configuration from a committed template and runs pinned to one
-core."""
+"""The proxies that are compared: small classes that fill in a committed template."""
 
-import grp
-import os
-import pwd
+import json
 import resource
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from string import Template
-from typing import IO
+from typing import Any
 
-from benchmarks.cpu import pid_tree
+from benchmarks.borrow import BorrowError, defer_accept
+from benchmarks.proxy import ALL_CORES, Proxy, ProxyError, unprivileged_user
 
-CONFIGS = Path(__file__).with_name("configs")
 NGINX_STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
-START_DEADLINE_S = 15.0
-STOP_DEADLINE_S = 10.0
-
-
-class ProxyError(Exception):
-    """A proxy did not start, or it ended by itself."""
-
-
-def free_port() -> int:
-    """A port of the kernel's choice that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def unprivileged_user() -> str:
-    """User and group for the `user` line of a program that gives up root."""
-    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    return f"{account.pw_name} {grp.getgrgid(account.pw_gid).gr_name}"
-
-
-class Proxy:
-    """One proxy process. Use as a context manager: it is stopped at the end."""
-
-    name = ""
-    program = ""
-    template = ""
-
-    def __init__(self, folder: Path, backend_ports: list[int], core: int) -> None:
-        self.folder = folder / self.name.replace(" ", "-")
-        self.folder.mkdir()
-        self.folder.chmod(0o755)
-        self.backend_ports = backend_ports
-        self.core = core
-        self.port = free_port()
-        self.child: subprocess.Popen[bytes] | None = None
-        self.log: IO[bytes] | None = None
-
-    @classmethod
-    def is_installed(cls) -> bool:
-        """Whether the program can be started here."""
-        return shutil.which(cls.program) is not None
-
-    def values(self) -> dict[str, object]:
-        """What the template's names stand for."""
-        return {"port": self.port, "folder": self.folder}
-
-    def command(self, config: Path) -> list[str]:
-        """The command line that stays in the foreground."""
-        raise NotImplementedError
-
-    @classmethod
-    def version(cls) -> str:
-        """One line for the report."""
-        raise NotImplementedError
-
-    def pids(self) -> list[int]:
-        """Every process of this proxy."""
-        if self.child is None or self.child.poll() is not None:
-            raise ProxyError(f"{self.name} is not running: {self.said()}")
-        return pid_tree(self.child.pid)
-
-    def said(self) -> str:
-        """The end of what it printed."""
-        return (self.folder / "output").read_text(errors="replace")[-2000:]
-
-    def __enter__(self) -> "Proxy":
-        config = self.folder / Path(self.template).name
-        config.write_text(Template((CONFIGS / self.template).read_text()).substitute(self.values()))
-        self.log = open(self.folder / "output", "wb")
-        command = ["taskset", "-c", str(self.core), *self.command(config)]
-        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        try:
-            self.await_port()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def await_port(self) -> None:
-        """Return when the port answers."""
-        deadline_s = time.monotonic() + START_DEADLINE_S
-        while time.monotonic() < deadline_s:
-            self.pids()
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise ProxyError(f"{self.name} does not answer on its port: {self.said()}")
-
-    def __exit__(self, *_exc: object) -> None:
-        if self.child is not None and self.child.poll() is None:
-            self.child.send_signal(signal.SIGINT)
-            try:
-                self.child.wait(STOP_DEADLINE_S)
-            except subprocess.TimeoutExpired:
-                self.child.kill()
-                self.child.wait()
-        if self.log is not None:
-            self.log.close()
+DEFER_S = 1  # as HAProxy has it
 
 
 class Haproxy(Proxy):
@@ -128,15 +20,17 @@ class Haproxy(Proxy):
     name = "haproxy"
     program = "haproxy"
     template = "haproxy.cfg"
-    extra = ""
-    bind_extra = ""
+    options: tuple[str, ...] = ()
 
     def values(self) -> dict[str, object]:
-        lines = [f"    server b{i} 127.0.0.1:{port}" for i, port in enumerate(self.backend_ports)]
+        deferred = " defer-accept" if self.shape.has_same_options else ""
+        smart = ("option tcp-smart-accept", "option tcp-smart-connect") if self.shape.has_same_options else ()
+        binds = [f"    bind {host}:{self.port} backlog 4096{deferred}" for host in self.shape.hosts]
+        servers = [f"    server b{number} {address}" for number, address in enumerate(self.backends)]
         return super().values() | {
-            "backends": "\n".join(lines),
-            "extra": self.extra,
-            "bind_extra": self.bind_extra,
+            "options": "\n".join(f"    {option}" for option in (*smart, *self.options)),
+            "binds": "\n".join(binds),
+            "backends": "\n".join(servers),
         }
 
     def command(self, config: Path) -> list[str]:
@@ -152,14 +46,14 @@ class HaproxySpliceAuto(Haproxy):
     """HAProxy with splice where it thinks fit; Debian's 2.6 was never seen to think so here."""
 
     name = "haproxy splice-auto"
-    extra = "option splice-auto"
+    options = ("option splice-auto",)
 
 
 class HaproxySplice(Haproxy):
     """HAProxy told to splice always, both ways."""
 
     name = "haproxy splice"
-    extra = "option splice-request\n    option splice-response"
+    options = ("option splice-request", "option splice-response")
 
 
 class Nginx(Proxy):
@@ -175,14 +69,27 @@ class Nginx(Proxy):
         return super().is_installed() and Path(NGINX_STREAM_MODULE).exists()
 
     def values(self) -> dict[str, object]:
-        lines = [f"        server 127.0.0.1:{port};" for port in self.backend_ports]
+        binds = [f"        listen {host}:{self.port} reuseport backlog=4096;" for host in self.shape.hosts]
         return super().values() | {
-            "backends": "\n".join(lines),
+            "binds": "\n".join(binds),
+            "backends": "\n".join(f"        server {address};" for address in self.backends),
             "module": NGINX_STREAM_MODULE,
             "user": unprivileged_user(),
             "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
             "half_close": self.half_close,
         }
+
+    def await_port(self) -> None:
+        """Its stream module has no word for defer-accept, so its sockets get it from outside."""
+        super().await_port()
+        if not self.shape.has_same_options:
+            return
+        try:
+            count = defer_accept(self.pids()[0], self.port, DEFER_S)
+        except (BorrowError, OSError) as error:
+            raise ProxyError(f"{self.label}: {error} (or give --options own)") from None
+        if count < self.shape.listeners:
+            raise ProxyError(f"{self.label}: {count} of {self.shape.listeners} listening sockets found")
 
     def command(self, config: Path) -> list[str]:
         return [self.program, "-p", str(self.folder), "-c", str(config)]
@@ -201,26 +108,51 @@ class NginxNoHalfClose(Nginx):
 
 
 class Nginy(Proxy):
-    """This project."""
+    """This project, copying or splicing as it thinks fit, and waiting without polling."""
 
     name = "nginy"
     program = sys.executable
     template = "nginy.yaml"
     half_close = "on"
-
-    def __init__(self, folder: Path, backend_ports: list[int], core: int) -> None:
-        super().__init__(folder, backend_ports, core)
-        self.metrics_port = free_port()
+    splice = "auto"
+    spin = "off"
+    event_log = ""
 
     def values(self) -> dict[str, object]:
+        listener = {"protocol": "tcp", "pool": "back", "half_close": self.half_close, "splice": self.splice}
+        pool = {}
+        if self.shape.has_same_options:
+            listener["tcp"] = f"{{defer_accept: {DEFER_S}s, quickack: off}}"
+            pool["tcp"] = "{quickack: off}"
+        lines = []
+        for number, host in enumerate(self.shape.hosts):
+            keys = {"bind": f'"{host}:{self.port}"'} | listener
+            lines.append(f"  front{number}: {{{', '.join(key_lines(keys))}}}")
         return super().values() | {
-            "backends": ", ".join(f'"127.0.0.1:{port}"' for port in self.backend_ports),
-            "half_close": self.half_close,
-            "metrics_port": self.metrics_port,
+            "backends": ", ".join(f'"{address}"' for address in self.backends),
+            "listeners": "\n".join(lines),
+            "pool_keys": "\n".join(f"    {line}" for line in key_lines(pool)),
+            "runtime_keys": "\n".join(f"  {line}" for line in key_lines(self.runtime_keys())),
         }
+
+    def runtime_keys(self) -> dict[str, str]:
+        """Of `runtime`, besides those that the template has."""
+        return {"spin": self.spin, "log": self.event_log}
 
     def command(self, config: Path) -> list[str]:
         return [self.program, "-m", "nginy", "run", str(config)]
+
+    def refusal(self) -> str:
+        command = [self.program, "-m", "nginy", "check", str(self.write_config())]
+        checked = subprocess.run(command, capture_output=True, text=True)
+        return checked.stderr.strip() if checked.returncode else ""
+
+    def status(self) -> dict[str, Any]:
+        """What `nginy status` says, as JSON."""
+        command = [self.program, "-m", "nginy", "status", "--socket", str(self.folder / "nginy.sock")]
+        said = subprocess.run([*command, "--output", "json"], capture_output=True, text=True, check=True)
+        tree: dict[str, Any] = json.loads(said.stdout)
+        return tree
 
     @classmethod
     def version(cls) -> str:
@@ -235,6 +167,42 @@ class NginyNoHalfClose(Nginy):
     half_close = "off"
 
 
+class NginyNoSplice(Nginy):
+    """This project copying every byte."""
+
+    name = "nginy splice off"
+    splice = "off"
+
+
+class NginySpin(Nginy):
+    """This project polling again for a while before it sleeps.
+
+    It does so only where control has a core besides the workers'; so the worker is pinned by nginy itself, and control
+    by nobody. The CPU time of both counts.
+    """
+
+    name = "nginy spin on"
+    spin = "on"
+
+    def cores(self) -> str:
+        return ALL_CORES
+
+    def runtime_keys(self) -> dict[str, str]:
+        return super().runtime_keys() | {"affinity": f"[{self.core}]"}
+
+    def await_port(self) -> None:
+        super().await_port()
+        if "spin off" in self.said():
+            raise ProxyError(f"{self.label} does not spin here: {self.said()}")
+
+
+class NginyTalking(Nginy):
+    """This project telling when it starts a worker and when that worker is ready."""
+
+    name = "nginy debug log"
+    event_log = "{level: debug, format: json}"
+
+
 ALL: tuple[type[Proxy], ...] = (
     Haproxy,
     HaproxySpliceAuto,
@@ -243,4 +211,17 @@ ALL: tuple[type[Proxy], ...] = (
     NginxNoHalfClose,
     Nginy,
     NginyNoHalfClose,
+    NginyNoSplice,
+    NginySpin,
 )
+PLAIN: tuple[type[Proxy], ...] = (Haproxy, Nginx, Nginy)
+
+
+def key_lines(keys: dict[str, str]) -> list[str]:
+    """`key: value` for those that have one."""
+    return [f"{key}: {value}" for key, value in keys.items() if value]
+
+
+def kind_named(name: str) -> type[Proxy]:
+    """The class of a proxy. Raises KeyError."""
+    return {kind.name: kind for kind in ALL}[name]

@@ -36,7 +36,16 @@ def backends_of(n: int) -> list[Any]:
 
 
 def pack_native(gen: int, backends: list[Any], policy: str = "round_robin") -> bytes:
-    pools = [SimpleNamespace(id=POOL, policy=door.POLICIES[policy], on_down_reset=False)]
+    pools = [
+        SimpleNamespace(
+            id=POOL,
+            policy=door.POLICIES[policy],
+            on_down_reset=False,
+            is_quickack=False,
+            is_fastopen=False,
+            congestion="",
+        )
+    ]
     return door.pack_snapshot(gen, [], pools, backends, [])
 
 
@@ -91,10 +100,11 @@ def test_choose(benchmark: Any, policy: str, n_backends: int, kind: str) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_snapshot(benchmark: Any, kind: str) -> None:
     backends = backends_of(N_SNAPSHOT)
-    pack, verify = {
+    pairs: dict[str, tuple[Any, Any]] = {
         "native": (pack_native, door.verify_snapshot),
         "python": (plain.pack_snapshot, plain.verify_snapshot),
-    }[kind]
+    }
+    pack, verify = pairs[kind]
     spoilt = bytearray(pack(7, backends))
     spoilt[len(spoilt) // 2] ^= 1
     with pytest.raises(ValueError):

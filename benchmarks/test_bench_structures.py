@@ -24,6 +24,9 @@ class Row:
     pool: int = POOL
     policy: int = 0
     on_down_reset: bool = False
+    is_quickack: bool = False
+    is_fastopen: bool = False
+    congestion: str = ""
     tier: int = 0
     weight: int = 1
     state: int = 0

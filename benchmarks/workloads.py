@@ -1,15 +1,18 @@
 """What is asked of a proxy: each workload is one kind of traffic with one unit of work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GB = 1e9
+PLAIN = ("haproxy", "nginx", "nginy")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One row of the table.
+    """One kind of traffic.
 
-    `mode` names a mode of the load generator; a unit is what CPU time is divided by.
+    mode: of the load generator.   unit: what CPU time is divided by; `scale` turns seconds into cpu_unit.
+    greedy: further clients that take all they can get.   congestion: another congestion control than the system's,
+    for everybody, in a network of its own.
     """
 
     key: str
@@ -19,36 +22,67 @@ class Workload:
     unit: str
     scale: float
     cpu_unit: str
+    compares: tuple[str, ...] = PLAIN
     message_bytes: int = 64
-    compares: tuple[str, ...] = ("haproxy", "nginx", "nginy")
+    fetch_bytes: int = 0
+    greedy: int = 0
+    congestion: str = ""
 
     def units_of(self, counts: dict[str, int]) -> float:
-        """Units of work in what the load generator counted."""
+        """Units of work in what the load generator counted; a transfer that is under way counts by its bytes."""
         if self.unit == "GB":
             return counts["bytes"] / GB
+        if self.fetch_bytes:
+            return counts["bytes"] / self.fetch_bytes
         return float(counts["units"])
 
 
-_BULK = ("haproxy", "haproxy splice-auto", "haproxy splice", "nginx", "nginy")
+_BULK = ("haproxy", "haproxy splice-auto", "haproxy splice", "nginx", "nginy", "nginy splice off")
 _CLOSING = ("haproxy", "nginx", "nginx half_close off", "nginy", "nginy half_close off")
-
-ALL: tuple[Workload, ...] = (
-    Workload("connect", "new connection, 64 B each way, close; 64 at a time", "CONNECT", 64,
-             "connection", 1e6, "µs", compares=_CLOSING),
-    Workload("ping64", "round trip 64 B, 64 kept connections", "PING", 64, "round trip", 1e6, "µs"),
-    Workload("ping1000", "round trip 64 B, 1,000 kept connections", "PING", 1000, "round trip", 1e6, "µs"),
-    Workload("ping1", "round trip 64 B, 1 kept connection", "PING", 1, "round trip", 1e6, "µs"),
-    Workload("down1", "bulk to the client, 1 stream", "DOWN", 1, "GB", 1.0, "s", compares=_BULK),
-    Workload("down16", "bulk to the client, 16 streams", "DOWN", 16, "GB", 1.0, "s", compares=_BULK),
-    Workload("both1", "bulk both ways, 1 stream", "BOTH", 1, "GB", 1.0, "s", compares=_BULK),
-    Workload("both16", "bulk both ways, 16 streams", "BOTH", 16, "GB", 1.0, "s", compares=_BULK),
-)  # fmt: skip
+_CUBIC = ("haproxy", "haproxy splice-auto", "nginx", "nginy")
 
 
-def named(keys: list[str]) -> list[Workload]:
-    """The workloads with these keys, or all. Raises ValueError for an unknown key."""
-    known = {workload.key: workload for workload in ALL}
-    unknown = [key for key in keys if key not in known]
-    if unknown:
-        raise ValueError(f"unknown workload {', '.join(unknown)}; known: {', '.join(known)}")
-    return [known[key] for key in keys] if keys else list(ALL)
+def connections(clients: int, compares: tuple[str, ...] = _CLOSING) -> Workload:
+    """New connections all the time."""
+    title = f"new connection, 64 B each way, close; {clients} at a time"
+    return Workload("connect", title, "CONNECT", clients, "connection", 1e6, "µs", compares)
+
+
+def round_trips(clients: int, compares: tuple[str, ...] = PLAIN) -> Workload:
+    """Messages of 64 B there and back on kept connections."""
+    title = f"round trip 64 B, {clients:,} kept connection{'s' if clients > 1 else ''}"
+    return Workload(f"ping{clients}", title, "PING", clients, "round trip", 1e6, "µs", compares)
+
+
+def transfers(size_bytes: int, clients: int) -> Workload:
+    """Requests for so many bytes on kept connections."""
+    title = f"request and answer of {size_bytes:,} B, {clients} kept connections"
+    return Workload(f"fetch{size_bytes}", title, "FETCH", clients, "transfer", 1e6, "µs", fetch_bytes=size_bytes)
+
+
+def _bulk(key: str, mode: str, streams: int) -> Workload:
+    way = "bulk to the client" if mode == "DOWN" else "bulk both ways"
+    title = f"{way}, {streams} stream{'s' if streams > 1 else ''}"
+    return Workload(key, title, mode, streams, "GB", 1.0, "s", _BULK)
+
+
+def with_cubic(workload: Workload) -> Workload:
+    """The same for everybody with cubic."""
+    title = f"{workload.title}, congestion control cubic"
+    return replace(workload, key=f"{workload.key}-cubic", title=title, compares=_CUBIC, congestion="cubic")
+
+
+BULK = (
+    _bulk("down1", "DOWN", 1),
+    _bulk("down16", "DOWN", 16),
+    _bulk("both1", "BOTH", 1),
+    _bulk("both16", "BOTH", 16),
+)
+MAIN: tuple[Workload, ...] = (
+    connections(64),
+    round_trips(64),
+    round_trips(1000),
+    round_trips(1, (*PLAIN, "nginy spin on")),
+    *BULK,
+)
+CUBIC: tuple[Workload, ...] = tuple(with_cubic(workload) for workload in BULK)

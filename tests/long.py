@@ -1,7 +1,8 @@
 """`python -m tests.long`: what takes too long for each change. Soak, then the full comparison of benchmarks.
 
-The soak mixes short and lasting sessions with checked bytes, a reload every five seconds and a random fault every two,
-and watches memory, descriptors and sums. It prints its seed; `--seed` repeats it.
+The soak mixes short, lasting and bulk sessions with checked bytes, a reload every five seconds and a random fault every
+two, and watches memory, descriptors, pipes and sums. It prints its seed; `--seed` repeats it. `--splice off` and
+`--options on` are for runs of other ways through the engine.
 """
 
 import argparse
@@ -12,14 +13,16 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from tests.tools.changes import changing_config
-from tests.tools.leaks import unbalanced
+from tests.tools.leaks import busy_parts, unbalanced
 from tests.tools.nginy_process import Nginy
 from tests.tools.proc import descriptors, resident_bytes
 from tests.tools.traffic import EchoBackend, Traffic
 from tests.tools.waiting import wait_until
 
+NAMES_REMEMBERED = 300
 RELOAD_EVERY_S = 5.0
 FAULT_EVERY_S = 2.0
 SLOPE_MAX_BYTES_PER_H = 1 << 20
@@ -27,14 +30,13 @@ WARM_UP_SHARE = 0.5
 JUDGED_FROM_S = 900.0  # in a shorter run the slope is the warm-up's
 
 
-def kill_one_worker(nginy: Nginy, chance: random.Random) -> str:
-    """Only while all live: the promise is about one of several."""
+def kill_one_worker(nginy: Nginy, _chance: random.Random) -> str:
+    """Only while all live: the promise is about one of several. Never the first: its memory is watched."""
     workers = nginy.workers()
     if any(row["state"] != "serving" for row in workers):
         return "a worker is missing already"
-    victim = chance.choice(workers)
-    os.kill(victim["pid"], signal.SIGKILL)
-    return f"SIGKILL of worker {victim['slot']}"
+    os.kill(workers[-1]["pid"], signal.SIGKILL)
+    return f"SIGKILL of worker {workers[-1]['slot']}"
 
 
 def write_a_bad_file(nginy: Nginy, _chance: random.Random) -> str:
@@ -55,9 +57,32 @@ def storm_of_hangups(nginy: Nginy, _chance: random.Random) -> str:
 FAULTS = (kill_one_worker, write_a_bad_file, storm_of_hangups)
 
 
-def total_resident(nginy: Nginy) -> int:
-    """Of control: workers are replaced all the time."""
-    return resident_bytes(nginy.pid)
+@dataclass(frozen=True)
+class Sample:
+    """Resident bytes of control and of the worker that lives through it all."""
+
+    at_s: float
+    control: int
+    worker: int
+
+
+def sample(nginy: Nginy, worker_pid: int) -> Sample:
+    return Sample(time.monotonic(), resident_bytes(nginy.pid), resident_bytes(worker_pid))
+
+
+def memory_complaints(samples: list[Sample]) -> list[str]:
+    if samples[-1].at_s - samples[0].at_s < JUDGED_FROM_S:
+        return []
+    slopes = {
+        "control": slope_bytes_per_h([(one.at_s, one.control) for one in samples]),
+        "a worker": slope_bytes_per_h([(one.at_s, one.worker) for one in samples]),
+    }
+    print(", ".join(f"slope of {who} {slope / 2**20:+.2f} MiB/h" for who, slope in slopes.items()))
+    return [
+        f"memory of {who} grows by {slope / 2**20:.1f} MiB an hour"
+        for who, slope in slopes.items()
+        if slope > SLOPE_MAX_BYTES_PER_H
+    ]
 
 
 def slope_bytes_per_h(samples: list[tuple[float, int]]) -> float:
@@ -69,44 +94,51 @@ def slope_bytes_per_h(samples: list[tuple[float, int]]) -> float:
     return sum((t - mean_t) * (b - mean_b) for t, b in tail) / spread * 3600 if spread else 0.0
 
 
-def soak(minutes: float, seed: int) -> list[str]:
-    """What went wrong."""
+def soak(minutes: float, seed: int, keys: dict, runtime: dict) -> list[str]:
+    """What went wrong. keys: of the lasting listener; runtime: of the process."""
     chance = random.Random(seed)
     with ExitStack() as stack:
         backends = [stack.enter_context(EchoBackend()) for _ in range(4)]
         addresses = [peer.address for peer in backends[:3]]
 
         def config(turn: int) -> dict:
-            return changing_config(turn, addresses, backends[3].address, workers=2)
+            return changing_config(
+                turn, addresses, backends[3].address, workers=2, listener=keys, runtime=runtime
+            )
 
         nginy = Nginy(config(0)).start()
         stack.callback(nginy.clean_up)
+        for turn in range(1, NAMES_REMEMBERED):  # control remembers removed names, up to a bound: reach it first
+            nginy.reload(config(turn))
         traffic = stack.enter_context(Traffic(seed))
         traffic.short(nginy.address(), at_once=8)
+        traffic.bulk(nginy.address(), at_once=2)
         samples = run_soak(nginy, traffic, config, minutes, chance)
         return judge(nginy, traffic, samples, config(0))
 
 
-def run_soak(nginy: Nginy, traffic: Traffic, config, minutes: float, chance: random.Random) -> list[tuple[float, int]]:
+def run_soak(nginy: Nginy, traffic: Traffic, config, minutes: float, chance: random.Random) -> list[Sample]:
     start_s = time.monotonic()
-    next_reload_s, next_fault_s, turn = start_s + RELOAD_EVERY_S, start_s + FAULT_EVERY_S, 0
-    samples = []
+    next_reload_s, next_fault_s, turn = start_s + RELOAD_EVERY_S, start_s + FAULT_EVERY_S, NAMES_REMEMBERED
+    samples: list[Sample] = []
+    watched_pid = nginy.worker_pids()[0]
     while (now_s := time.monotonic()) < start_s + minutes * 60:
         if now_s >= next_reload_s:
             turn, next_reload_s = turn + 1, now_s + RELOAD_EVERY_S
             nginy.reload(config(turn))
             traffic.lasting(nginy.address(), 1)
             tally = traffic.tally
-            print(f"{now_s - start_s:6.0f} s  {tally.done} sessions, {tally.lasting_live} lasting", flush=True)
+            carried = f"{tally.done} sessions, {tally.lasting_live} lasting, {tally.bulk_bytes >> 20} MiB"
+            print(f"{now_s - start_s:6.0f} s  {carried}", flush=True)
         if now_s >= next_fault_s:
             next_fault_s = now_s + FAULT_EVERY_S
             print(f"{now_s - start_s:6.0f} s  {chance.choice(FAULTS)(nginy, chance)}", flush=True)
-        samples.append((now_s, total_resident(nginy)))
+        samples.append(sample(nginy, watched_pid))
         time.sleep(0.2)
     return samples
 
 
-def judge(nginy: Nginy, traffic: Traffic, samples: list[tuple[float, int]], rest: dict) -> list[str]:
+def judge(nginy: Nginy, traffic: Traffic, samples: list[Sample], rest: dict) -> list[str]:
     wrong = []
     wait_until(lambda: all(row["state"] == "serving" for row in nginy.workers()), "all workers are back")
     tally = traffic.stop()
@@ -119,12 +151,15 @@ def judge(nginy: Nginy, traffic: Traffic, samples: list[tuple[float, int]], rest
         wrong.append(f"{len(tally.broken)} broken, {died} died with their workers; first {tally.broken[0]}")
     if off := unbalanced(nginy.status()):
         wrong.append(f"accepted is not live + reasons: {off}")
-    slope = slope_bytes_per_h(samples)
-    if slope > SLOPE_MAX_BYTES_PER_H and samples[-1][0] - samples[0][0] > JUDGED_FROM_S:
-        wrong.append(f"control's memory grows by {slope / 2**20:.1f} MiB an hour")
+    wrong += memory_complaints(samples)
+    wait_until(lambda: all(row["counters"]["pipes_open"] == 0 for row in nginy.workers()), "idle pipes are closed")
+    if busy := busy_parts(nginy.status()):
+        wrong.append(f"held at rest: {busy}")
+    spliced = sum(row["counters"]["spliced_bytes"] for row in nginy.workers())
     print(
-        f"{tally.done} short sessions, {tally.lasting_rounds} rounds of lasting ones, {died} died with their workers, "
-        f"connect + first byte p99.9 {tally.percentile_ms(0.999):.1f} ms, slope {slope / 2**20:+.2f} MiB/h, "
+        f"{tally.done} short sessions, {tally.lasting_rounds} rounds of lasting ones, {tally.bulk_bytes >> 20} MiB of "
+        f"bulk ({spliced >> 20} MiB spliced by the workers alive), {died} died with their workers, "
+        f"connect + first byte p99.9 {tally.percentile_ms(0.999):.1f} ms, "
         f"{sum(descriptors(nginy.pid).values())} descriptors in control"
     )
     if nginy.stop() != 0:
@@ -136,10 +171,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.long", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="of soak (default 20)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--splice", choices=["auto", "off"], default="auto")
+    parser.add_argument("--options", choices=["on", "off"], default="off", help="quickack, deferred accept, spin")
     parser.add_argument("--no-benchmarks", action="store_true")
     chosen = parser.parse_args()
+    keys: dict = {"splice": chosen.splice}
+    if chosen.options == "on":
+        keys["tcp"] = {"defer_accept": "1s", "quickack": False}
+    runtime = {"spin": True} if chosen.options == "on" else {}
     print(f"soak: {chosen.minutes:g} minutes, seed {chosen.seed}", flush=True)
-    wrong = soak(chosen.minutes, chosen.seed)
+    wrong = soak(chosen.minutes, chosen.seed, keys, runtime)
     print("soak:", "fine" if not wrong else "; ".join(wrong), flush=True)
     if not chosen.no_benchmarks:
         code = subprocess.run([sys.executable, "-m", "benchmarks.compare", "--full", "--write"], check=False).returncode

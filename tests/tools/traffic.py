@@ -6,6 +6,7 @@ kept as text; a test reads them at the end. Nothing here retries.
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import socket
 import threading
@@ -18,6 +19,8 @@ from tests.tools.sockets import CHUNK_BYTES, parse_address
 
 SESSION_TIMEOUT_S = 20.0
 LAST_BYTES_MAX = 2048
+BULK_BLOCK_BYTES = 1 << 20
+BULK_BLOCKS_MAX = 24
 HANG_UP_S = 2.0
 
 
@@ -30,6 +33,7 @@ class Tally:
     broken: list[str] = field(default_factory=list)
     first_byte_s: list[float] = field(default_factory=list)
     lasting_rounds: int = 0
+    bulk_bytes: int = 0
     lasting_live: int = 0
 
     def percentile_ms(self, share: float) -> float:
@@ -73,6 +77,11 @@ class Traffic:
         for _ in range(count):
             self._spawn(self._lasting_session(address, pause_s))
 
+    def bulk(self, address: str, at_once: int = 2, pause_s: float = 0.3) -> None:
+        """Keep `at_once` clients sending megabytes and comparing what comes back."""
+        for _ in range(at_once):
+            self._spawn(self._bulk_sessions(address, pause_s))
+
     def stop(self) -> Tally:
         """Let every session come to its end and return the tally. Idempotent."""
         self._is_stopping = True
@@ -105,6 +114,44 @@ class Traffic:
             except (OSError, TimeoutError, AssertionError) as error:
                 self.tally.broken.append(f"short, after {time.monotonic() - began_s:.3f} s: {error!r}")
             await asyncio.sleep(pause_s * (0.5 + self._random.random()))
+
+    async def _bulk_sessions(self, address: str, pause_s: float) -> None:
+        while not self._is_stopping:
+            block = self._random.randbytes(BULK_BLOCK_BYTES)
+            times = self._random.randint(1, BULK_BLOCKS_MAX)
+            try:
+                async with asyncio.timeout(SESSION_TIMEOUT_S):
+                    await self._one_bulk(address, block, times)
+                self.tally.bulk_bytes += len(block) * times
+            except ConnectionRefusedError as error:
+                self.tally.refused.append(f"bulk: {error!r}")
+            except (OSError, TimeoutError, AssertionError) as error:
+                self.tally.broken.append(f"bulk of {times} MiB: {error!r}")
+            await asyncio.sleep(pause_s * (0.5 + self._random.random()))
+
+    async def _one_bulk(self, address: str, block: bytes, times: int) -> None:
+        sock = await self._connect(address)
+        sent, got = hashlib.sha256(), hashlib.sha256()
+
+        async def send() -> None:
+            for _ in range(times):
+                sent.update(block)
+                await self._loop.sock_sendall(sock, block)
+            sock.shutdown(socket.SHUT_WR)
+
+        sender = self._loop.create_task(send())
+        try:
+            n_bytes = 0
+            while part := await self._loop.sock_recv(sock, BULK_BLOCK_BYTES):
+                got.update(part)
+                n_bytes += len(part)
+            await sender
+            assert n_bytes == len(block) * times, f"{n_bytes} of {len(block) * times} bytes came back"
+            assert got.digest() == sent.digest(), "other bytes came back"
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            sock.close()
 
     async def _one_session(self, address: str, payload: bytes) -> float:
         sock = await self._connect(address)

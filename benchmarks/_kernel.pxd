@@ -1,0 +1,48 @@
+# cython: language_level=3
+# What the load generator calls in the kernel, by manual page.
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+cdef extern from "sys/socket.h" nogil:
+    ctypedef unsigned int socklen_t
+    cdef struct sockaddr:
+        pass
+    int AF_INET, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_REUSEADDR, SO_BINDTODEVICE
+    int MSG_NOSIGNAL, MSG_TRUNC
+    int socket(int domain, int kind, int protocol)
+    int bind(int fd, const sockaddr* addr, socklen_t size)
+    int listen(int fd, int backlog)
+    int accept4(int fd, sockaddr* addr, socklen_t* size, int flags)
+    int connect(int fd, const sockaddr* addr, socklen_t size)
+    int getsockname(int fd, sockaddr* addr, socklen_t* size)
+    int setsockopt(int fd, int level, int name, const void* value, socklen_t size)
+    ssize_t send(int fd, const void* buf, size_t size, int flags)
+    ssize_t recv(int fd, void* buf, size_t size, int flags)
+
+cdef extern from "netinet/in.h" nogil:
+    cdef struct in_addr:
+        uint32_t s_addr
+    cdef struct sockaddr_in:
+        uint16_t sin_family
+        uint16_t sin_port
+        in_addr sin_addr
+    uint16_t htons(uint16_t value)
+    uint16_t ntohs(uint16_t value)
+    uint32_t htonl(uint32_t value)
+
+cdef extern from "netinet/tcp.h" nogil:
+    int IPPROTO_TCP, TCP_NODELAY
+
+cdef extern from "sys/epoll.h" nogil:
+    int EPOLL_CTL_ADD, EPOLL_CTL_MOD
+    uint32_t EPOLLIN, EPOLLOUT, EPOLLET, EPOLLERR, EPOLLHUP, EPOLLRDHUP
+    cdef union epoll_data_t:
+        uint64_t u64
+    cdef struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int ep, int op, int fd, epoll_event* event)
+    int epoll_wait(int ep, epoll_event* events, int n_max, int timeout_ms)
+
+cdef extern from "unistd.h" nogil:
+    int close(int fd)

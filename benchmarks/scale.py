@@ -1,0 +1,66 @@
+"""A thousand backends and a hundred listeners beside three and one: what a big configuration costs a connection."""
+
+from collections.abc import Sequence
+
+from benchmarks import report
+from benchmarks.bench import Bench, Outcome
+from benchmarks.contest import Entrant, entrants_of, grouped, running, take_turns
+from benchmarks.measure import Sample, Spread, ratio_of, summarise
+from benchmarks.proxies import Nginy
+from benchmarks.targets import judge_ratio
+from benchmarks.workloads import PLAIN, Workload, connections
+
+KEY = "scale"
+TITLE = "new connection, a big configuration beside a small one"
+SMALL, BACKENDS, LISTENERS = (3, 1), (1000, 1), (3, 100)
+BIG = (1000, 100)
+BOUND = 1.03
+
+
+def label_of(name: str, size: tuple[int, int]) -> str:
+    """`nginy, 1,000 backends, 100 listeners`."""
+    return f"{name}, {size[0]:,} backends, {size[1]} listener{'s' if size[1] > 1 else ''}"
+
+
+def entrants(bench: Bench) -> list[Entrant]:
+    """Every proxy small and big; nginy also with one of the two."""
+    found = []
+    for plain in entrants_of(bench, PLAIN):
+        sizes = (SMALL, BACKENDS, LISTENERS, BIG) if plain.kind is Nginy else (SMALL, BIG)
+        found += [Entrant(plain.kind, bench.shape(*size), label_of(plain.kind.name, size)) for size in sizes]
+    return found
+
+
+def run(bench: Bench) -> Outcome:
+    """Turns of all sizes; ratios are those to the same proxy's small one."""
+    workload = connections(64)
+    with running(bench, entrants(bench)) as proxies:
+        samples = take_turns(bench, workload, proxies)
+    groups = grouped(samples)
+    summaries = [summarise(group, group) for group in groups.values()]
+    ratios = {label: ratio_of(group, base_of(label, groups)) for label, group in groups.items()}
+    lines = [f"### {TITLE}", "", *table(workload, groups, ratios), *report.warnings(summaries)]
+    outcome = Outcome("\n".join(lines) + "\n", samples)
+    got = ratios.get(label_of("nginy", BIG))
+    if got is not None:
+        what = "CPU, nginy: 1,000 backends and 100 listeners / 3 backends and 1 listener"
+        outcome.verdicts.append(judge_ratio(KEY, what, got, BOUND))
+    return outcome
+
+
+def base_of(label: str, groups: dict[str, list[Sample]]) -> list[Sample]:
+    """The small one of the same proxy."""
+    return groups.get(label_of(label.partition(",")[0], SMALL), [])
+
+
+def table(workload: Workload, groups: dict[str, list[Sample]], ratios: dict[str, Spread | None]) -> Sequence[str]:
+    """One line for each size of each proxy."""
+    rows = []
+    for label, group in groups.items():
+        summary, ratio = summarise(group, group), ratios[label]
+        cpu = f"{summary.cpu_per_unit * workload.scale:.2f} {workload.cpu_unit}"
+        user = f"{summary.user_per_unit * workload.scale:.2f}"
+        times = f"**{ratio.median:.2f}** ({ratio.low:.2f} to {ratio.high:.2f}, ± {ratio.spread:.0%})" if ratio else "–"
+        rows.append([label, cpu, user, times, f"{summary.rate:,.0f}", report.latency(summary.p99_us)])
+    head = ("", f"CPU per {workload.unit}", "user", "ratio to the same proxy, small", "per second", "p99")
+    return report.lines_of(head, rows)

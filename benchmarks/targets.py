@@ -1,0 +1,112 @@
+"""What nginy sets out to reach, and whether a run reached it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from benchmarks.measure import Sample, Spread, ratio_of
+
+TOLERANCE_MAX = 0.05
+LOAD_IS_FULL = 0.95
+PROXY_HAS_ROOM = 0.9
+NAMES = {"cpu_per_unit": "CPU", "rate": "throughput", "p50_us": "p50", "p99_us": "p99"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the table of targets."""
+
+    workload: str
+    what: str
+    target: str
+    got: str
+    is_met: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio between two proxies in one workload. field: of a sample.   at_least: the bound is from below."""
+
+    workload: str
+    proxy: str
+    base: str
+    bound: float
+    field: str = "cpu_per_unit"
+    at_least: bool = False
+
+
+def _bulk(key: str, bound: float) -> tuple[Target, ...]:
+    return (
+        Target(key, "nginy", "haproxy", bound),
+        Target(key, "nginy", "haproxy splice-auto", 0.6),
+        Target(key, "nginy", "haproxy", 3.0, "rate", at_least=True),
+    )
+
+
+ONE_WAY, BOTH_WAYS = 0.25, 0.27
+RATIOS: tuple[Target, ...] = (
+    Target("connect", "nginy", "haproxy", 0.87),
+    Target("connect", "nginy", "nginx", 1.0),
+    Target("connect", "nginy half_close off", "nginx half_close off", 0.9),
+    Target("ping64", "nginy", "haproxy", 0.82),
+    Target("ping1000", "nginy", "haproxy", 0.74),
+    Target("ping1", "nginy", "haproxy", 0.9),
+    Target("ping1", "nginy spin on", "haproxy", 1.0),
+    Target("ping1", "nginy spin on", "haproxy", 1.0, "p50_us"),
+    *_bulk("down1", ONE_WAY),
+    *_bulk("down16", ONE_WAY),
+    *_bulk("both1", BOTH_WAYS),
+    *_bulk("both16", BOTH_WAYS),
+    *_bulk("down1-cubic", ONE_WAY),
+    *_bulk("down16-cubic", ONE_WAY),
+    *_bulk("both1-cubic", BOTH_WAYS),
+    *_bulk("both16-cubic", BOTH_WAYS),
+)
+
+
+def is_met(got: float, bound: float, spread: float, at_least: bool = False) -> bool:
+    """Within the run's own spread, at most 5 %."""
+    tolerance = min(spread, TOLERANCE_MAX)
+    return got >= bound * (1 - tolerance) if at_least else got <= bound * (1 + tolerance)
+
+
+def judge_ratio(workload: str, what: str, got: Spread, bound: float, at_least: bool = False) -> Verdict:
+    """A ratio against its bound."""
+    sign = "≥" if at_least else "≤"
+    met = is_met(got.median, bound, got.spread, at_least)
+    return Verdict(workload, what, f"{sign} {bound:.2f}", f"{got.median:.2f} ± {got.spread:.0%}", met)
+
+
+def judge_amount(workload: str, what: str, got: Spread, bound: float, unit: str, digits: int = 0) -> Verdict:
+    """An amount, in its unit, that shall not be more than its bound."""
+    said = f"{got.median:,.{digits}f} {unit} ± {got.spread:.0%}"
+    return Verdict(workload, what, f"≤ {bound:,.{digits}f} {unit}", said, is_met(got.median, bound, got.spread))
+
+
+def judge_fact(workload: str, what: str, target: str, got: str, is_true: bool) -> Verdict:
+    """Something that holds or does not."""
+    return Verdict(workload, what, target, got, is_true)
+
+
+def judge(workload: str, samples: Sequence[Sample]) -> list[Verdict]:
+    """Every target of a workload that the samples can tell about."""
+    verdicts = []
+    for target in RATIOS:
+        if target.workload != workload:
+            continue
+        mine = [sample for sample in samples if sample.proxy == target.proxy]
+        theirs = [sample for sample in samples if sample.proxy == target.base]
+        got = ratio_of(mine, theirs, target.field)
+        if got is not None:
+            what = f"{NAMES[target.field]}, {target.proxy} / {target.base}"
+            verdict = judge_ratio(workload, what, got, target.bound, target.at_least)
+            verdicts.append(replace(verdict, got=verdict.got + remark(mine)) if target.at_least else verdict)
+    return verdicts
+
+
+def remark(samples: Sequence[Sample]) -> str:
+    """Says so when the load had no time left while the proxy had: then throughput is not the proxy's."""
+    load_busy = median(sample.load_busy for sample in samples)
+    busy = median(sample.busy for sample in samples)
+    is_bound = load_busy > LOAD_IS_FULL and busy < PROXY_HAS_ROOM
+    return f"; the load is the limit, the proxy {busy:.0%} busy" if is_bound else ""
