@@ -1,6 +1,6 @@
 # cython: language_level=3
 # What the load generator calls in the kernel, by manual page.
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "sys/socket.h" nogil:
     ctypedef unsigned int socklen_t
@@ -30,7 +30,7 @@ cdef extern from "netinet/in.h" nogil:
     uint32_t htonl(uint32_t value)
 
 cdef extern from "netinet/tcp.h" nogil:
-    int IPPROTO_TCP, TCP_NODELAY
+    int IPPROTO_TCP, TCP_CONGESTION, TCP_NODELAY
 
 cdef extern from "sys/epoll.h" nogil:
     int EPOLL_CTL_ADD, EPOLL_CTL_MOD
@@ -46,3 +46,11 @@ cdef extern from "sys/epoll.h" nogil:
 
 cdef extern from "unistd.h" nogil:
     int close(int fd)
+    ssize_t write(int fd, const void* buf, size_t size)
+
+cdef extern from "sys/mman.h" nogil:
+    unsigned int MFD_CLOEXEC
+    int memfd_create(const char* name, unsigned int flags)
+
+cdef extern from "sys/sendfile.h" nogil:
+    ssize_t sendfile(int out, int source, int64_t* offset, size_t size)

@@ -9,15 +9,16 @@ what is wanted: one byte for the mode, seven of nothing, eight for the size of a
 """
 
 from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, errno
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, clock_gettime, timespec
 
 from benchmarks._kernel cimport (
-    AF_INET, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MSG_NOSIGNAL,
-    MSG_TRUNC, SO_BINDTODEVICE, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY, accept4,
-    bind, close, connect, epoll_create1, epoll_ctl, epoll_event, epoll_wait, getsockname, htonl, htons, listen, ntohs,
-    recv, send, setsockopt, sockaddr, sockaddr_in, socket, socklen_t,
+    AF_INET, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MFD_CLOEXEC,
+    MSG_NOSIGNAL, MSG_TRUNC, SO_BINDTODEVICE, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
+    TCP_CONGESTION, TCP_NODELAY, accept4, bind, close, connect, epoll_create1, epoll_ctl, epoll_event, epoll_wait,
+    getsockname, htonl, htons, listen, memfd_create, ntohs, recv, send, sendfile, setsockopt, sockaddr, sockaddr_in, socket,
+    socklen_t, write,
 )
 
 cdef enum:
@@ -103,6 +104,12 @@ cdef inline void set_nodelay(int fd) noexcept nogil:
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(int))
 
 
+cdef inline void set_unpaced(int fd) noexcept nogil:
+    """Reno, which every kernel has and everybody may use: under bbr the load's core is full of the timers that pace it,
+    long before the proxy's is full of work. What the proxy sends is the system's affair."""
+    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, b"reno", 4)
+
+
 cdef class Load:
     """One set of backends and, between start() and stop(), clients of one kind.
 
@@ -110,6 +117,7 @@ cdef class Load:
     """
 
     cdef int ep
+    cdef int bulk           # a file in memory: what bulk streams send
     cdef int listeners[N_BACKENDS]
     cdef int pair[2]        # of calibrate()
     cdef uint8_t mode
@@ -137,6 +145,9 @@ cdef class Load:
         cdef sockaddr_in address
         cdef socklen_t size
         self.ep = epoll_create1(0)
+        self.bulk = memfd_create("bulk", MFD_CLOEXEC)
+        if self.bulk < 0 or write(self.bulk, block, BLOCK_BYTES) != BLOCK_BYTES:
+            raise OSError(errno, "memfd_create")
         self.pair[0] = self.pair[1] = -1
         self.ports = []
         for i in range(N_BACKENDS):
@@ -144,6 +155,7 @@ cdef class Load:
             setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(int))
             if setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, b"lo", 3) < 0:
                 raise OSError(errno, "cannot keep the benchmark's backends to the loopback device")
+            set_unpaced(fd)
             address_fill(&address, ANY_HOST, 0)
             if bind(fd, <sockaddr*>&address, sizeof(address)) < 0 or listen(fd, 4096) < 0:
                 raise OSError(errno, "cannot listen for the benchmark's backends")
@@ -254,6 +266,7 @@ cdef class Load:
                 self.pair[i] = -1
         if self.ep >= 0:
             close(self.ep)
+            close(self.bulk)
             self.ep = -1
 
     @property
@@ -333,6 +346,8 @@ cdef class Load:
                 close(fd)
             return -1
         set_nodelay(fd)
+        if self.mode != CONNECT:
+            set_unpaced(fd)
         address_fill(&address, FIRST_HOST + self.opened % self.fronts, self.port)
         conns[fd].begin_ns = now_ns()
         if connect(fd, <sockaddr*>&address, sizeof(address)) < 0 and errno != EINPROGRESS:
@@ -518,10 +533,13 @@ cdef class Load:
         return True
 
     cdef void bulk_send(self, int fd) noexcept nogil:
+        """From memory that the kernel has already: the load does not copy, so that it is not the first to be full."""
         cdef ssize_t n
+        cdef int64_t offset
         cdef int _i
         for _i in range(1 if self.n_greedy else BULK_STEPS):
-            n = send(fd, block, BLOCK_BYTES, MSG_NOSIGNAL)
+            offset = 0
+            n = sendfile(fd, self.bulk, &offset, BLOCK_BYTES)
             if n < BLOCK_BYTES:
                 return
 
