@@ -15,6 +15,14 @@ MAX_SOCKETS: int
 SHARED_SLOT: int
 REASONS: tuple[str, ...]
 OUTCOMES: tuple[str, ...]
+DROPS: tuple[str, ...]
+PROTOCOLS: Mapping[str, int]
+KEYS: Mapping[str, int]
+CHECKS: Mapping[str, int]
+PROXY_OUT: Mapping[str, int]
+NO_BOUND: int
+MAX_FLOWS: int
+KEY_SLICE_BYTES: int
 CONNECT_BUCKETS_S: tuple[float, ...]
 TURN_BUCKETS_S: tuple[float, ...]
 TURN_STAGES: tuple[str, ...]
@@ -38,6 +46,31 @@ MSG_HELLO: int
 MAX_MESSAGE_FDS: int
 MAX_MESSAGE_BYTES: int
 
+class UdpRow(Protocol):
+    """What only a UDP listener has. Rates and bounds are one worker's share; 0 = no bound, `responses` NO_BOUND = not known.
+
+    nets: 16 bytes in network order, IPv4 mapped into IPv6, and the length of the prefix.
+    cids: a server's id (its bytes as a number, the first one highest) and the id of its backend.
+    """
+
+    flows_max: int
+    requests: int
+    responses: int
+    key_kind: int
+    key_offset: int
+    key_bytes: int
+    cid_bytes: int
+    source_flows: int
+    source_rate: int
+    flow_rate: int
+    datagram_rate: int
+    bandwidth: int
+    check: int
+    is_reuse: bool
+    is_gro: bool
+    nets: Sequence[tuple[bytes, int]]
+    cids: Sequence[tuple[int, int]]
+
 class ListenerRow(Protocol):
     id: int
     pool: int
@@ -51,6 +84,7 @@ class ListenerRow(Protocol):
     is_half_close: bool
     is_splice: bool
     is_deferred: bool
+    udp: UdpRow | None
 
 class PoolRow(Protocol):
     id: int
@@ -59,6 +93,8 @@ class PoolRow(Protocol):
     is_quickack: bool
     is_fastopen: bool
     congestion: str
+    proxy_out: int
+    is_transparent: bool
 
 class BackendRow(Protocol):
     id: int
@@ -74,6 +110,7 @@ class SocketRow(Protocol):
     sock_id: int
     listener: int
     slot: int
+    is_wildcard: bool
 
 class WorkerCounters(TypedDict):
     pid: int
@@ -112,6 +149,17 @@ class ListenerCounters(TypedDict):
     bytes_out: int
     reasons: tuple[int, ...]
 
+class UdpCounters(TypedDict):
+    from_clients: int
+    to_backends: int
+    from_backends: int
+    to_clients: int
+    receives: int
+    sends: int
+    assured: int
+    kernel_drops: int
+    drops: tuple[int, ...]
+
 class BackendCounters(TypedDict):
     sessions: int
     live: int
@@ -149,6 +197,7 @@ class Board:
     def __init__(self, fd: int, slots: int) -> None: ...
     def worker(self, slot: int) -> WorkerCounters: ...
     def listener(self, id: int, slot: int = -1) -> ListenerCounters: ...
+    def udp(self, id: int, slot: int = -1) -> UdpCounters: ...
     def backend(self, id: int, slot: int = -1) -> BackendCounters: ...
     def in_flight(self, backend: int) -> int: ...
     def sessions(self, listener: int) -> int: ...

@@ -8,12 +8,12 @@ from nginy._fast.base.cdefs cimport (
 )
 from nginy._fast.base cimport layout, limits, status
 from nginy._fast.base.layout cimport (
-    access_record_t, backend_row_t, board_header_t, listener_row_t, message_t, snap_addr_t, snap_backend_t,
-    snap_listener_t, snap_pool_t, snap_socket_t, worker_row_t,
+    access_record_t, backend_row_t, board_header_t, listener_row_t, message_t, snap_addr_t, snap_backend_t, snap_cid_t,
+    snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.engine.board cimport board_t, board_attach, board_fold, board_forget_backend, board_forget_listener
 from nginy._fast.engine.board cimport (
-    board_detach, board_read_backend, board_read_listener, board_read_worker, board_take_access,
+    board_detach, board_read_backend, board_read_listener, board_read_udp, board_read_worker, board_take_access,
 )
 from nginy._fast.engine.stats cimport board_bytes
 from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
@@ -44,8 +44,22 @@ PIPE_BYTES = limits.PIPE_BYTES
 REASONS = (
     "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
     "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
-    "drain_deadline", "stopped", "worker_died",
+    "drain_deadline", "stopped", "worker_died", "evicted", "backend_removed",
 )
+DROPS = (
+    "table_full", "session_limit", "no_backend", "backends_full", "no_descriptor", "no_port", "refused", "source_flows",
+    "source_rate", "flow_rate", "datagram_rate", "bandwidth", "send_full", "send_nobufs", "send_error", "unexpected",
+    "proxy_header", "loop", "truncated", "draining",
+)
+PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP}
+KEYS = {
+    "tuple": layout.KEY_TUPLE, "source": layout.KEY_SOURCE, "bytes": layout.KEY_BYTES, "quic_cid": layout.KEY_QUIC_CID,
+}
+CHECKS = {"none": layout.CHECK_NONE, "dns": layout.CHECK_DNS}
+PROXY_OUT = {"off": layout.PROXY_OFF, "flow": layout.PROXY_FLOW, "datagram": layout.PROXY_DATAGRAM}
+NO_BOUND = layout.NO_BOUND
+MAX_FLOWS = limits.MAX_FLOWS
+KEY_SLICE_BYTES = limits.KEY_SLICE_BYTES
 OUTCOMES = ("connected", "refused", "timeout", "unreachable", "reset", "local_error", "self_connect", "abandoned")
 CONNECT_BUCKETS_S = tuple(1e-4 * 2**i for i in range(layout.CONNECT_BUCKETS))
 TURN_BUCKETS_S = tuple(8e-6 * 2**i for i in range(layout.TURN_BUCKETS))
@@ -76,6 +90,7 @@ _WORKER_FIELDS = (
 )
 
 assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_COUNT
+assert len(DROPS) == status.DROP_COUNT
 assert len(TURN_STAGES) == layout.STAGE_COUNT
 
 
@@ -123,6 +138,38 @@ def format_sockaddr(sockaddr: bytes) -> str:
 
 # ---- snapshot ----
 
+cdef udp_fill(snap_udp_t* to, row, uint32_t first_net, uint32_t first_cid):
+    if not 0 < row.flows_max <= limits.MAX_FLOWS:
+        raise ValueError(f"{row.flows_max} flows; 1..{limits.MAX_FLOWS}")
+    if not 0 <= row.key_bytes <= (8 if row.key_kind == layout.KEY_QUIC_CID else limits.KEY_SLICE_BYTES):
+        raise ValueError(f"a key of {row.key_bytes} bytes")
+    to.flows_max = row.flows_max
+    to.requests = row.requests
+    to.responses = row.responses
+    to.key_kind = row.key_kind
+    to.key_offset = row.key_offset
+    to.key_bytes = row.key_bytes
+    to.cid_bytes = row.cid_bytes
+    to.source_flows = row.source_flows
+    to.source_rate = row.source_rate
+    to.flow_rate = row.flow_rate
+    to.datagram_rate = row.datagram_rate
+    to.bandwidth = row.bandwidth
+    to.check = row.check
+    to.is_reuse = bool(row.is_reuse)
+    to.is_gro = bool(row.is_gro)
+    to.first_net, to.n_nets = first_net, len(row.nets)
+    to.first_cid, to.n_cids = first_cid, len(row.cids)
+
+
+cdef net_fill(snap_net_t* to, net):
+    cdef bytes address = net[0]
+    if len(address) != 16 or not 0 <= net[1] <= 128:
+        raise ValueError(f"network of {len(address)} bytes and {net[1]} bits")
+    memcpy(to.address, <const char*>address, 16)
+    to.n_bits = net[1]
+
+
 cdef listener_fill(snap_listener_t* to, row):
     to.id = row.id
     to.pool = row.pool
@@ -136,6 +183,7 @@ cdef listener_fill(snap_listener_t* to, row):
     to.is_half_close = bool(row.is_half_close)
     to.is_splice = bool(row.is_splice)
     to.is_deferred = bool(row.is_deferred)
+    to.protocol = layout.PROTOCOL_TCP if row.udp is None else layout.PROTOCOL_UDP
     check_id("listener", row.id, limits.MAX_LISTENERS)
     if row.retries > limits.MAX_RETRIES:
         raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")
@@ -149,6 +197,8 @@ cdef pool_fill(snap_pool_t* to, row):
     memcpy(to.congestion, <const char*>congestion, len(congestion))
     to.is_quickack = bool(row.is_quickack)
     to.is_fastopen = bool(row.is_fastopen)
+    to.proxy_out = row.proxy_out
+    to.is_transparent = bool(row.is_transparent)
     to.id = row.id
     to.policy = row.policy
     to.is_on_down_reset = bool(row.on_down_reset)
@@ -178,6 +228,7 @@ cdef socket_fill(snap_socket_t* to, row):
     to.sock_id = row.sock_id
     to.listener = row.listener
     to.slot = row.slot
+    to.is_wildcard = bool(row.is_wildcard)
 
 
 cdef check_id(what, value, limit):
@@ -214,11 +265,27 @@ def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False,
     cdef snap_backend_t* c_backends = <snap_backend_t*>calloc(len(rows) + 1, sizeof(snap_backend_t))
     cdef snap_addr_t* c_addrs = <snap_addr_t*>calloc(len(rows) + 1, sizeof(snap_addr_t))
     cdef snap_socket_t* c_sockets = <snap_socket_t*>calloc(len(sockets) + 1, sizeof(snap_socket_t))
+    udps = [row.udp for row in listeners if row.udp is not None]
+    nets = [net for udp in udps for net in udp.nets]
+    cids = [cid for udp in udps for cid in sorted(udp.cids)]
+    cdef snap_net_t* c_nets = <snap_net_t*>calloc(len(nets) + 1, sizeof(snap_net_t))
+    cdef snap_cid_t* c_cids = <snap_cid_t*>calloc(len(cids) + 1, sizeof(snap_cid_t))
+    cdef uint32_t at_net = 0
+    cdef uint32_t at_cid = 0
     try:
-        if not (c_listeners and c_pools and c_backends and c_addrs and c_sockets):
+        if not (c_listeners and c_pools and c_backends and c_addrs and c_sockets and c_nets and c_cids):
             raise MemoryError
         for i, row in enumerate(listeners):
             listener_fill(&c_listeners[i], row)
+            if row.udp is not None:
+                udp_fill(&c_listeners[i].udp, row.udp, at_net, at_cid)
+                at_net += <uint32_t>len(row.udp.nets)
+                at_cid += <uint32_t>len(row.udp.cids)
+        for i, row in enumerate(nets):
+            net_fill(&c_nets[i], row)
+        for i, row in enumerate(cids):
+            check_id("backend", row[1], limits.MAX_BACKENDS)
+            c_cids[i].id, c_cids[i].backend = row
         for i, row in enumerate(pools):
             pool_fill(&c_pools[i], row)
         for i, row in enumerate(rows):
@@ -230,6 +297,8 @@ def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False,
         parts.pools, parts.n_pools = c_pools, len(pools)
         parts.backends, parts.addrs, parts.n_backends = c_backends, c_addrs, len(rows)
         parts.sockets, parts.n_sockets = c_sockets, len(sockets)
+        parts.nets, parts.n_nets = c_nets, len(nets)
+        parts.cids, parts.n_cids = c_cids, len(cids)
         parts.meta, parts.n_meta_bytes = <const uint8_t*>notes, len(notes)
         parts.drain_ms, parts.is_access_log = drain_ms, bool(access_log)
         n_bytes = snapshot_size(&parts)
@@ -243,6 +312,8 @@ def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False,
         free(c_backends)
         free(c_addrs)
         free(c_sockets)
+        free(c_nets)
+        free(c_cids)
 
 
 def verify_snapshot(block: bytes) -> int:
@@ -374,6 +445,16 @@ cdef class Board:
             "outcomes": tuple(row.outcomes[i] for i in range(status.OUTCOME_COUNT)),
             "connect_us_sum": row.connect_us_sum,
             "connect_hist": tuple(row.connect_hist[i] for i in range(layout.CONNECT_BUCKETS + 1)),
+        }
+
+    def udp(self, id, slot=-1):
+        cdef udp_row_t row
+        self.check("listener", id, limits.MAX_LISTENERS)
+        board_read_udp(&self.board, id, slot, &row)
+        return {
+            "from_clients": row.from_clients, "to_backends": row.to_backends, "from_backends": row.from_backends,
+            "to_clients": row.to_clients, "receives": row.receives, "sends": row.sends, "assured": row.assured,
+            "kernel_drops": row.kernel_drops, "drops": tuple(row.drops[i] for i in range(status.DROP_COUNT)),
         }
 
     def in_flight(self, backend):

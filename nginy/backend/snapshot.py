@@ -26,6 +26,29 @@ class Ids(Protocol):
 
 
 @dataclass(slots=True)
+class UdpRow:
+    """What only a UDP listener has, as one worker sees it: the door's stub says what each field means."""
+
+    flows_max: int
+    requests: int
+    responses: int
+    key_kind: int
+    key_offset: int
+    key_bytes: int
+    cid_bytes: int
+    source_flows: int
+    source_rate: int
+    flow_rate: int
+    datagram_rate: int
+    bandwidth: int
+    check: int
+    is_reuse: bool
+    is_gro: bool
+    nets: Sequence[tuple[bytes, int]] = ()
+    cids: Sequence[tuple[int, int]] = ()
+
+
+@dataclass(slots=True)
 class ListenerRow:
     """A listener as workers see it; half_close_ms is inactivity of the remaining direction."""
 
@@ -41,6 +64,7 @@ class ListenerRow:
     is_half_close: bool
     is_splice: bool
     is_deferred: bool
+    udp: UdpRow | None = None
 
 
 @dataclass(slots=True)
@@ -53,6 +77,8 @@ class PoolRow:
     is_quickack: bool
     is_fastopen: bool
     congestion: str
+    proxy_out: int = 0
+    is_transparent: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +102,7 @@ class SocketRow:
     sock_id: int
     listener: int
     slot: int
+    is_wildcard: bool = False
 
 
 @dataclass(slots=True)

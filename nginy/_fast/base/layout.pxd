@@ -2,18 +2,38 @@
 # Both sides of a channel run the same build; LAYOUT_VERSION changes with any field.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_MESSAGE_IDS
-from nginy._fast.base.status cimport OUTCOME_COUNT, REASON_COUNT
+from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
 
 cdef enum:
-    LAYOUT_VERSION = 2
+    LAYOUT_VERSION = 3
     SNAPSHOT_MAGIC = 0x4e475953
     BOARD_MAGIC = 0x4e475942
     MESSAGE_MAGIC = 0x4e47594d
     NO_INDEX = 0x7fffffff       # an id or position that is absent
+    NO_BOUND = 0x7fffffff       # a count without a bound
     VERDICT_DOWN = 2            # unknown 0, up 1
     CONNECT_BUCKETS = 14        # upper bounds in policy order, then one for the rest
     TURN_BUCKETS = 14           # 8 us, doubling to 65.536 ms, then one for the rest
     CONGESTION_BYTES = 16       # TCP_CA_NAME_MAX, tcp(7)
+
+cdef enum:                      # protocol_t
+    PROTOCOL_TCP = 0
+    PROTOCOL_UDP = 1
+
+cdef enum:                      # key_kind_t: what a client is known by
+    KEY_TUPLE = 0               # address and port
+    KEY_SOURCE = 1              # address
+    KEY_BYTES = 2               # a slice of the payload
+    KEY_QUIC_CID = 3            # destination connection id (RFC 8999)
+
+cdef enum:                      # check_kind_t: how an answer is told from a stray datagram
+    CHECK_NONE = 0
+    CHECK_DNS = 1               # id and question are those of the request (RFC 5452, section 9.1)
+
+cdef enum:                      # proxy_out_t: PROXY protocol v2 towards backends
+    PROXY_OFF = 0
+    PROXY_FLOW = 1              # in front of a flow's first datagram
+    PROXY_DATAGRAM = 2          # in front of every datagram
 
 cdef enum:                      # turn_stage_t: what a loop turn is made of
     STAGE_EVENTS = 0            # accept, connect, relay
@@ -48,10 +68,46 @@ cdef struct snap_header_t:
     uint32_t off_listener_at
     uint32_t off_pool_at
     uint32_t off_backend_at
+    uint32_t n_nets
+    uint32_t n_cids
+    uint32_t off_nets
+    uint32_t off_cids
     uint32_t off_meta           # control's own notes; workers never look
     uint32_t n_meta_bytes
     uint32_t drain_ms
     uint32_t is_access_log
+    uint32_t reserved
+
+cdef struct snap_udp_t:         # what only a UDP listener has; zero otherwise
+    uint32_t flows_max          # entries of its table, per worker
+    uint32_t requests           # client datagrams after which a new flow begins; 0 = never
+    uint32_t responses          # expected per client datagram; NO_BOUND = not known
+    uint32_t key_offset         # KEY_BYTES: of the slice in the payload. KEY_QUIC_CID: of the server's id in the connection id
+    uint32_t key_bytes          # 1 to 32; KEY_QUIC_CID: length of the server's id, 0 = servers encode none
+    uint32_t cid_bytes          # KEY_QUIC_CID: length of connection ids in short headers
+    uint32_t source_flows       # live flows per client address and worker; 0 = no bound
+    uint32_t source_rate        # new flows per second and client address, per worker; 0 = no bound
+    uint32_t flow_rate          # new flows per second, per worker; 0 = no bound
+    uint32_t datagram_rate      # from clients, per second and worker; 0 = no bound
+    uint64_t bandwidth          # bytes from clients per second and worker; 0 = no bound
+    uint32_t first_net          # of the networks whose PROXY headers are believed
+    uint32_t n_nets
+    uint32_t first_cid          # of the servers' ids (KEY_QUIC_CID), sorted by id
+    uint32_t n_cids
+    uint8_t key_kind            # key_kind_t
+    uint8_t check               # check_kind_t
+    uint8_t is_reuse            # upstream sockets serve further flows once all answers are there
+    uint8_t is_gro              # runs may be received as one (UDP_GRO)
+    uint32_t reserved
+
+cdef struct snap_net_t:         # a network: address in network order, IPv4 mapped into IPv6
+    uint8_t address[16]
+    uint32_t n_bits             # 0 to 128
+    uint32_t reserved
+
+cdef struct snap_cid_t:         # a server's id in connection ids
+    uint64_t id                 # its bytes, the first one highest
+    uint32_t backend            # backend id
     uint32_t reserved
 
 cdef struct snap_listener_t:
@@ -67,6 +123,8 @@ cdef struct snap_listener_t:
     uint8_t is_half_close
     uint8_t is_splice           # bulk may be moved by splice(2)
     uint8_t is_deferred         # TCP_DEFER_ACCEPT: the client's first bytes are there when it is accepted
+    uint32_t protocol           # protocol_t
+    snap_udp_t udp
 
 cdef struct snap_pool_t:
     uint32_t id
@@ -76,8 +134,10 @@ cdef struct snap_pool_t:
     uint8_t is_on_down_reset
     uint8_t is_quickack         # acknowledge the backend's SYN at once, not with the first bytes
     uint8_t is_fastopen         # the client's first bytes travel with the SYN
-    uint8_t reserved
+    uint8_t proxy_out           # proxy_out_t (UDP)
     uint8_t congestion[CONGESTION_BYTES]    # TCP_CONGESTION of the back leg, padded with zeros; empty = the system's
+    uint8_t is_transparent      # UDP: backends see the client's own address as the source (IP_TRANSPARENT)
+    uint8_t reserved[7]
 
 cdef struct snap_tier_t:
     uint32_t first              # position of the first backend
@@ -106,7 +166,7 @@ cdef struct snap_socket_t:
     uint32_t sock_id
     uint32_t listener           # listener id
     uint32_t slot
-    uint32_t reserved
+    uint32_t is_wildcard        # UDP: bound to all addresses, so that the one that was asked has to answer
 
 # ---- board: a header, shared atomics, then one region per slot, the departed one and control's baseline ----
 
@@ -168,6 +228,19 @@ cdef struct backend_row_t:      # 256 bytes
     uint64_t connect_hist[CONNECT_BUCKETS + 1]
     uint64_t reserved[26 - OUTCOME_COUNT - CONNECT_BUCKETS - 1]
 
+cdef struct udp_row_t:          # 256 bytes; one per listener, zero for TCP
+    uint64_t seq
+    uint64_t from_clients       # datagrams received
+    uint64_t to_backends
+    uint64_t from_backends
+    uint64_t to_clients
+    uint64_t receives           # system calls, so that the size of batches shows
+    uint64_t sends
+    uint64_t assured            # flows that a backend has answered, now
+    uint64_t kernel_drops       # datagrams that found the receive queue full (SO_RXQ_OVFL)
+    uint64_t drops[DROP_COUNT]
+    uint64_t reserved[23 - DROP_COUNT]
+
 cdef struct access_record_t:    # 80 bytes
     uint64_t end_wall_ms
     uint64_t bytes_in
@@ -195,6 +268,7 @@ cdef struct board_region_t:
     uint64_t pad[464]           # the worker row owns its page
     listener_row_t listeners[MAX_LISTENERS]
     backend_row_t backends[MAX_BACKENDS + 1]
+    udp_row_t udp[MAX_LISTENERS]
     access_ring_t access
 
 cdef struct board_shared_t:     # process-wide atomics, one per capped object

@@ -42,3 +42,15 @@ cdef enum:
     MAX_MESSAGE_IDS = 64
     MESSAGES_PER_EVENT = 64
     QUEUE_FULL_WAIT_MS = 16     # between two tries at a unix backend whose listen queue is full
+
+    MAX_FLOWS = 4194303         # of one UDP listener in one worker; 22 bits in a poller's tag
+    KEY_SLICE_BYTES = 32        # of a payload, as a key
+    DATAGRAM_BATCH = 64         # recvmmsg, sendmmsg; also what one UDP_SEGMENT send may hold
+    DATAGRAM_BYTES = 65536      # one datagram, or one run of them (UDP_GRO); IPv4 allows 65,507
+    DATAGRAM_STRIDE = 65856     # between buffers of a batch: not a multiple of a page, so that their heads share no cache set
+    BATCHES_PER_EVENT = 8       # then the listener waits for its next turn
+    REPLIES_PER_EVENT = 32      # from one backend, then it waits for its next turn
+    FLOWS_EXPIRED_PER_TURN = 128    # closing a socket takes microseconds: half a millisecond
+    FLOW_TICK_SHIFT = 6         # the flow table's clock ticks every 64 ms
+    EVICT_LOOKS = 8             # unreplied flows looked at for one that has been silent
+    IDLE_SOCKETS = 64           # upstream sockets kept for reuse, per backend and listener

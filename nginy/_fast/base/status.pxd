@@ -20,7 +20,9 @@ cdef enum:                      # reason_t: how a session ended; exactly one per
     REASON_DRAIN_DEADLINE = 15  # cut when the drain time was over
     REASON_STOPPED = 16         # cut by an immediate stop
     REASON_WORKER_DIED = 17     # counted by control for a dead worker
-    REASON_COUNT = 18
+    REASON_EVICTED = 18         # UDP: the oldest flow without an answer made room for a new one
+    REASON_BACKEND_REMOVED = 19  # UDP: its backend is no longer in the pool
+    REASON_COUNT = 20
 
 cdef enum:                      # outcome_t: how one attempt ended
     OUTCOME_CONNECTED = 0
@@ -32,6 +34,29 @@ cdef enum:                      # outcome_t: how one attempt ended
     OUTCOME_SELF_CONNECT = 6    # the kernel joined the socket to itself
     OUTCOME_ABANDONED = 7       # the client left, or a stop came, before it was known
     OUTCOME_COUNT = 8
+
+cdef enum:                      # drop_t: why a datagram was not passed on
+    DROP_TABLE_FULL = 0         # no room for a flow, and every flow there is has been answered
+    DROP_SESSION_LIMIT = 1      # limits.sessions of the listener
+    DROP_NO_BACKEND = 2
+    DROP_BACKENDS_FULL = 3
+    DROP_NO_DESCRIPTOR = 4      # or memory
+    DROP_NO_PORT = 5            # no source port left towards the backend
+    DROP_REFUSED = 6            # every candidate's port is closed (ICMP)
+    DROP_SOURCE_FLOWS = 7       # limits.flows_per_source
+    DROP_SOURCE_RATE = 8        # limits.flow_rate_per_source
+    DROP_FLOW_RATE = 9          # limits.flow_rate
+    DROP_DATAGRAM_RATE = 10     # limits.datagram_rate
+    DROP_BANDWIDTH = 11         # limits.bandwidth
+    DROP_SEND_FULL = 12         # the socket took nothing, twice (EAGAIN)
+    DROP_SEND_NOBUFS = 13       # the kernel had no memory for it (ENOBUFS)
+    DROP_SEND_ERROR = 14        # too large for the way, not permitted, no route
+    DROP_UNEXPECTED = 15        # an answer that nobody waits for
+    DROP_PROXY_HEADER = 16      # a trusted sender's PROXY header that cannot be read
+    DROP_LOOP = 17              # it came from one of our own upstream sockets
+    DROP_TRUNCATED = 18         # longer than a datagram can be
+    DROP_DRAINING = 19          # a new flow on a listener that is being drained
+    DROP_COUNT = 20
 
 cdef enum:                      # refusal_t: why a snapshot was not adopted
     REFUSAL_NONE = 0

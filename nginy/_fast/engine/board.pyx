@@ -7,7 +7,7 @@ from nginy._fast.base.cdefs cimport (
 )
 from nginy._fast.base.layout cimport (
     BOARD_MAGIC, LAYOUT_VERSION, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t,
-    listener_row_t, worker_row_t,
+    listener_row_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS
 from nginy._fast.base.status cimport REASON_COUNT, REASON_WORKER_DIED
@@ -16,7 +16,7 @@ from nginy._fast.mem.region cimport region_close, region_map
 
 cdef enum:
     READ_TRIES = 10000          # a writer holds a row for nanoseconds; a dead one may hold it for ever
-    ROW_WORDS = 32              # listener and backend rows: 256 bytes
+    ROW_WORDS = 32              # rows of listeners, of UDP listeners and of backends: 256 bytes
 
 
 cdef int board_attach(board_t* b, int fd, uint32_t slots) noexcept nogil:
@@ -82,6 +82,17 @@ cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_
     row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).listeners[id], <uint64_t*>out)
 
 
+cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil:
+    cdef uint32_t i
+    memset(out, 0, sizeof(udp_row_t))
+    if slot >= 0:
+        row_add(<uint64_t*>&board_region(b.base, <uint32_t>slot).udp[id], <uint64_t*>out)
+        return
+    for i in range(b.slots + 1):
+        row_add(<uint64_t*>&board_region(b.base, i).udp[id], <uint64_t*>out)
+    row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).udp[id], <uint64_t*>out)
+
+
 cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_row_t* out) noexcept nogil:
     cdef uint32_t i
     memset(out, 0, sizeof(backend_row_t))
@@ -122,6 +133,19 @@ cdef uint64_t fold_listeners(board_t* b, board_region_t* dead, board_region_t* d
     return lost
 
 
+cdef void fold_udp(board_region_t* dead, board_region_t* departed) noexcept nogil:
+    cdef udp_row_t* row
+    cdef uint32_t id
+    for id in range(MAX_LISTENERS):
+        row = &dead.udp[id]
+        if row.receives == 0:
+            continue
+        row.seq = 0
+        row.assured = 0         # its flows are gone
+        row_add(<uint64_t*>row, <uint64_t*>&departed.udp[id])
+        memset(row, 0, sizeof(udp_row_t))
+
+
 cdef bint row_is_used(const backend_row_t* row) noexcept nogil:
     cdef uint32_t i
     for i in range(ROW_WORDS):
@@ -150,6 +174,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
     cdef board_region_t* departed = board_region(b.base, b.slots)
     cdef uint64_t lost = fold_listeners(b, dead, departed)
     fold_backends(b, dead, departed)
+    fold_udp(dead, departed)
     departed.worker.accepted += dead.worker.accepted
     departed.worker.ended += dead.worker.accepted
     departed.worker.stale_events += dead.worker.stale_events
@@ -163,10 +188,14 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
 
 cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil:
     cdef listener_row_t sum
+    cdef udp_row_t datagrams
     cdef board_region_t* baseline = board_region(b.base, b.slots + 1)
     board_read_listener(b, id, -1, &sum)
     sum.live = 0
     row_add(<uint64_t*>&sum, <uint64_t*>&baseline.listeners[id])
+    board_read_udp(b, id, -1, &datagrams)
+    datagrams.assured = 0
+    row_add(<uint64_t*>&datagrams, <uint64_t*>&baseline.udp[id])
 
 
 cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:

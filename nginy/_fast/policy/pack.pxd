@@ -1,6 +1,8 @@
 # Builds a snapshot block. Called by control, off the hot path; the struct layout is the only description of the block.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from nginy._fast.base.layout cimport snap_addr_t, snap_backend_t, snap_listener_t, snap_pool_t, snap_socket_t
+from nginy._fast.base.layout cimport (
+    snap_addr_t, snap_backend_t, snap_cid_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t,
+)
 
 cdef struct snapshot_parts_t:   # borrowed arrays; backends sorted by pool, then tier
     uint64_t gen
@@ -13,6 +15,10 @@ cdef struct snapshot_parts_t:   # borrowed arrays; backends sorted by pool, then
     uint32_t n_backends
     const snap_socket_t* sockets
     uint32_t n_sockets
+    const snap_net_t* nets      # of all UDP listeners, one listener's after the other's
+    uint32_t n_nets
+    const snap_cid_t* cids
+    uint32_t n_cids
     const uint8_t* meta
     uint32_t n_meta_bytes
     uint32_t drain_ms

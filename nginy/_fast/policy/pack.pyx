@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nginy._fast.base.layout cimport (
-    LAYOUT_VERSION, NO_INDEX, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_header_t, snap_listener_t, snap_pool_t,
-    snap_socket_t, snap_tier_t,
+    LAYOUT_VERSION, NO_INDEX, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t, snap_header_t, snap_listener_t,
+    snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
 from nginy._fast.policy.snapshot cimport snapshot_checksum
 
@@ -42,6 +42,8 @@ cdef uint64_t header_plan(const snapshot_parts_t* p, snap_header_t* h) noexcept 
     h.n_listener_at = max_id(<const uint8_t*>p.listeners, p.n_listeners, sizeof(snap_listener_t))
     h.n_pool_at = max_id(<const uint8_t*>p.pools, p.n_pools, sizeof(snap_pool_t))
     h.n_backend_at = max_id(<const uint8_t*>p.backends, p.n_backends, sizeof(snap_backend_t))
+    h.n_nets = p.n_nets
+    h.n_cids = p.n_cids
     h.n_meta_bytes = p.n_meta_bytes
     h.off_listeners = <uint32_t>at
     at += padded(p.n_listeners * sizeof(snap_listener_t))
@@ -61,6 +63,10 @@ cdef uint64_t header_plan(const snapshot_parts_t* p, snap_header_t* h) noexcept 
     at += padded(h.n_pool_at * sizeof(uint32_t))
     h.off_backend_at = <uint32_t>at
     at += padded(h.n_backend_at * sizeof(uint32_t))
+    h.off_nets = <uint32_t>at
+    at += padded(p.n_nets * sizeof(snap_net_t))
+    h.off_cids = <uint32_t>at
+    at += padded(p.n_cids * sizeof(snap_cid_t))
     h.off_meta = <uint32_t>at
     return at + padded(p.n_meta_bytes)
 
@@ -133,6 +139,8 @@ cdef void snapshot_write(snapshot_parts_t* parts, uint8_t* block, uint64_t n_byt
     copy_part(block + h.off_backends, parts.backends, parts.n_backends * sizeof(snap_backend_t))
     copy_part(block + h.off_addrs, parts.addrs, parts.n_backends * sizeof(snap_addr_t))
     copy_part(block + h.off_sockets, parts.sockets, parts.n_sockets * sizeof(snap_socket_t))
+    copy_part(block + h.off_nets, parts.nets, parts.n_nets * sizeof(snap_net_t))
+    copy_part(block + h.off_cids, parts.cids, parts.n_cids * sizeof(snap_cid_t))
     copy_part(block + h.off_meta, parts.meta, parts.n_meta_bytes)
     write_ids(block, h.off_listener_at, h.n_listener_at, h.off_listeners, h.n_listeners, sizeof(snap_listener_t))
     write_ids(block, h.off_pool_at, h.n_pool_at, h.off_pools, h.n_pools, sizeof(snap_pool_t))

@@ -1,7 +1,8 @@
 # A snapshot as a worker sees it: mapped, verified, looked up by id. Immutable; swapped whole between two loop turns.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from nginy._fast.base.layout cimport (
-    snap_addr_t, snap_backend_t, snap_header_t, snap_listener_t, snap_pool_t, snap_socket_t, snap_tier_t,
+    snap_addr_t, snap_backend_t, snap_cid_t, snap_header_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t,
+    snap_tier_t,
 )
 
 cdef struct snapshot_t:
@@ -15,6 +16,8 @@ cdef struct snapshot_t:
     const snap_backend_t* backends
     const snap_addr_t* addrs
     const snap_socket_t* sockets
+    const snap_net_t* nets
+    const snap_cid_t* cids
     const uint32_t* listener_at
     const uint32_t* pool_at
     const uint32_t* backend_at

@@ -4,10 +4,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport F_GET_SEALS, F_SEAL_SHRINK, F_SEAL_WRITE, c_fcntl, c_fstat, c_stat
 from nginy._fast.base.layout cimport (
-    LAYOUT_VERSION, NO_INDEX, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_header_t, snap_listener_t,
-    snap_pool_t, snap_socket_t, snap_tier_t,
+    LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t, snap_header_t,
+    snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
-from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS, MAX_RETRIES, MAX_SOCKETS
+from nginy._fast.base.limits cimport (
+    KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_POOLS, MAX_RETRIES, MAX_SOCKETS,
+)
 from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_HEADER, REFUSAL_MAP, REFUSAL_SEAL
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.region cimport region_close, region_map
@@ -41,6 +43,8 @@ cdef bint parts_fit(const snap_header_t* h) noexcept nogil:
         and part_fits(h, h.off_listener_at, h.n_listener_at, sizeof(uint32_t))
         and part_fits(h, h.off_pool_at, h.n_pool_at, sizeof(uint32_t))
         and part_fits(h, h.off_backend_at, h.n_backend_at, sizeof(uint32_t))
+        and part_fits(h, h.off_nets, h.n_nets, sizeof(snap_net_t))
+        and part_fits(h, h.off_cids, h.n_cids, sizeof(snap_cid_t))
         and part_fits(h, h.off_meta, h.n_meta_bytes, 1)
     )
 
@@ -74,13 +78,29 @@ cdef bint pools_fit(const snapshot_t* s) noexcept nogil:
     return n_backends <= s.header.n_backends
 
 
+cdef bint udp_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil:
+    if l.protocol != PROTOCOL_UDP:
+        return True
+    return (
+        0 < l.udp.flows_max <= MAX_FLOWS and l.udp.key_bytes <= KEY_SLICE_BYTES
+        and <uint64_t>l.udp.first_net + l.udp.n_nets <= s.header.n_nets
+        and <uint64_t>l.udp.first_cid + l.udp.n_cids <= s.header.n_cids
+    )
+
+
 cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
     cdef uint32_t i
     for i in range(s.header.n_backends):
         if s.addrs[i].len_bytes < 2 or s.addrs[i].len_bytes > sizeof(s.addrs[i].bytes) or s.backends[i].id >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_listeners):
-        if s.listeners[i].id >= MAX_LISTENERS or s.listeners[i].retries > MAX_RETRIES:
+        if s.listeners[i].id >= MAX_LISTENERS or s.listeners[i].retries > MAX_RETRIES or not udp_fits(s, &s.listeners[i]):
+            return False
+    for i in range(s.header.n_nets):
+        if s.nets[i].n_bits > 128:
+            return False
+    for i in range(s.header.n_cids):
+        if s.cids[i].backend >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_pools):
         if s.pools[i].id >= MAX_POOLS:
@@ -103,6 +123,8 @@ cdef void parts_point(snapshot_t* s, const uint8_t* block) noexcept nogil:
     s.backends = <const snap_backend_t*>(block + h.off_backends)
     s.addrs = <const snap_addr_t*>(block + h.off_addrs)
     s.sockets = <const snap_socket_t*>(block + h.off_sockets)
+    s.nets = <const snap_net_t*>(block + h.off_nets)
+    s.cids = <const snap_cid_t*>(block + h.off_cids)
     s.listener_at = <const uint32_t*>(block + h.off_listener_at)
     s.pool_at = <const uint32_t*>(block + h.off_pool_at)
     s.backend_at = <const uint32_t*>(block + h.off_backend_at)

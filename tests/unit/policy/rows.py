@@ -28,6 +28,8 @@ def pool(id=0, policy="round_robin", **changes):
         is_quickack=False,
         is_fastopen=False,
         congestion="",
+        proxy_out=0,
+        is_transparent=False,
     )
     return SimpleNamespace(**row | changes)
 
@@ -46,12 +48,36 @@ def listener(id=0, **changes):
         is_half_close=True,
         is_splice=True,
         is_deferred=False,
+        udp=None,
     )
     return SimpleNamespace(**row | changes)
 
 
-def socket_row(sock_id=0, listener=0, slot=0):
-    return SimpleNamespace(sock_id=sock_id, listener=listener, slot=slot)
+def udp(**changes):
+    row = dict(
+        flows_max=1024,
+        requests=0,
+        responses=door.NO_BOUND,
+        key_kind=door.KEYS["tuple"],
+        key_offset=0,
+        key_bytes=0,
+        cid_bytes=0,
+        source_flows=0,
+        source_rate=0,
+        flow_rate=0,
+        datagram_rate=0,
+        bandwidth=0,
+        check=door.CHECKS["none"],
+        is_reuse=False,
+        is_gro=False,
+        nets=(),
+        cids=(),
+    )
+    return SimpleNamespace(**row | changes)
+
+
+def socket_row(sock_id=0, listener=0, slot=0, is_wildcard=False):
+    return SimpleNamespace(sock_id=sock_id, listener=listener, slot=slot, is_wildcard=is_wildcard)
 
 
 def block(backends, policy="round_robin", **parts):
