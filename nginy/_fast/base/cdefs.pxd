@@ -25,6 +25,8 @@ cdef extern from "errno.h" nogil:
         EAGAIN
         EBADF
         ECONNABORTED
+        EIO
+        EMSGSIZE
         ECONNREFUSED
         ECONNRESET
         EADDRNOTAVAIL
@@ -45,6 +47,11 @@ cdef extern from "errno.h" nogil:
         ETIMEDOUT
         EACCES
 
+cdef extern from "time.h" nogil:
+    struct timespec:
+        int64_t tv_sec
+        long tv_nsec
+
 # socket(7), ip(7), tcp(7), unix(7)
 cdef extern from "sys/socket.h" nogil:
     ctypedef uint32_t socklen_t
@@ -64,6 +71,9 @@ cdef extern from "sys/socket.h" nogil:
         void* msg_control
         size_t msg_controllen
         int msg_flags
+    struct mmsghdr:
+        msghdr msg_hdr
+        unsigned int msg_len
     struct cmsghdr:
         size_t cmsg_len
         int cmsg_level
@@ -84,6 +94,9 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t c_sendto "sendto"(int fd, const void* buf, size_t n, int flags, const sockaddr* addr, socklen_t n_addr)
     ssize_t c_recvmsg "recvmsg"(int fd, msghdr* m, int flags)
     ssize_t c_sendmsg "sendmsg"(int fd, const msghdr* m, int flags)
+    int c_recvmmsg "recvmmsg"(int fd, mmsghdr* m, unsigned int n, int flags, timespec* timeout)
+    int c_sendmmsg "sendmmsg"(int fd, mmsghdr* m, unsigned int n, int flags)
+    int c_bind "bind"(int fd, const sockaddr* addr, socklen_t n)
     int c_shutdown "shutdown"(int fd, int how)
     int c_setsockopt "setsockopt"(int fd, int level, int name, const void* v, socklen_t n)
     int c_getsockopt "getsockopt"(int fd, int level, int name, void* v, socklen_t* n)
@@ -94,12 +107,14 @@ cdef extern from "sys/socket.h" nogil:
         AF_INET6
         AF_UNIX
         SOCK_STREAM
+        SOCK_DGRAM
         SOCK_NONBLOCK
         SOCK_CLOEXEC
         SOL_SOCKET
         SO_ERROR
         SO_KEEPALIVE
         SO_LINGER
+        SO_RXQ_OVFL
         SCM_RIGHTS
         MSG_NOSIGNAL
         MSG_DONTWAIT
@@ -126,8 +141,22 @@ cdef extern from "netinet/in.h" nogil:
         uint32_t sin6_flowinfo
         in6_addr sin6_addr
         uint32_t sin6_scope_id
+    struct in_pktinfo:
+        int ipi_ifindex
+        in_addr ipi_spec_dst
+        in_addr ipi_addr
+    struct in6_pktinfo:
+        in6_addr ipi6_addr
+        unsigned int ipi6_ifindex
     enum:
+        IPPROTO_IP
+        IPPROTO_IPV6
         IPPROTO_TCP
+        IPPROTO_UDP
+        IP_PKTINFO
+        IP_TRANSPARENT
+        IPV6_PKTINFO
+        IPV6_TRANSPARENT
     uint16_t htons(uint16_t v)
     uint16_t ntohs(uint16_t v)
 
@@ -137,6 +166,12 @@ cdef extern from "netinet/tcp.h" nogil:
         TCP_KEEPIDLE
         TCP_NODELAY
         TCP_QUICKACK
+
+# udp(7)
+cdef extern from "netinet/udp.h" nogil:
+    enum:
+        UDP_SEGMENT
+        UDP_GRO
 
 cdef extern from "sys/un.h" nogil:
     struct sockaddr_un:
@@ -211,9 +246,6 @@ cdef extern from "fcntl.h" nogil:
 
 # clock_gettime(2), sigaction(2), prctl(2)
 cdef extern from "time.h" nogil:
-    struct timespec:
-        int64_t tv_sec
-        long tv_nsec
     int c_clock_gettime "clock_gettime"(int clock, timespec* ts)
     enum:
         CLOCK_MONOTONIC

@@ -7,10 +7,11 @@ from nginy._fast.base.layout cimport (
     MSG_STOP, VERDICT_DOWN, message_t, snap_backend_t, snap_pool_t,
 )
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MESSAGES_PER_EVENT
-from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
+from nginy._fast.engine.listener cimport is_needed, listener_close, listener_hold, listeners_close, listeners_settle
 from nginy._fast.engine.session cimport TAG_CHANNEL, TAG_REJOIN, tag_make
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport worker_t
+from nginy._fast.engine.udp cimport udp_adopt, udp_leave_all
 from nginy._fast.base.cdefs cimport ngy_store64
 from nginy._fast.net.poller cimport poller_add_source, poller_remove
 from nginy._fast.net.sock cimport sock_accept, sock_close, sock_recv_message, sock_send_message
@@ -76,7 +77,7 @@ cdef void unlisted_close(worker_t* w, const snapshot_t* fresh) noexcept nogil:
     if w.snapshot.header == NULL:
         return
     for i in range(w.n_sockets):
-        if not w.sockets[i].is_listed:
+        if not w.sockets[i].is_listed and not is_needed(w, &w.sockets[i]):
             listener_close(w, &w.sockets[i])    # what it has queued is still served, by the old generation
 
 
@@ -99,6 +100,7 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
     if w.snapshot_fd >= 0:
         sock_close(w.snapshot_fd)
     w.snapshot_fd = fd
+    udp_adopt(w)
     if not w.is_draining:
         listeners_settle(w)
     if fresh.header.n_backend_at > w.row.worker.n_backend_rows:
@@ -113,11 +115,13 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
 cdef void worker_drain(worker_t* w, uint64_t deadline_ms) noexcept nogil:
     if not w.is_draining:
         w.is_draining = 1
+        w.drain_until_ms = w.now_ms + deadline_ms
+        udp_leave_all(w, w.drain_until_ms)
         listeners_close(w)
         w.sweep_at = 0
-        w.drain_until_ms = w.now_ms + deadline_ms
     elif w.now_ms + deadline_ms < w.drain_until_ms:     # a second wish may only shorten it
         w.drain_until_ms = w.now_ms + deadline_ms
+        udp_leave_all(w, w.drain_until_ms)
 
 
 # ---- messages ----

@@ -6,13 +6,15 @@ from nginy._fast.base.cdefs cimport (
     EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL, EBADF, ngy_add32, ngy_sub32, sockaddr_storage, socklen_t,
     unlikely,
 )
-from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t, snap_socket_t
+from nginy._fast.base.layout cimport NO_INDEX, PROTOCOL_UDP, snap_listener_t, snap_socket_t
 from nginy._fast.base.limits cimport ACCEPT_PAUSE_MS, ACCEPTS_PER_EVENT, DRAIN_ACCEPTS, MAX_SOCKETS, SHARED_SLOT
 from nginy._fast.base.status cimport REASON_NO_DESCRIPTOR, REASON_SESSION_LIMIT, REASON_SLAB_FULL
 from nginy._fast.engine.connect cimport connect_next
+from nginy._fast.engine.datagram cimport datagrams_note
 from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_gen, tag_make
 from nginy._fast.engine.stats cimport count, stats_access, stats_refused
 from nginy._fast.engine.types cimport FRONT, TIMER_LISTENER, listener_t, session_side_t, session_t, worker_t
+from nginy._fast.engine.udp cimport udp_is_needed, udp_socket
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
 from nginy._fast.net.poller cimport poller_add_source, poller_add_stream, poller_remove
 from nginy._fast.net.sock cimport sock_accept, sock_close, sock_reset, sock_unlisten
@@ -118,6 +120,9 @@ cdef void listener_event(worker_t* w, uint32_t sock_id) noexcept nogil:
     cdef uint32_t n
     if sock_id >= w.n_sockets or not l.is_served or l.is_paused:
         return
+    if l.is_udp:
+        datagrams_note(w, sock_id)
+        return
     n = l.quota if l.quota else ACCEPTS_PER_EVENT
     if l.last_turn + 1 == this_turn:
         n = min(n * 2, <uint32_t>ACCEPTS_PER_EVENT)
@@ -160,7 +165,7 @@ cdef void listener_close(worker_t* w, listener_t* l) noexcept nogil:
     if l.fd <= 0:
         return
     listener_unserve(w, l)
-    if was_served:
+    if was_served and not l.is_udp:
         listener_accept(w, l, DRAIN_ACCEPTS)
         if l.slot != SHARED_SLOT:   # ends it for every holder: later clients are refused, none waits for nobody
             sock_unlisten(l.fd)
@@ -168,11 +173,16 @@ cdef void listener_close(worker_t* w, listener_t* l) noexcept nogil:
     l.fd = 0
 
 
+# Flows need the socket that their answers leave by, and go on with it.
+cdef bint is_needed(const worker_t* w, const listener_t* l) noexcept nogil:
+    return l.is_udp != 0 and l.is_served != 0 and udp_is_needed(w, l.id)
+
+
 cdef void listeners_close(worker_t* w) noexcept nogil:
     cdef uint32_t i
     for i in range(w.n_sockets):
-        listener_close(w, &w.sockets[i])
-    w.n_sockets = 0
+        if not is_needed(w, &w.sockets[i]):
+            listener_close(w, &w.sockets[i])
 
 
 cdef void listeners_drop(worker_t* w) noexcept nogil:
@@ -193,6 +203,7 @@ cdef bint is_mine(const worker_t* w, const listener_t* l) noexcept nogil:
 
 cdef void listeners_settle(worker_t* w) noexcept nogil:
     cdef const snap_socket_t* row
+    cdef const snap_listener_t* listener
     cdef listener_t* l
     cdef uint32_t i
     for i in range(w.snapshot.header.n_sockets):
@@ -202,6 +213,9 @@ cdef void listeners_settle(worker_t* w) noexcept nogil:
             continue
         l.id = row.listener
         l.slot = row.slot
+        listener = snapshot_listener(&w.snapshot, l.id)
+        if listener != NULL and listener.protocol == PROTOCOL_UDP:
+            udp_socket(w, l, row.is_wildcard)
         if is_mine(w, l) and not l.is_served:
             listener_serve(w, l)
         elif not is_mine(w, l) and l.is_served:

@@ -9,6 +9,8 @@ cdef enum:                      # tag_kind_t
     TAG_LISTENER = 1
     TAG_CHANNEL = 2
     TAG_REJOIN = 3
+    TAG_FLOW = 4                # index: listener id in the upper 10 bits, entry of its table below
+    TAG_RESTING = 5             # an upstream socket that serves no flow now; index the same
 
 # Poller tag: kind in the top byte, side below, 24 bits of generation, 32 of index.
 cdef inline uint64_t tag_make(uint32_t kind, uint32_t side, uint32_t gen, uint32_t idx) noexcept nogil:

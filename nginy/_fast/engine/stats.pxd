@@ -27,6 +27,7 @@ cdef void stats_ended(worker_t* w, uint32_t listener, uint32_t reason) noexcept 
 # Bytes delivered; the outcome of one attempt.
 cdef void stats_moved(worker_t* w, const session_t* s, int from_side, uint64_t n_bytes) noexcept nogil
 cdef void stats_attempt(worker_t* w, const session_t* s, uint32_t outcome) noexcept nogil
+cdef void stats_outcome(worker_t* w, uint32_t backend, uint32_t outcome, uint32_t connect_us) noexcept nogil
 
 # A loop turn: from the end of its wait, stage by stage, to what it all took.
 cdef void turn_begin(worker_t* w) noexcept nogil

@@ -46,7 +46,7 @@ cdef void own_count(worker_t* w, uint64_t accepted, uint64_t ended) noexcept nog
     row_begin(&own.seq)
     count(&own.accepted, accepted)
     count(&own.ended, ended)
-    ngy_store64(&own.live, w.sessions.n_taken)
+    ngy_store64(&own.live, w.sessions.n_taken + w.n_flows)
     row_end(&own.seq)
 
 
@@ -95,15 +95,19 @@ cdef inline uint32_t bucket_of(uint64_t us, uint64_t first_us, uint32_t n) noexc
     return bucket if bucket < n else n
 
 
-cdef void stats_attempt(worker_t* w, const session_t* s, uint32_t outcome) noexcept nogil:
-    cdef backend_row_t* row = &w.row.backends[s.backend]
+cdef void stats_outcome(worker_t* w, uint32_t backend, uint32_t outcome, uint32_t connect_us) noexcept nogil:
+    cdef backend_row_t* row = &w.row.backends[backend]
     row_begin(&row.seq)
     count(&row.outcomes[outcome], 1)
     if outcome == OUTCOME_CONNECTED:
         count(&row.sessions, 1)
-        count(&row.connect_us_sum, s.connect_us)
-        count(&row.connect_hist[bucket_of(s.connect_us, CONNECT_FIRST_US, CONNECT_BUCKETS)], 1)
+        count(&row.connect_us_sum, connect_us)
+        count(&row.connect_hist[bucket_of(connect_us, CONNECT_FIRST_US, CONNECT_BUCKETS)], 1)
     row_end(&row.seq)
+
+
+cdef void stats_attempt(worker_t* w, const session_t* s, uint32_t outcome) noexcept nogil:
+    stats_outcome(w, s.backend, outcome, s.connect_us)
 
 
 cdef void turn_begin(worker_t* w) noexcept nogil:

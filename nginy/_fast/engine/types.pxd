@@ -5,6 +5,7 @@ from nginy._fast.base.layout cimport (
     access_ring_t, backend_row_t, board_region_t, board_shared_t, listener_row_t, worker_row_t,
 )
 from nginy._fast.base.limits cimport MAX_TRIED
+from nginy._fast.engine.flows cimport udp_t, udp_work_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_t
 from nginy._fast.mem.slab cimport slab_side, slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t, wheel_t
@@ -42,6 +43,7 @@ cdef enum:                      # queue_mark_t
 cdef enum:                      # timer_kind_t
     TIMER_SESSION = 1
     TIMER_LISTENER = 2
+    TIMER_FLOWS = 3             # of a UDP listener: its node is the udp_t's first field
 
 cdef struct leg_t:
     int fd                      # owned; -1 = none
@@ -141,6 +143,14 @@ cdef struct listener_t:         # a listening socket that this worker holds; ind
     uint8_t is_listed           # in the generation being adopted
     uint8_t quota               # clients expected at the next event
     uint64_t last_turn          # of the last event
+    uint8_t is_udp
+    uint8_t is_wildcard         # UDP: bound to all addresses
+    uint8_t is_pending          # UDP: has datagrams, served at the end of the turn
+    uint8_t reserved
+    uint16_t family
+    uint16_t port               # UDP: host order
+    uint8_t ip[16]              # UDP: bound address, IPv4 in the first four bytes
+    uint32_t overflow           # UDP: datagrams the kernel has dropped, as last told
 
 cdef struct worker_t:
     int poller_fd
@@ -161,6 +171,13 @@ cdef struct worker_t:
     wheel_t wheel
     chooser_t chooser
     queue_t ready
+    udp_t* udps                 # owned; MAX_LISTENERS, by listener id; NULL until a UDP listener comes
+    udp_work_t* udp_work        # owned; NULL until then
+    uint64_t* port_flow         # owned; by source port of ours: listener id and flow of the socket that has it, plus 1
+    uint32_t n_udps             # highest UDP listener id + 1
+    uint32_t n_flows            # live, of all UDP listeners
+    uint8_t udp_is_sweeping     # a sweep through flows is under way
+    uint8_t udp_is_leaving      # a UDP listener is gone or drains
     listener_t* sockets         # owned; MAX_SOCKETS
     uint32_t n_sockets          # highest id held + 1
     board_region_t* row         # mapped

@@ -7,9 +7,11 @@ from nginy._fast.base.limits cimport SWEEP_PER_TURN, UPKEEP_MS
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE
 from nginy._fast.engine.carrier cimport carrier_settle
 from nginy._fast.engine.channel cimport channel_tell, worker_drain
+from nginy._fast.engine.listener cimport is_needed, listener_close
 from nginy._fast.engine.relay cimport relay_cut_at
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.types cimport SESS_RELAY, session_t, worker_t
+from nginy._fast.engine.udp cimport udp_cut_all, udp_step
 from nginy._fast.mem.slab cimport slab_at, slab_is_taken, slab_settle, slab_t, slab_trim
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
 
@@ -60,6 +62,7 @@ cdef void cut_all(worker_t* w, uint32_t reason) noexcept nogil:
         if slab_is_taken(&w.sessions, i):
             session_close(w, <session_t*>slab_at(&w.sessions, i), reason)
             w.n_cut += 1
+    udp_cut_all(w, reason)
 
 
 cdef void drain_step(worker_t* w) noexcept nogil:
@@ -68,11 +71,19 @@ cdef void drain_step(worker_t* w) noexcept nogil:
     if not w.is_draining:
         return
     ngy_store64(&w.row.worker.state, STATE_DRAINING)
-    if w.sessions.n_taken and w.now_ms >= w.drain_until_ms:
+    if w.sessions.n_taken + w.n_flows and w.now_ms >= w.drain_until_ms:
         cut_all(w, REASON_DRAIN_DEADLINE)
-    if w.sessions.n_taken == 0:
+    if w.sessions.n_taken + w.n_flows == 0:
         channel_tell(w, MSG_DRAINED, w.n_cut, 0)
         w.is_over = 1
+
+
+# Sockets of UDP listeners that are gone, once their last flow is.
+cdef void leavers_close(worker_t* w) noexcept nogil:
+    cdef uint32_t i
+    for i in range(w.n_sockets):
+        if w.sockets[i].fd > 0 and w.sockets[i].is_udp and not w.sockets[i].is_listed and not is_needed(w, &w.sockets[i]):
+            listener_close(w, &w.sockets[i])
 
 
 # ---- memory ----
@@ -100,17 +111,20 @@ cdef void memory_step(worker_t* w) noexcept nogil:
 
 
 cdef bint upkeep_is_pending(const worker_t* w) noexcept nogil:
-    return (w.upkeep.n_sessions | w.upkeep.n_buffers | w.upkeep.n_large) != 0
+    return (w.upkeep.n_sessions | w.upkeep.n_buffers | w.upkeep.n_large) != 0 or w.udp_is_sweeping != 0
 
 
 cdef bint upkeep_is_due(const worker_t* w) noexcept nogil:
     return (
         w.is_draining != 0 or w.sweep_at != NO_INDEX or w.now_ms >= w.upkeep.due_ms or upkeep_is_pending(w)
-        or ngy_load_int(&term_asked) != 0
+        or w.udp_is_leaving != 0 or ngy_load_int(&term_asked) != 0
     )
 
 
 cdef void upkeep_step(worker_t* w) noexcept nogil:
     sweep_step(w)
+    if w.udp_is_sweeping or w.udp_is_leaving:
+        udp_step(w)
+        leavers_close(w)
     drain_step(w)
     memory_step(w)

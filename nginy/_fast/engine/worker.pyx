@@ -20,12 +20,15 @@ from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
 from nginy._fast.engine.session cimport (
-    TAG_CHANNEL, TAG_LISTENER, TAG_REJOIN, TAG_SESSION, session_of_tag, session_unqueue, tag_make,
+    TAG_CHANNEL, TAG_FLOW, TAG_LISTENER, TAG_REJOIN, TAG_RESTING, TAG_SESSION, session_of_tag, session_unqueue, tag_make,
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, count, stats_turn, turn_begin, turn_mark
 from nginy._fast.engine.types cimport (
-    SESS_CONNECT, TIMER_LISTENER, listener_t, session_of_timer, session_side_t, session_t, timer_t, worker_t,
+    SESS_CONNECT, TIMER_FLOWS, TIMER_LISTENER, listener_t, session_of_timer, session_side_t, session_t, timer_t, worker_t,
 )
+from nginy._fast.engine.datagram cimport datagrams_serve
+from nginy._fast.engine.flows cimport udp_t
+from nginy._fast.engine.udp cimport udp_close, udp_event, udp_timer
 from nginy._fast.engine.upkeep cimport cut_all, upkeep_is_due, upkeep_is_pending, upkeep_step, worker_on_term
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.region cimport region_close, region_map, region_open
@@ -129,6 +132,7 @@ cdef void worker_close(worker_t* w) noexcept nogil:
     if w.row != NULL:
         ngy_store64(&w.row.worker.state, 0)
     snapshot_close(&w.snapshot)
+    udp_close(w)
     slab_close(&w.sessions)
     carrier_close(&w.carrier)
     chooser_close(&w.chooser)
@@ -164,6 +168,8 @@ cdef void take_event(worker_t* w, const epoll_event* event) noexcept nogil:
         session_event(w, event)
     elif kind == TAG_LISTENER:
         listener_event(w, <uint32_t>event.data.u64)
+    elif kind == TAG_FLOW or kind == TAG_RESTING:
+        udp_event(w, event.data.u64, poller_bits(event))
     else:
         turn_mark(w, STAGE_EVENTS)
         if kind == TAG_CHANNEL:
@@ -197,6 +203,9 @@ cdef void expire(worker_t* w) noexcept nogil:
         timer = <timer_t*>node
         if timer.kind == TIMER_LISTENER:
             listener_timer(w, <listener_t*>timer)
+            continue
+        if timer.kind == TIMER_FLOWS:
+            udp_timer(w, <udp_t*>timer)
             continue
         s = session_of_timer(timer)
         if s.state == SESS_CONNECT:
@@ -249,6 +258,8 @@ cdef void turn(worker_t* w, const epoll_event* events, int n) noexcept nogil:
     turn_begin(w)
     for i in range(n):
         take_event(w, &events[i])
+    if w.n_udps:
+        datagrams_serve(w)
     turn_mark(w, STAGE_EVENTS)
     if w.ready.n:
         resume_ready(w)

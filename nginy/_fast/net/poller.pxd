@@ -18,6 +18,9 @@ cdef int poller_add_stream(int ep, int fd, uint64_t tag) noexcept nogil
 cdef int poller_add_source(int ep, int fd, uint64_t tag, bint is_shared) noexcept nogil
 cdef int poller_remove(int ep, int fd) noexcept nogil
 
+# Another tag for a source that is watched already.
+cdef int poller_move(int ep, int fd, uint64_t tag) noexcept nogil
+
 # At most n events; timeout_ms 0 = look only. EINTR is 0 events.
 cdef int poller_wait(int ep, epoll_event* events, int n, int timeout_ms) noexcept nogil
 

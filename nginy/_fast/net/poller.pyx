@@ -2,8 +2,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport (
-    EINTR, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLOUT,
-    EPOLLPRI, EPOLLRDHUP, c_epoll_create1, c_epoll_ctl, c_epoll_wait, epoll_event, errno,
+    EINTR, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN,
+    EPOLLOUT, EPOLLPRI, EPOLLRDHUP, c_epoll_create1, c_epoll_ctl, c_epoll_wait, epoll_event, errno,
 )
 
 
@@ -31,6 +31,13 @@ cdef int poller_add_source(int ep, int fd, uint64_t tag, bint is_shared) noexcep
 cdef int poller_remove(int ep, int fd) noexcept nogil:
     cdef epoll_event event
     return -errno if c_epoll_ctl(ep, EPOLL_CTL_DEL, fd, &event) < 0 else 0
+
+
+cdef int poller_move(int ep, int fd, uint64_t tag) noexcept nogil:
+    cdef epoll_event event
+    event.events = EPOLLIN
+    event.data.u64 = tag
+    return -errno if c_epoll_ctl(ep, EPOLL_CTL_MOD, fd, &event) < 0 else 0
 
 
 cdef int poller_wait(int ep, epoll_event* events, int n, int timeout_ms) noexcept nogil:

@@ -38,6 +38,12 @@ cdef int sock_keepalive(int fd, uint32_t idle_s) noexcept nogil
 cdef void sock_close(int fd) noexcept nogil
 cdef void sock_reset(int fd) noexcept nogil             # close; the peer sees a reset
 
+# A socket's own address (IPv4 in the first four bytes) and port, host order; other families: zeros.
+cdef int sock_name(int fd, uint8_t* ip, uint16_t* port) noexcept nogil
+
+# Bind to an address that need not be ours (IP_TRANSPARENT, ip(7); needs CAP_NET_ADMIN).
+cdef int sock_bind_transparent(int fd, uint8_t family, const uint8_t* ip, uint16_t port) noexcept nogil
+
 # Whether a connected socket's own address is its peer's (RFC 9293, simultaneous open with itself).
 cdef bint sock_is_self(int fd) noexcept nogil
 

@@ -8,7 +8,8 @@ from nginy._fast.base.cdefs cimport (
     SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, SO_ERROR, SO_KEEPALIVE, SO_LINGER, TCP_CONGESTION, TCP_KEEPIDLE,
     TCP_NODELAY, TCP_QUICKACK, c_accept4, c_close, c_connect, c_getpeername, c_getsockname, c_getsockopt, c_recv,
     c_recvmsg, c_send, c_sendmsg, c_sendto, c_setsockopt, c_shutdown, c_socket, cmsghdr, errno, iovec, linger, msghdr,
-    sockaddr, sockaddr_in6, sockaddr_storage, socklen_t,
+    sockaddr, sockaddr_in6, sockaddr_storage, socklen_t, IPPROTO_IP, IPPROTO_IPV6, IP_TRANSPARENT, IPV6_TRANSPARENT,
+    c_bind, htons, ntohs, sockaddr_in,
 )
 from nginy._fast.base.layout cimport CONGESTION_BYTES, message_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS
@@ -103,6 +104,42 @@ cdef void sock_reset(int fd) noexcept nogil:
     now.l_linger = 0
     c_setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now))
     c_close(fd)
+
+
+cdef int sock_name(int fd, uint8_t* ip, uint16_t* port) noexcept nogil:
+    cdef sockaddr_storage own
+    cdef socklen_t n = sizeof(own)
+    memset(ip, 0, 16)
+    port[0] = 0
+    if c_getsockname(fd, <sockaddr*>&own, &n) < 0:
+        return -errno
+    if own.ss_family == AF_INET:
+        memcpy(ip, &(<sockaddr_in*>&own).sin_addr, 4)
+        port[0] = ntohs((<sockaddr_in*>&own).sin_port)
+    elif own.ss_family == AF_INET6:
+        memcpy(ip, &(<sockaddr_in6*>&own).sin6_addr, 16)
+        port[0] = ntohs((<sockaddr_in6*>&own).sin6_port)
+    return own.ss_family
+
+
+cdef int sock_bind_transparent(int fd, uint8_t family, const uint8_t* ip, uint16_t port) noexcept nogil:
+    cdef sockaddr_storage addr
+    cdef int one = 1
+    cdef bint is_six = family == 6
+    memset(&addr, 0, sizeof(addr))
+    if is_six:
+        addr.ss_family = AF_INET6
+        memcpy(&(<sockaddr_in6*>&addr).sin6_addr, ip, 16)
+        (<sockaddr_in6*>&addr).sin6_port = htons(port)
+    else:
+        addr.ss_family = AF_INET
+        memcpy(&(<sockaddr_in*>&addr).sin_addr, ip, 4)
+        (<sockaddr_in*>&addr).sin_port = htons(port)
+    if c_setsockopt(
+        fd, IPPROTO_IPV6 if is_six else IPPROTO_IP, IPV6_TRANSPARENT if is_six else IP_TRANSPARENT, &one, sizeof(one)
+    ) < 0:
+        return -errno
+    return -errno if c_bind(fd, <sockaddr*>&addr, sizeof(sockaddr_in6) if is_six else sizeof(sockaddr_in)) < 0 else 0
 
 
 cdef bint sock_is_self(int fd) noexcept nogil:

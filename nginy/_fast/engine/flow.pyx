@@ -1,0 +1,295 @@
+"""Flow: a client's datagrams and the answers to them, tied to one backend."""
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from nginy._fast.base.cdefs cimport (
+    EADDRNOTAVAIL, EHOSTUNREACH, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, NGY_CHECK, ngy_add32, ngy_sub32, unlikely,
+)
+from nginy._fast.base.layout cimport NO_BOUND, NO_INDEX, snap_addr_t, snap_backend_t
+from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
+from nginy._fast.base.status cimport (
+    DROP_BACKENDS_FULL, DROP_DRAINING, DROP_FLOW_RATE, DROP_LOOP, DROP_NO_BACKEND, DROP_NO_DESCRIPTOR, DROP_NO_PORT,
+    DROP_REFUSED, DROP_SESSION_LIMIT, DROP_TABLE_FULL, OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR,
+    OUTCOME_REFUSED, OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_BACKENDS_FULL, REASON_BACK_RESET,
+    REASON_CLOSED, REASON_CONNECT_FAILED, REASON_EVICTED, REASON_IDLE,
+)
+from nginy._fast.engine.backsock cimport backsock_close, backsock_is_loop, backsock_open, backsock_rest
+from nginy._fast.engine.binding cimport binding_backend, binding_note, bindings_expire
+from nginy._fast.engine.flows cimport (
+    FLOW_ANSWERED, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_UNCHECKED, flow_t, newcomer_t, udp_t,
+)
+from nginy._fast.engine.lease cimport lease_begin, lease_end
+from nginy._fast.engine.meter cimport meter_take, source_admit, source_release, sources_expire
+from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_ended, stats_outcome
+from nginy._fast.engine.types cimport BACK, FRONT, session_side_t, session_t, worker_t
+from nginy._fast.mem.clock cimport clock_us
+from nginy._fast.mem.flowtable cimport (
+    FLOW_NONE, flowtable_add, flowtable_assure, flowtable_expire, flowtable_oldest, flowtable_remove,
+)
+from nginy._fast.mem.hash cimport hash_bytes
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, policy_choose
+from nginy._fast.policy.key cimport key_hash, key_server, key_t
+from nginy._fast.policy.snapshot cimport snapshot_backend
+
+cdef enum:
+    LEASE_RACES = 64            # lost races for the last free place before the pool counts as full
+
+
+cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
+    return <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
+
+
+# ---- choosing ----
+
+# A backend that a key names, if it may be used: its position in the snapshot, its lease taken; else -1.
+cdef int named_candidate(worker_t* w, udp_t* u, flow_t* f, uint32_t backend) noexcept nogil:
+    cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, backend) if backend != NO_INDEX else NULL
+    if b == NULL or not b.is_usable or b.pool != u.conf.pool or f.n_tried:
+        return -1
+    if not lease_begin(w, backend, b.max_conns):
+        return -1
+    return <int>w.snapshot.backend_at[backend]
+
+
+# The next candidate, its lease taken. Position in the snapshot, or -reason.
+cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noexcept nogil:
+    cdef attempt_t attempt
+    cdef uint32_t _turn
+    cdef uint32_t bound = binding_backend(u, what)
+    cdef int at = named_candidate(w, u, f, key_server(&u.conf.udp, w.snapshot.cids + u.conf.udp.first_cid, what))
+    if at < 0:
+        at = named_candidate(w, u, f, bound)
+    if at >= 0:
+        return at
+    attempt.key_hash = key_hash(what) if what.n else hash_bytes(f.client_ip, 16, f.client_family)
+    attempt.now_ms = w.now_ms
+    attempt.n_tried = f.n_tried
+    memcpy(attempt.tried, f.tried, sizeof(f.tried))
+    for _turn in range(LEASE_RACES):
+        at = policy_choose(&w.chooser, &w.snapshot, u.conf.pool, &attempt)
+        if at < 0 or lease_begin(w, w.snapshot.backends[at].id, w.snapshot.backends[at].max_conns):
+            return at
+    return -REASON_BACKENDS_FULL
+
+
+cdef uint32_t flow_outcome(int error) noexcept nogil:
+    if error == EHOSTUNREACH or error == ENETUNREACH:
+        return OUTCOME_UNREACHABLE
+    if error == EMFILE or error == ENFILE or error == ENOBUFS or error == ENOMEM or error == EADDRNOTAVAIL:
+        return OUTCOME_LOCAL_ERROR
+    return OUTCOME_REFUSED
+
+
+cdef void attempt_lost(worker_t* w, flow_t* f, uint32_t outcome) noexcept nogil:
+    stats_outcome(w, f.backend, outcome, 0)
+    if outcome != OUTCOME_LOCAL_ERROR:
+        chooser_distrust(&w.chooser, f.backend, w.now_ms)
+    if f.flags & FLOW_LEASED:
+        lease_end(w, f.backend)
+    f.flags &= ~<uint32_t>FLOW_LEASED
+
+
+# Candidates in turn until one has a socket. 0, or 1 + drop_t.
+cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const key_t* what) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef int at, status
+    while f.n_tried <= u.conf.retries:
+        at = flow_candidate(w, u, f, what)
+        if at < 0:
+            return 1 + (DROP_BACKENDS_FULL if at == -REASON_BACKENDS_FULL else DROP_NO_BACKEND)
+        f.backend = w.snapshot.backends[at].id
+        f.tried[f.n_tried] = <uint16_t>f.backend
+        f.n_tried += 1
+        f.flags |= FLOW_LEASED
+        f.attempt_us = clock_us()
+        status = backsock_open(w, u, idx, &w.snapshot.addrs[at])
+        if status == 0:
+            return 0
+        attempt_lost(w, f, flow_outcome(-status))
+        if flow_outcome(-status) == OUTCOME_LOCAL_ERROR:
+            return 1 + (DROP_NO_PORT if status == -EADDRNOTAVAIL else DROP_NO_DESCRIPTOR)
+    return 1 + DROP_REFUSED
+
+
+# ---- opening ----
+
+# An entry for the newcomer; in a full table the oldest flow without an answer makes room.
+cdef uint32_t flow_entry(worker_t* w, udp_t* u, const newcomer_t* n) noexcept nogil:
+    cdef uint32_t idx = flowtable_add(&u.flows, n.key, n.hash, now_tick(w))
+    cdef uint32_t old
+    if unlikely(idx == FLOW_NONE):
+        old = flowtable_oldest(&u.flows, EVICT_LOOKS)
+        if old == FLOW_NONE:
+            return FLOW_NONE
+        flow_end(w, u, old, REASON_EVICTED)
+        idx = flowtable_add(&u.flows, n.key, n.hash, now_tick(w))
+    return idx
+
+
+cdef void flow_begin(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef uint32_t fd_gen = f.fd_gen
+    memset(f, 0, sizeof(flow_t))
+    f.fd = -1
+    f.fd_gen = fd_gen + 1
+    f.sock = n.sock
+    f.source = FLOW_NONE
+    f.binding = FLOW_NONE
+    f.backend = NO_INDEX
+    f.start_ms = w.now_ms
+    f.client_port = n.port
+    f.client_family = n.family
+    f.scope = n.scope
+    f.quota = 1
+    memcpy(f.client_ip, n.ip, 16)
+
+
+# Everything that is asked before a socket is made. 0 and the session counted in, or 1 + drop_t.
+cdef uint32_t flow_admit(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* source) noexcept nogil:
+    cdef uint32_t refused
+    if u.is_leaving:
+        return 1 + DROP_DRAINING
+    if unlikely(backsock_is_loop(w, n)):
+        return 1 + DROP_LOOP
+    if u.conf.udp.flow_rate and not meter_take(&u.flow_meter, u.conf.udp.flow_rate, 1, 1, w.now_ms):
+        return 1 + DROP_FLOW_RATE
+    refused = source_admit(w, u, n, source)
+    if refused:
+        return refused
+    if ngy_add32(&w.shared.sessions[u.id], 1) >= u.conf.max_sessions and u.conf.max_sessions:
+        ngy_sub32(&w.shared.sessions[u.id], 1)
+        source_release(u, source[0])
+        return 1 + DROP_SESSION_LIMIT
+    return 0
+
+
+cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* drop) noexcept nogil:
+    cdef uint32_t source, idx
+    cdef uint32_t refused = flow_admit(w, u, n, &source)
+    if refused:
+        drop[0] = refused - 1
+        return FLOW_NONE
+    idx = flow_entry(w, u, n)
+    refused = 1 + DROP_TABLE_FULL
+    if idx != FLOW_NONE:
+        flow_begin(w, u, idx, n)
+        refused = flow_reach(w, u, idx, &n.what)
+    if refused:
+        if idx != FLOW_NONE:
+            flowtable_remove(&u.flows, idx)
+        ngy_sub32(&w.shared.sessions[u.id], 1)
+        source_release(u, source)
+        drop[0] = refused - 1
+        return FLOW_NONE
+    flow_at(u, idx).source = source
+    flow_at(u, idx).flags |= FLOW_LIVE
+    u.n_live += 1
+    w.n_flows += 1
+    stats_accepted(w, u.id)
+    binding_note(w, u, flow_at(u, idx), &n.what)
+    return idx
+
+
+# ---- what happens to it ----
+
+cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef key_t what
+    what.n = 0
+    if f.flags & FLOW_ANSWERED:     # it was right until now: the attempts begin anew
+        count(&w.row.udp[u.id].assured, <uint64_t>-1)
+        f.n_tried = 1
+        f.tried[0] = <uint16_t>f.backend
+    attempt_lost(w, f, flow_outcome(error))
+    backsock_close(w, u, f)
+    f.flags &= ~<uint32_t>(FLOW_ANSWERED | FLOW_HEADED)
+    f.binding = FLOW_NONE
+    return flow_reach(w, u, idx, &what)
+
+
+cdef void flow_refused(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef uint32_t reason = REASON_BACK_RESET if f.flags & FLOW_ANSWERED else REASON_CONNECT_FAILED
+    attempt_lost(w, f, flow_outcome(error))
+    flow_end(w, u, idx, reason)
+
+
+cdef bint flow_is_done(const udp_t* u, const flow_t* f) noexcept nogil:
+    cdef uint32_t requests = u.conf.udp.requests
+    cdef uint32_t responses = u.conf.udp.responses
+    if responses == NO_BOUND or f.n_requests == 0 or f.n_requests < requests:
+        return False
+    return f.n_responses >= <uint64_t>responses * f.n_requests
+
+
+cdef void flow_answered(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    f.flags |= FLOW_ANSWERED
+    f.answer_us = <uint32_t>(clock_us() - f.attempt_us)
+    flowtable_assure(&u.flows, idx)
+    count(&w.row.udp[u.id].assured, 1)
+    stats_outcome(w, f.backend, OUTCOME_CONNECTED, f.answer_us)
+
+
+cdef void flow_access(worker_t* w, udp_t* u, const flow_t* f, uint32_t reason) noexcept nogil:
+    cdef session_t ghost
+    cdef session_side_t side
+    memset(&ghost, 0, sizeof(ghost))
+    memset(&side, 0, sizeof(side))
+    ghost.listener = u.id
+    ghost.backend = f.backend
+    ghost.start_ms = f.start_ms
+    ghost.connect_us = f.answer_us
+    ghost.n_tried = f.n_tried
+    ghost.bytes[FRONT] = f.bytes[FRONT]
+    ghost.bytes[BACK] = f.bytes[BACK]
+    memcpy(side.client_ip, f.client_ip, 16)
+    side.client_port = f.client_port
+    side.client_family = f.client_family
+    stats_access(w, &ghost, &side, reason)
+
+
+# How the attempt of a flow that ends without an answer went.
+cdef uint32_t silent_outcome(const udp_t* u, uint32_t reason) noexcept nogil:
+    if u.conf.udp.responses == 0:
+        return OUTCOME_CONNECTED    # none was expected
+    return OUTCOME_TIMEOUT if reason == REASON_IDLE else OUTCOME_ABANDONED
+
+
+cdef void flow_end(worker_t* w, udp_t* u, uint32_t idx, uint32_t reason) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    NGY_CHECK(f.flags & FLOW_LIVE != 0)
+    if f.flags & FLOW_ANSWERED:
+        count(&w.row.udp[u.id].assured, <uint64_t>-1)
+    elif f.flags & FLOW_LEASED:
+        stats_outcome(w, f.backend, silent_outcome(u, reason), 0)
+    if f.flags & FLOW_LEASED:
+        lease_end(w, f.backend)
+    if w.snapshot.header != NULL and w.snapshot.header.is_access_log:
+        flow_access(w, u, f, reason)
+    if reason == REASON_CLOSED and not f.flags & FLOW_UNCHECKED:
+        backsock_rest(w, u, f)
+    else:
+        backsock_close(w, u, f)
+    source_release(u, f.source)
+    f.flags = 0
+    flowtable_remove(&u.flows, idx)
+    ngy_sub32(&w.shared.sessions[u.id], 1)
+    u.n_live -= 1
+    w.n_flows -= 1
+    stats_ended(w, u.id, reason)
+    if w.udp_work != NULL:
+        w.udp_work.is_changed = 1
+
+
+cdef void flows_expire(worker_t* w, udp_t* u) noexcept nogil:
+    cdef uint32_t old[FLOWS_EXPIRED_PER_TURN]
+    cdef uint32_t idle_ticks = (u.conf.idle_ms >> FLOW_TICK_SHIFT) + 1
+    cdef uint32_t i
+    cdef uint32_t n = flowtable_expire(&u.flows, now_tick(w), idle_ticks, old, FLOWS_EXPIRED_PER_TURN)
+    for i in range(n):
+        flow_end(w, u, old[i], REASON_IDLE)
+    if u.has_bindings:
+        bindings_expire(w, u, idle_ticks)
+    if u.has_sources:
+        sources_expire(w, u)

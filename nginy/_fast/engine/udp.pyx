@@ -1,0 +1,278 @@
+"""Udp: the state behind UDP listeners. Opened with the first one that a generation names."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
+from nginy._fast.base.cdefs cimport ENOMEM
+from nginy._fast.base.layout cimport (
+    KEY_TUPLE, NO_INDEX, PROTOCOL_UDP, PROXY_OFF, VERDICT_DOWN, snap_backend_t, snap_listener_t, snap_pool_t,
+)
+from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN, MAX_BACKENDS, MAX_LISTENERS
+from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_BACKEND_REMOVED, REASON_DRAIN_DEADLINE
+from nginy._fast.engine.backsock cimport backsock_event, backsocks_expire
+from nginy._fast.engine.flow cimport flow_at, flow_end, flows_expire
+from nginy._fast.engine.flows cimport FLOW_LIVE, binding_t, flow_t, resting_t, source_t, udp_t, udp_work_t
+from nginy._fast.engine.reply cimport reply_event
+from nginy._fast.engine.session cimport TAG_RESTING
+from nginy._fast.engine.types cimport TIMER_FLOWS, listener_t, worker_t
+from nginy._fast.mem.flowtable cimport flowtable_close, flowtable_is_taken, flowtable_open, flowtable_t, flowtable_wait
+from nginy._fast.mem.hash cimport random_next
+from nginy._fast.mem.region cimport region_close, region_open
+from nginy._fast.mem.slab cimport slab_close, slab_open
+from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
+from nginy._fast.net.dgram cimport batch_close, batch_open
+from nginy._fast.net.sock cimport sock_name
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
+
+cdef enum:
+    PORTS = 65536
+    RESTING_MOST = 4096         # upstream sockets of one listener between two flows
+    RESTING_SHIFT = 6
+    SWEEP_FLOWS = 512           # looked at per turn
+    WAIT_TICKS = 16             # a second at most between two looks for silent flows
+
+cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
+    return <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
+
+
+# ---- memory ----
+
+cdef int work_open(worker_t* w) noexcept nogil:
+    if w.udp_work != NULL:
+        return 0
+    w.udp_work = <udp_work_t*>region_open(sizeof(udp_work_t))
+    w.udps = <udp_t*>region_open(MAX_LISTENERS * sizeof(udp_t))
+    w.port_flow = <uint64_t*>region_open(PORTS * sizeof(uint64_t))
+    if w.udp_work == NULL or w.udps == NULL or w.port_flow == NULL:
+        udp_close(w)
+        return -ENOMEM
+    if batch_open(&w.udp_work.inward) < 0 or batch_open(&w.udp_work.outward) < 0:
+        udp_close(w)
+        return -ENOMEM
+    w.udp_work.out_fd = -1
+    w.udp_work.number = 1
+    return 0
+
+
+cdef int table_open(worker_t* w, flowtable_t* t, uint32_t cap, uint32_t side_bytes) noexcept nogil:
+    return flowtable_open(t, cap, side_bytes, random_next(&w.chooser.random), now_tick(w))
+
+
+cdef void tables_close(udp_t* u) noexcept nogil:
+    flowtable_close(&u.flows)
+    flowtable_close(&u.bindings)
+    flowtable_close(&u.sources)
+    slab_close(&u.resting)
+    region_close(u.first_resting, (MAX_BACKENDS + 1) * sizeof(uint32_t))
+    u.first_resting = NULL
+    u.is_open = u.has_bindings = u.has_sources = 0
+
+
+# Tables that this configuration needs and that are not there yet.
+cdef int tables_open(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcept nogil:
+    cdef uint32_t cap = conf.udp.flows_max
+    cdef int status = 0
+    if not u.is_open:
+        status = table_open(w, &u.flows, cap, sizeof(flow_t))
+    if status == 0 and conf.udp.key_kind != KEY_TUPLE and not u.has_bindings:
+        status = table_open(w, &u.bindings, cap, sizeof(binding_t))
+        u.has_bindings = status == 0
+    if status == 0 and (conf.udp.source_flows or conf.udp.source_rate) and not u.has_sources:
+        status = table_open(w, &u.sources, cap, sizeof(source_t))
+        u.has_sources = status == 0
+    if status == 0 and conf.udp.is_reuse and u.first_resting == NULL:
+        status = slab_open(&u.resting, sizeof(resting_t), 0, RESTING_MOST, RESTING_SHIFT)
+        u.first_resting = <uint32_t*>region_open((MAX_BACKENDS + 1) * sizeof(uint32_t))
+        if u.first_resting == NULL:
+            status = -ENOMEM
+    return status
+
+
+# ---- generations ----
+
+cdef void udp_tune(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcept nogil:
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, conf.pool)
+    u.conf = conf[0]
+    u.is_headed = pool != NULL and pool.proxy_out != PROXY_OFF
+    u.is_leaving = w.is_draining
+    u.cut_ms = w.drain_until_ms if w.is_draining else 0
+    u.sweep_at = 0
+    w.udp_is_sweeping = 1
+
+
+cdef int udp_open(worker_t* w, const snap_listener_t* conf) noexcept nogil:
+    cdef udp_t* u = &w.udps[conf.id]
+    cdef int status
+    if u.is_open and u.n_live == 0 and u.resting.n_taken == 0 and u.flows.cap != conf.udp.flows_max:
+        tables_close(u)         # another size; a table with flows in it keeps the one it has
+    status = tables_open(w, u, conf)
+    if status < 0:
+        if not u.is_open:
+            tables_close(u)
+        return status
+    if not u.is_open:
+        u.id = conf.id
+        u.timer_kind = TIMER_FLOWS
+        u.is_open = 1
+        wheel_arm(&w.wheel, &u.timer, w.now_ms + (WAIT_TICKS << FLOW_TICK_SHIFT))
+    if conf.id >= w.n_udps:
+        w.n_udps = conf.id + 1
+    udp_tune(w, u, conf)
+    return 0
+
+
+cdef int udp_adopt(worker_t* w) noexcept nogil:
+    cdef const snap_listener_t* conf
+    cdef uint32_t i
+    cdef int status = 0
+    for i in range(w.n_udps):
+        conf = snapshot_listener(&w.snapshot, i)
+        if w.udps[i].is_open and (conf == NULL or conf.protocol != PROTOCOL_UDP):
+            udp_leave(w, i, w.now_ms + w.udps[i].conf.drain_ms if w.udps[i].conf.drain_ms else 0)
+    for i in range(w.snapshot.header.n_listeners):
+        conf = &w.snapshot.listeners[i]
+        if conf.protocol != PROTOCOL_UDP:
+            continue
+        status = work_open(w)
+        if status == 0:
+            status = udp_open(w, conf)
+        if status < 0:
+            return status
+    return 0
+
+
+cdef void udp_socket(worker_t* w, listener_t* l, bint is_wildcard) noexcept nogil:
+    cdef int family
+    l.is_udp = 1
+    l.is_wildcard = is_wildcard
+    if l.port == 0:
+        family = sock_name(l.fd, l.ip, &l.port)
+        l.family = <uint16_t>max(family, 0)
+
+
+# ---- leaving ----
+
+cdef bint udp_is_needed(const worker_t* w, uint32_t listener) noexcept nogil:
+    return listener < w.n_udps and w.udps[listener].is_open and w.udps[listener].n_live != 0
+
+
+cdef void udp_leave(worker_t* w, uint32_t listener, uint64_t deadline_ms) noexcept nogil:
+    cdef udp_t* u = &w.udps[listener]
+    if not u.is_open:
+        return
+    u.is_leaving = 1
+    u.sweep_at = 0
+    w.udp_is_leaving = w.udp_is_sweeping = 1
+    if deadline_ms and (u.cut_ms == 0 or deadline_ms < u.cut_ms):
+        u.cut_ms = deadline_ms
+
+
+cdef void udp_leave_all(worker_t* w, uint64_t deadline_ms) noexcept nogil:
+    cdef uint32_t i
+    cdef uint64_t own_ms
+    for i in range(w.n_udps):
+        own_ms = w.now_ms + w.udps[i].conf.drain_ms if w.udps[i].conf.drain_ms else deadline_ms
+        udp_leave(w, i, min(own_ms, deadline_ms))
+
+
+# Why a flow cannot stay, or NO_INDEX.
+cdef uint32_t verdict_of(worker_t* w, udp_t* u, const flow_t* f) noexcept nogil:
+    cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, f.backend)
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
+    if u.is_leaving and u.cut_ms and w.now_ms >= u.cut_ms:
+        return REASON_DRAIN_DEADLINE
+    if u.is_leaving and (b == NULL or pool == NULL):
+        return NO_INDEX         # its listener went with its pool: it may finish
+    if b == NULL or b.pool != u.conf.pool:
+        return REASON_BACKEND_REMOVED
+    if pool != NULL and pool.is_on_down_reset and b.verdict == VERDICT_DOWN:
+        return REASON_BACKEND_DOWN
+    return NO_INDEX
+
+
+cdef void udp_sweep(worker_t* w, udp_t* u) noexcept nogil:
+    cdef uint32_t looks, reason
+    cdef uint32_t n_ended = 0
+    for looks in range(SWEEP_FLOWS):
+        if u.sweep_at >= u.flows.n_fresh:
+            u.sweep_at = NO_INDEX
+            return
+        if flowtable_is_taken(&u.flows, u.sweep_at) and flow_at(u, u.sweep_at).flags & FLOW_LIVE:
+            reason = verdict_of(w, u, flow_at(u, u.sweep_at))
+            if reason != NO_INDEX:
+                flow_end(w, u, u.sweep_at, reason)
+                n_ended += 1
+        u.sweep_at += 1
+        if n_ended == FLOWS_EXPIRED_PER_TURN:
+            return
+
+
+cdef void udp_step(worker_t* w) noexcept nogil:
+    cdef udp_t* u
+    cdef uint32_t i
+    if not w.udp_is_sweeping and not w.udp_is_leaving:
+        return
+    w.udp_is_sweeping = w.udp_is_leaving = 0
+    for i in range(w.n_udps):
+        u = &w.udps[i]
+        if not u.is_open:
+            continue
+        if u.sweep_at == NO_INDEX and u.is_leaving and u.cut_ms and w.now_ms >= u.cut_ms and u.n_live:
+            u.sweep_at = 0
+        if u.sweep_at != NO_INDEX:
+            udp_sweep(w, u)
+        if u.is_leaving and u.n_live == 0:
+            backsocks_expire(w, u, True)
+        w.udp_is_sweeping |= u.sweep_at != NO_INDEX
+        w.udp_is_leaving |= u.is_leaving and (u.n_live or u.resting.n_taken)
+
+
+cdef void udp_cut_all(worker_t* w, uint32_t reason) noexcept nogil:
+    cdef uint32_t i, idx
+    for i in range(w.n_udps):
+        if not w.udps[i].is_open:
+            continue
+        for idx in range(w.udps[i].flows.n_fresh):
+            if flowtable_is_taken(&w.udps[i].flows, idx) and flow_at(&w.udps[i], idx).flags & FLOW_LIVE:
+                flow_end(w, &w.udps[i], idx, reason)
+                w.n_cut += 1
+        while backsocks_expire(w, &w.udps[i], True):
+            pass
+
+
+cdef void udp_close(worker_t* w) noexcept nogil:
+    cdef uint32_t i
+    for i in range(w.n_udps):
+        if w.udps[i].is_open:
+            wheel_disarm(&w.wheel, &w.udps[i].timer)
+            tables_close(&w.udps[i])
+    if w.udp_work != NULL:
+        batch_close(&w.udp_work.inward)
+        batch_close(&w.udp_work.outward)
+    region_close(w.udp_work, sizeof(udp_work_t))
+    region_close(w.udps, MAX_LISTENERS * sizeof(udp_t))
+    region_close(w.port_flow, PORTS * sizeof(uint64_t))
+    w.udp_work = NULL
+    w.udps = NULL
+    w.port_flow = NULL
+    w.n_udps = 0
+
+
+# ---- events ----
+
+cdef void udp_event(worker_t* w, uint64_t tag, uint32_t bits) noexcept nogil:
+    cdef uint32_t index = <uint32_t>tag
+    cdef uint32_t gen = <uint32_t>(tag >> 32 & 0xffffff)
+    cdef udp_t* u = &w.udps[index >> 22]
+    if <uint32_t>(tag >> 57) == TAG_RESTING:
+        backsock_event(w, u, index & 0x3fffff, gen)
+    else:
+        reply_event(w, u, index & 0x3fffff, gen, bits)
+
+
+cdef void udp_timer(worker_t* w, udp_t* u) noexcept nogil:
+    cdef uint32_t idle_ticks = (u.conf.idle_ms >> FLOW_TICK_SHIFT) + 1
+    cdef uint32_t ticks
+    flows_expire(w, u)
+    backsocks_expire(w, u, False)
+    ticks = flowtable_wait(&u.flows, now_tick(w), idle_ticks, WAIT_TICKS)
+    wheel_arm(&w.wheel, &u.timer, w.now_ms + (<uint64_t>ticks << FLOW_TICK_SHIFT))
