@@ -201,6 +201,7 @@ cdef void udp_sweep(worker_t* w, udp_t* u) noexcept nogil:
             if reason != NO_INDEX:
                 flow_end(w, u, u.sweep_at, reason)
                 n_ended += 1
+                w.n_cut += reason == REASON_DRAIN_DEADLINE
         u.sweep_at += 1
         if n_ended == FLOWS_EXPIRED_PER_TURN:
             return

@@ -1,0 +1,411 @@
+"""How flows are counted, bound to keys, limited and ended: requests and responses, keys, rates, reloads."""
+
+import random
+import socket
+import struct
+
+import pytest
+from nginy._fast import door
+from tests.tools.waiting import wait_until
+from tests.unit.engine.datagrams import Balanced, Echo, datagram_socket, is_silent
+
+
+@pytest.fixture
+def echoes():
+    made = [Echo(b"a:"), Echo(b"b:"), Echo(b"c:")]
+    yield made
+    for echo in made:
+        echo.close()
+
+
+@pytest.fixture
+def silent():
+    with datagram_socket() as sock:
+        yield sock
+
+
+def addresses(echoes):
+    return [echo.address for echo in echoes]
+
+
+def ask(client, data=b"hello"):
+    client.send(data)
+    return client.recv(65535)
+
+
+# ---- requests and responses: nginx' proxy_requests and proxy_responses ----
+
+
+def test_flow_ends_with_its_last_answer(echoes):
+    with Balanced(addresses(echoes), requests=1, responses=1) as nginy, nginy.client() as client:
+        assert [ask(client) for _ in range(3)] == [b"a:hello", b"b:hello", b"c:hello"]
+        wait_until(lambda: nginy.reasons() == {"closed": 3}, "all three ended")
+        assert nginy.live() == 0
+
+
+def test_without_a_bound_on_requests_each_answered_request_ends_its_flow(echoes):
+    with Balanced(addresses(echoes), responses=1) as nginy, nginy.client() as client:
+        assert [ask(client) for _ in range(3)] == [b"a:hello", b"b:hello", b"c:hello"]
+
+
+def test_flow_lasts_for_its_requests(echoes):
+    with Balanced(addresses(echoes), requests=2, responses=1) as nginy, nginy.client() as client:
+        assert [ask(client)[:2] for _ in range(6)] == [b"a:", b"a:", b"b:", b"b:", b"c:", b"c:"]
+
+
+def test_fire_and_forget_ends_at_once_and_every_datagram_chooses(silent):
+    others = [datagram_socket() for _ in range(2)]
+    with Balanced([sock.getsockname() for sock in (silent, *others)], requests=1, responses=0) as nginy:
+        with nginy.client() as client:
+            for n in range(6):
+                client.send(b"%d" % n)
+            for at, sock in enumerate((silent, *others)):
+                assert sorted(sock.recv(10) for _ in range(2)) == [b"%d" % at, b"%d" % (at + 3)]
+        wait_until(lambda: nginy.reasons() == {"closed": 6}, "six flows, all ended")
+        assert nginy.outcomes(0) == {"connected": 2}
+    for sock in others:
+        sock.close()
+
+
+def test_requests_without_responses_bound_share_no_flow_and_answers_still_pass(echoes):
+    with Balanced(addresses(echoes), requests=1) as nginy, nginy.client() as client:
+        assert [ask(client)[:2] for _ in range(4)] == [b"a:", b"b:", b"c:", b"a:"]
+        assert nginy.live() == 4
+
+
+def test_burst_is_cut_into_flows_of_so_many_requests(echoes):
+    with Balanced(addresses(echoes), requests=2, responses=1) as nginy, nginy.client() as client:
+        for n in range(6):
+            client.send(b"%d" % n)
+        got = sorted(client.recv(10) for _ in range(6))
+        assert got == [b"a:0", b"a:1", b"b:2", b"b:3", b"c:4", b"c:5"]
+
+
+def test_several_answers_to_one_request_are_awaited(silent):
+    with Balanced([silent.getsockname()], requests=1, responses=3) as nginy, nginy.client() as client:
+        client.send(b"list")
+        _, flow = silent.recvfrom(10)
+        for n in range(3):
+            assert nginy.live() == 1
+            silent.sendto(b"%d" % n, flow)
+            assert client.recv(10) == b"%d" % n
+        wait_until(lambda: nginy.live() == 0, "the flow to end")
+
+
+def test_missing_answer_ends_the_flow_as_idle_and_the_attempt_as_timed_out(silent):
+    with Balanced([silent.getsockname()], requests=1, responses=1, idle_ms=200) as nginy:
+        with nginy.client() as client:
+            client.send(b"anybody")
+            wait_until(lambda: nginy.reasons() == {"idle": 1}, "the flow to end")
+            assert nginy.outcomes(0) == {"timeout": 1}
+
+
+# ---- keys ----
+
+
+def test_source_key_binds_all_ports_of_a_client_to_one_backend(echoes):
+    with Balanced(addresses(echoes), key_kind=door.KEYS["source"]) as nginy:
+        clients = [nginy.client("127.0.0.1") for _ in range(6)]
+        assert len({ask(client)[:2] for client in clients}) == 1
+        with nginy.client("127.0.0.9") as other:
+            assert ask(other)[:2] != ask(clients[0])[:2]
+        assert nginy.live() == 7
+        for client in clients:
+            client.close()
+
+
+def test_payload_key_decides_whoever_sends_it(echoes):
+    key = {"key_kind": door.KEYS["bytes"], "key_offset": 2, "key_bytes": 4}
+    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as one, nginy.client() as two:
+        answers = {token: ask(one, b"v1" + token)[:2] for token in (b"aaaa", b"bbbb", b"cccc")}
+        assert len(set(answers.values())) == 3
+        assert {token: ask(two, b"v1" + token)[:2] for token in answers} == answers
+        assert {token: ask(one, b"v1" + token)[:2] for token in answers} == answers
+        ask(one, b"v1a")  # too short for a key: the sender's address and port
+
+
+def test_connection_id_keeps_its_backend_when_the_client_moves(echoes):
+    cid = b"\x11" * 8
+    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8}
+    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as before, nginy.client() as after:
+        first = ask(before, b"\xc0\0\0\0\1\x08" + cid + b"\0rest")[:2]
+        assert ask(before, b"\x40" + cid + b"data")[:2] == first
+        assert ask(after, b"\x40" + cid + b"data")[:2] == first
+
+
+def test_new_id_of_a_known_client_is_learned(echoes):
+    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8}
+    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as before, nginy.client() as after:
+        first = ask(before, b"\xc0\0\0\0\1\x08" + b"\x22" * 8 + b"\0")[:2]
+        chosen_by_server = b"\x33" * 8
+        assert ask(before, b"\x40" + chosen_by_server)[:2] == first
+        assert ask(after, b"\x40" + chosen_by_server)[:2] == first
+
+
+def test_server_id_inside_the_connection_id_names_the_backend(echoes):
+    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8, "key_offset": 1, "key_bytes": 2}
+    cids = [(0x0A01, 0), (0x0A02, 1), (0x0B03, 2)]
+    with Balanced(addresses(echoes), **key, cids=cids) as nginy, nginy.client() as client:
+        for id, name in ((b"\x0b\x03", b"c:"), (b"\x0a\x01", b"a:"), (b"\x0a\x02", b"b:")):
+            with nginy.client() as fresh:
+                assert ask(fresh, b"\x40\x00" + id + b"\0" * 5)[:2] == name
+        ask(client, b"\x40\x00\xff\xff" + b"\0" * 5)  # nobody has this id: the policy decides
+
+
+# ---- reuse of upstream sockets ----
+
+
+def question(id, name, *, is_answer=False, tail=b""):
+    labels = b"".join(bytes([len(part)]) + part for part in name.split(b"."))
+    return struct.pack(">HHHHHH", id, 0x8180 if is_answer else 0x0100, 1, 0, 0, 0) + labels + b"\0\0\1\0\1" + tail
+
+
+DNS = {"requests": 1, "responses": 1, "check": door.CHECKS["dns"], "is_reuse": True}
+
+
+def test_sockets_are_used_again_and_late_or_doubled_answers_reach_nobody(silent):
+    with Balanced([silent.getsockname()], **DNS) as nginy:
+        sources = set()
+        for n in range(20):
+            with nginy.client() as client:
+                name = b"host%d.example" % n
+                client.send(question(n, name))
+                data, flow = silent.recvfrom(512)
+                sources.add(flow)
+                if n:
+                    silent.sendto(question(n - 1, b"host%d.example" % (n - 1), is_answer=True), flow)  # late
+                silent.sendto(question(n, b"other.example", is_answer=True), flow)  # right id, wrong name
+                silent.sendto(question(n, name), flow)  # no answer at all
+                silent.sendto(question(n, name.upper(), is_answer=True, tail=b"yes"), flow)
+                silent.sendto(question(n, name, is_answer=True, tail=b"again"), flow)
+                assert client.recv(512).endswith(b"yes")
+                assert is_silent(client, 0.02)
+        assert len(sources) == 1
+        wait_until(lambda: nginy.drops() == {"unexpected": 79}, "every stray answer counted")
+        assert nginy.reasons() == {"closed": 20}
+
+
+def test_socket_whose_answer_never_came_is_not_used_again(silent):
+    with Balanced([silent.getsockname()], **DNS, idle_ms=150) as nginy:
+        with nginy.client() as client:
+            client.send(question(1, b"a.example"))
+            _, first = silent.recvfrom(512)
+            wait_until(lambda: nginy.reasons() == {"idle": 1}, "the flow to end")
+            client.send(question(2, b"a.example"))
+            _, second = silent.recvfrom(512)
+            assert first != second
+
+
+def test_one_way_datagrams_share_sockets(silent):
+    with Balanced([silent.getsockname()], requests=1, responses=0, is_reuse=True) as nginy:
+        with nginy.client() as client:
+            flows = set()
+            for n in range(20):
+                client.send(b"<13>message %d" % n)
+                data, flow = silent.recvfrom(512)
+                assert data == b"<13>message %d" % n
+                flows.add(flow)
+            assert len(flows) <= 2
+            silent.sendto(b"nobody asked", flow)
+            wait_until(lambda: nginy.drops() == {"unexpected": 1}, "the answer to be dropped")
+            assert is_silent(client, 0.02)
+
+
+# ---- limits ----
+
+
+def test_flows_of_one_source_are_bounded_and_released(silent):
+    with Balanced([silent.getsockname()], source_flows=3, idle_ms=300) as nginy:
+        clients = [nginy.client("127.0.0.1") for _ in range(5)]
+        for client in clients:
+            client.send(b"x")
+        wait_until(lambda: nginy.drops() == {"source_flows": 2}, "two refused")
+        with nginy.client("127.0.0.2") as other:
+            other.send(b"x")
+            wait_until(lambda: nginy.live() == 4, "another source has its own bound")
+        wait_until(lambda: nginy.live() == 0, "all ended")
+        for client in clients[:3]:
+            client.send(b"x")
+        wait_until(lambda: nginy.live() == 3, "the bound is free again")
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("name", ["source_rate", "flow_rate"])
+def test_rate_of_new_flows_is_bounded_before_a_socket_is_made(silent, name):
+    with Balanced([silent.getsockname()], **{name: 10}) as nginy:
+        clients = [nginy.client() for _ in range(30)]
+        for client in clients:
+            client.send(b"x")
+        wait_until(lambda: nginy.counters["from_clients"] == 30, "all received")
+        wait_until(lambda: nginy.live() + nginy.drops().get(name, 0) == 30, "all judged")
+        assert 1 <= nginy.live() <= 10
+        for client in clients:
+            client.close()
+
+
+def test_datagram_rate_and_bandwidth_are_bounded(silent):
+    with Balanced([silent.getsockname()], datagram_rate=100) as nginy, nginy.client() as client:
+        for _ in range(500):
+            client.send(b"x" * 10)
+        wait_until(lambda: nginy.counters["from_clients"] == 500, "all received")
+        wait_until(lambda: nginy.counters["to_backends"] + nginy.drops()["datagram_rate"] == 500, "all judged")
+        assert 64 <= nginy.counters["to_backends"] <= 200
+    with Balanced([silent.getsockname()], bandwidth=100000) as nginy, nginy.client() as client:
+        for _ in range(300):
+            client.send(b"x" * 1000)
+        wait_until(lambda: nginy.counters["from_clients"] == 300, "all received")
+        wait_until(lambda: nginy.counters["to_backends"] + nginy.drops()["bandwidth"] == 300, "all judged")
+        assert 64 <= nginy.counters["to_backends"] <= 200
+
+
+def test_session_cap_of_the_listener_holds(silent):
+    with Balanced([silent.getsockname()], row={"max_sessions": 2}) as nginy:
+        clients = [nginy.client() for _ in range(4)]
+        for client in clients:
+            client.send(b"x")
+        wait_until(lambda: nginy.drops() == {"session_limit": 2}, "two refused")
+        assert nginy.live() == 2
+        for client in clients:
+            client.close()
+
+
+def test_loop_through_ourselves_stops(echoes):
+    with Balanced([]) as nginy:
+        nginy.publish([nginy.address])
+        with nginy.client() as client:
+            client.send(b"round and round")
+            wait_until(lambda: nginy.drops().get("loop") == 1, "the loop to be seen")
+            assert nginy.counters["from_clients"] == 2
+
+
+# ---- PROXY protocol ----
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def proxy_header(source, target):
+    head = SIGNATURE + b"\x21\x12" + struct.pack(">H", 12)
+    return head + socket.inet_aton(source[0]) + socket.inet_aton(target[0]) + struct.pack(">HH", source[1], target[1])
+
+
+@pytest.mark.parametrize("kind", ["flow", "datagram"])
+def test_backend_learns_the_client_by_proxy_header(silent, kind):
+    with Balanced([silent.getsockname()], pool_row={"proxy_out": door.PROXY_OUT[kind]}) as nginy:
+        with nginy.client() as client:
+            header = proxy_header(client.getsockname(), nginy.address)
+            for n in range(3):
+                client.send(b"data%d" % n)
+                assert silent.recv(200) == (header if n == 0 or kind == "datagram" else b"") + b"data%d" % n
+
+
+def mapped(ip):
+    return b"\0" * 10 + b"\xff\xff" + socket.inet_aton(ip)
+
+
+def test_trusted_proxy_is_believed_and_others_are_not(echoes):
+    nets = [(mapped("127.0.0.8"), 126)]
+    key = {"key_kind": door.KEYS["source"], "nets": nets}
+    with Balanced(addresses(echoes), **key) as nginy, nginy.client("127.0.0.9") as proxy, nginy.client() as client:
+        header = proxy_header(("192.0.2.1", 1000), ("192.0.2.2", 53))
+        assert ask(proxy, header + b"one")[2:] == b"one"
+        assert ask(proxy, b"two")[2:] == b"two"
+        assert ask(client, header + b"three")[2:] == header + b"three"
+        with nginy.client("127.0.0.10") as second:
+            assert ask(second, header + b"four")[:2] == ask(proxy, b"five")[:2]
+
+
+def test_broken_header_of_a_trusted_proxy_is_dropped_and_counted(echoes):
+    whole = proxy_header(("192.0.2.1", 1000), ("192.0.2.2", 53))
+    broken = [
+        whole[:15], whole[:20], SIGNATURE + b"\x31\x12" + whole[14:], SIGNATURE + b"\x2f\x12" + whole[14:],
+        SIGNATURE + b"\x21\x11" + whole[14:], SIGNATURE + b"\x21\x32" + whole[14:],
+        SIGNATURE + b"\x21\x12\0\x0b" + whole[16:], SIGNATURE + b"\x21\x12\xff\xff" + whole[16:],
+    ]  # fmt: skip
+    with Balanced(addresses(echoes), nets=[(mapped("127.0.0.0"), 104)]) as nginy, nginy.client() as proxy:
+        for data in broken:
+            proxy.send(data)
+        wait_until(lambda: nginy.drops() == {"proxy_header": len(broken)}, "all dropped")
+        assert ask(proxy, SIGNATURE + b"\x20\0\0\0" + b"local")[2:] == b"local"
+        assert all(not echo.senders or len(echo.senders) == 1 for echo in echoes)
+
+
+# ---- reload, drain, stop ----
+
+
+def test_flows_keep_their_backend_when_others_come_and_go(echoes):
+    with Balanced(addresses(echoes)[:1]) as nginy, nginy.client() as client:
+        first = ask(client)
+        for _ in range(5):
+            nginy.publish(addresses(echoes))
+            assert ask(client) == first
+            nginy.publish(addresses(echoes)[:1])
+            assert ask(client) == first
+        assert nginy.reasons() == {}
+
+
+def test_removed_backend_ends_its_flows_with_a_reason_and_the_next_datagram_chooses(echoes):
+    with Balanced(addresses(echoes)[:2]) as nginy:
+        clients = [nginy.client() for _ in range(4)]
+        for client in clients:
+            ask(client)
+        nginy.publish([None, echoes[1].address])
+        wait_until(lambda: nginy.reasons() == {"backend_removed": 2}, "its flows to end")
+        assert {ask(client)[:2] for client in clients} == {b"b:"}
+        for client in clients:
+            client.close()
+
+
+def test_removed_listener_serves_its_flows_and_nobody_new(echoes):
+    with Balanced(addresses(echoes), idle_ms=600) as nginy, nginy.client() as client, nginy.client() as late:
+        first = ask(client)
+        nginy.remove_listener()
+        assert ask(client) == first
+        late.send(b"too late")
+        wait_until(lambda: nginy.drops() == {"draining": 1}, "the newcomer to be refused")
+        wait_until(lambda: nginy.live() == 0, "the flow to end")
+
+
+def test_drain_lets_flows_finish_until_its_deadline(echoes):
+    nginy = Balanced(addresses(echoes))
+    with nginy.client() as client:
+        first = ask(client)
+        nginy.driven.tell(door.MSG_DRAIN, 400)
+        assert ask(client) == first
+        cut, _ = nginy.driven.wait(door.MSG_DRAINED)
+        assert cut == 1 and nginy.reasons() == {"drain_deadline": 1}
+    nginy.driven.join()
+    nginy.driven.close()
+    nginy.sock.close()
+
+
+def test_stop_ends_every_flow_with_a_reason(echoes):
+    nginy = Balanced(addresses(echoes))
+    clients = [nginy.client() for _ in range(10)]
+    for client in clients:
+        ask(client)
+    nginy.driven.tell(door.MSG_STOP)
+    nginy.driven.join()
+    assert nginy.reasons() == {"stopped": 10}
+    for client in clients:
+        client.close()
+    nginy.driven.close()
+    nginy.sock.close()
+
+
+def test_datagrams_at_random_are_never_mixed_up_nor_lost(echoes):
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for echo in echoes:
+        echo.name = b""
+    with Balanced(addresses(echoes), flows_max=4096) as nginy:
+        clients = [nginy.client() for _ in range(40)]
+        for _ in range(200):
+            client = chance.choice(clients)
+            sent = [chance.randbytes(chance.choice((0, 1, 64, 64, 64, 700, 1400))) for _ in range(chance.randint(1, 12))]
+            for data in sent:
+                client.send(data)
+            assert [client.recv(65535) for _ in sent] == sent
+        for client in clients:
+            client.close()
