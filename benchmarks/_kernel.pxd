@@ -1,13 +1,27 @@
 # cython: language_level=3
 # What the load generator calls in the kernel, by manual page.
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from posix.time cimport timespec
+
+cdef extern from "sys/uio.h" nogil:
+    cdef struct iovec:
+        void* iov_base
+        size_t iov_len
 
 cdef extern from "sys/socket.h" nogil:
     ctypedef unsigned int socklen_t
     cdef struct sockaddr:
         pass
-    int AF_INET, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_REUSEADDR, SO_BINDTODEVICE
-    int MSG_NOSIGNAL, MSG_TRUNC
+    cdef struct msghdr:
+        void* msg_name
+        socklen_t msg_namelen
+        iovec* msg_iov
+        size_t msg_iovlen
+    cdef struct mmsghdr:
+        msghdr msg_hdr
+        unsigned int msg_len
+    int AF_INET, SOCK_STREAM, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_CLOEXEC, SOL_SOCKET, SO_REUSEADDR, SO_BINDTODEVICE
+    int SO_RCVBUFFORCE, SO_SNDBUFFORCE, MSG_NOSIGNAL, MSG_TRUNC, MSG_DONTWAIT
     int socket(int domain, int kind, int protocol)
     int bind(int fd, const sockaddr* addr, socklen_t size)
     int listen(int fd, int backlog)
@@ -17,6 +31,8 @@ cdef extern from "sys/socket.h" nogil:
     int setsockopt(int fd, int level, int name, const void* value, socklen_t size)
     ssize_t send(int fd, const void* buf, size_t size, int flags)
     ssize_t recv(int fd, void* buf, size_t size, int flags)
+    int sendmmsg(int fd, mmsghdr* messages, unsigned int n, int flags)
+    int recvmmsg(int fd, mmsghdr* messages, unsigned int n, int flags, timespec* timeout)
 
 cdef extern from "netinet/in.h" nogil:
     cdef struct in_addr:
@@ -31,6 +47,9 @@ cdef extern from "netinet/in.h" nogil:
 
 cdef extern from "netinet/tcp.h" nogil:
     int IPPROTO_TCP, TCP_CONGESTION, TCP_NODELAY
+
+cdef extern from "netinet/udp.h" nogil:
+    int SOL_UDP, UDP_SEGMENT, UDP_GRO
 
 cdef extern from "sys/epoll.h" nogil:
     int EPOLL_CTL_ADD, EPOLL_CTL_MOD

@@ -11,15 +11,14 @@ what is wanted: one byte for the mode, seven of nothing, eight for the size of a
 from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from posix.time cimport CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, clock_gettime, timespec
 
 from benchmarks._kernel cimport (
     AF_INET, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MFD_CLOEXEC,
     MSG_NOSIGNAL, MSG_TRUNC, SO_BINDTODEVICE, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
     TCP_CONGESTION, TCP_NODELAY, accept4, bind, close, connect, epoll_create1, epoll_ctl, epoll_event, epoll_wait,
-    getsockname, htonl, htons, listen, memfd_create, ntohs, recv, send, sendfile, setsockopt, sockaddr, sockaddr_in, socket,
-    socklen_t, write,
+    getsockname, listen, memfd_create, ntohs, recv, send, sendfile, setsockopt, sockaddr, sockaddr_in, socket, socklen_t, write,
 )
+from benchmarks._meter cimport address_fill, hist_note, hist_percentile_ns, hist_t, now_ns, thread_cpu_ns
 
 cdef enum:
     FD_MAX = 65536          # one row per descriptor number; the usual hard limit is far below
@@ -27,8 +26,6 @@ cdef enum:
     ACCEPT_MAX = 64         # per event of a listener
     BLOCK_BYTES = 262144    # one bulk send or receive
     BULK_STEPS = 4          # blocks per event, so that sixteen streams take turns
-    HIST_ROWS = 64          # powers of two of nanoseconds
-    HIST_COLS = 32          # equal parts of each
     N_BACKENDS = 3
     HEAD_BYTES = 16         # of a first message: what the client wants
     MESSAGE_MAX = 16384
@@ -76,25 +73,6 @@ cdef uint32_t ANY_HOST = 0
 cdef uint32_t FIRST_HOST = 0x7F000001      # 127.0.0.1
 
 
-cdef inline uint64_t now_ns() noexcept nogil:
-    cdef timespec at
-    clock_gettime(CLOCK_MONOTONIC, &at)
-    return <uint64_t>at.tv_sec * 1000000000 + <uint64_t>at.tv_nsec
-
-
-cdef inline uint64_t thread_cpu_ns() noexcept nogil:
-    cdef timespec at
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at)
-    return <uint64_t>at.tv_sec * 1000000000 + <uint64_t>at.tv_nsec
-
-
-cdef inline void address_fill(sockaddr_in* address, uint32_t host, uint16_t port) noexcept nogil:
-    memset(address, 0, sizeof(sockaddr_in))
-    address.sin_family = <uint16_t>AF_INET
-    address.sin_port = htons(port)
-    address.sin_addr.s_addr = htonl(host)
-
-
 cdef inline uint8_t is_bulk(uint8_t mode) noexcept nogil:
     return mode == DOWN or mode == BOTH
 
@@ -136,7 +114,7 @@ cdef class Load:
     cdef uint64_t units
     cdef uint64_t errors
     cdef uint64_t bytes_moved
-    cdef uint64_t hist[HIST_ROWS * HIST_COLS]
+    cdef hist_t hist
     cdef uint64_t per_backend[N_BACKENDS]
     cdef readonly list ports
 
@@ -199,7 +177,7 @@ cdef class Load:
     def reset(self):
         """Forget what was counted."""
         self.units = self.errors = self.bytes_moved = 0
-        memset(self.hist, 0, sizeof(self.hist))
+        memset(&self.hist, 0, sizeof(hist_t))
         memset(self.per_backend, 0, sizeof(self.per_backend))
 
     def run(self, double seconds):
@@ -276,19 +254,8 @@ cdef class Load:
                 "settled": self.settled, "per_backend": [self.per_backend[i] for i in range(N_BACKENDS)]}
 
     def percentile_us(self, double share):
-        """Latency in microseconds below which so large a share of the units lies (bucket width 3 %)."""
-        cdef uint64_t total = 0, want, seen = 0
-        cdef int i
-        for i in range(HIST_ROWS * HIST_COLS):
-            total += self.hist[i]
-        if not total:
-            return 0.0
-        want = <uint64_t>(share * total)
-        for i in range(HIST_ROWS * HIST_COLS):
-            seen += self.hist[i]
-            if seen > want:
-                break
-        return (1 << (i // HIST_COLS)) * (1 + (i % HIST_COLS + 0.5) / HIST_COLS) / 1000.0
+        """Latency in microseconds below which so large a share of the units lies (bucket width 1 %)."""
+        return hist_percentile_ns(&self.hist, share) / 1000.0
 
     cdef void pair_open(self, int listener, uint16_t port) except *:
         cdef sockaddr_in address
@@ -326,16 +293,6 @@ cdef class Load:
         conns[fd].kind = KIND_NONE
         conns[fd].gen += 1
         close(fd)
-
-    cdef void note_latency(self, uint64_t took_ns) noexcept nogil:
-        cdef int row = 0
-        cdef uint64_t rest = took_ns
-        while rest > 1:
-            rest >>= 1
-            row += 1
-        cdef uint64_t base = <uint64_t>1 << row
-        cdef int col = <int>(((took_ns - base) * HIST_COLS) >> row) if took_ns else 0
-        self.hist[row * HIST_COLS + col] += 1
 
     cdef int client_open(self) noexcept nogil:
         cdef sockaddr_in address
@@ -463,7 +420,7 @@ cdef class Load:
     cdef void client_unit(self, int fd) noexcept nogil:
         """One message or answer came whole."""
         cdef uint64_t at = now_ns()
-        self.note_latency(at - conns[fd].begin_ns)
+        hist_note(&self.hist, at - conns[fd].begin_ns)
         self.units += 1
         conns[fd].got_bytes = 0
         self.client_settled(fd)

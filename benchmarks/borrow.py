@@ -1,4 +1,4 @@
-"""Set an option on the listening sockets of another process, which has no word for it in its own configuration."""
+"""Set an option on the sockets of another process, which has no word for it in its own configuration."""
 
 import ctypes
 import os
@@ -8,28 +8,39 @@ from pathlib import Path
 
 SYS_PIDFD_GETFD = 438  # the same on every architecture
 LISTENS = "0A"
+UNCONNECTED = "07"
+SO_RCVBUFFORCE = 33
 
 
 class BorrowError(Exception):
     """The process keeps its sockets to itself; says why."""
 
 
+def _inodes(table: str, state: str, port: int) -> set[str]:
+    rows = [line.split() for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[3] == state and int(row[1].partition(":")[2], 16) == port}
+
+
 def listening_inodes(port: int) -> set[str]:
-    """Kernel numbers of the IPv4 sockets that listen on a port, on whatever address."""
-    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
-    return {row[9] for row in rows if row[3] == LISTENS and int(row[1].partition(":")[2], 16) == port}
+    """Kernel numbers of the IPv4 sockets that listen on a TCP port, on whatever address."""
+    return _inodes("tcp", LISTENS, port)
 
 
-def borrow(pid: int, port: int) -> Iterator[socket.socket]:
-    """The process's own sockets that listen on a port, one after the other; each is valid until the next.
+def bound_inodes(port: int) -> set[str]:
+    """Kernel numbers of the IPv4 sockets that are bound to a UDP port and connected to nobody, on whatever address."""
+    return _inodes("udp", UNCONNECTED, port)
+
+
+def borrow(pid: int, inodes: set[str]) -> Iterator[socket.socket]:
+    """The process's own sockets with these kernel numbers, one after the other; each is valid until the next.
 
     Raises BorrowError.
     """
-    inodes = {f"socket:[{inode}]" for inode in listening_inodes(port)}
+    names = {f"socket:[{inode}]" for inode in inodes}
     process = os.pidfd_open(pid)
     try:
         for entry in Path(f"/proc/{pid}/fd").iterdir():
-            if os.readlink(entry) in inodes:
+            if os.readlink(entry) in names:
                 with socket.socket(fileno=_duplicate(process, int(entry.name))) as borrowed:
                     yield borrowed
     finally:
@@ -47,7 +58,19 @@ def _duplicate(process: int, number: int) -> int:
 def defer_accept(pid: int, port: int, seconds: int) -> int:
     """Clients are handed over with their first bytes. -> how many sockets. Raises BorrowError."""
     count = 0
-    for borrowed in borrow(pid, port):
+    for borrowed in borrow(pid, listening_inodes(port)):
         borrowed.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
+        count += 1
+    return count
+
+
+def receive_buffer(pid: int, port: int, size_bytes: int) -> int:
+    """The receive buffer of UDP sockets, whatever the system allows programs by themselves. -> how many sockets.
+
+    Raises BorrowError.
+    """
+    count = 0
+    for borrowed in borrow(pid, bound_inodes(port)):
+        borrowed.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, size_bytes)
         count += 1
     return count

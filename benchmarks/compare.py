@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks import machine, parts, proxies, report
+from benchmarks import machine, parts, proxies, report, udp_proxies
 from benchmarks.bench import Bench, LeftOut, Outcome, Part
 from benchmarks.build_load import load_module
 from benchmarks.measure import MeasureError, Stage
-from benchmarks.proxy import ProxyError
+from benchmarks.proxy import Proxy, ProxyError
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 RESULTS_JSON = RESULTS.with_suffix(".json")
@@ -73,17 +73,17 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     length.add_argument(
         "--quick", action="store_true", help=f"the main table, {QUICK[0]} rounds of {QUICK[1]:g} s (default)"
     )
-    length.add_argument(
-        "--full", action="store_true", help=f"everything, {FULL[0]} rounds of {FULL[1]:g} s; half an hour"
-    )
+    length.add_argument("--full", action="store_true", help=f"everything, {FULL[0]} rounds of {FULL[1]:g} s; an hour")
     parser.add_argument("--rounds", type=int, help="another number of rounds")
     parser.add_argument("--seconds", type=float, help="another length of one measurement")
     parser.add_argument(
-        "--workload", action="append", default=[], metavar="NAME", help=f"only this one: {', '.join(parts.FULL)}"
-    )
+        "--workload", action="append", default=[], metavar="NAME",
+        help=f"only this one: {', '.join([*parts.FULL, *parts.GROUPS])}",
+    )  # fmt: skip
     parser.add_argument(
-        "--proxy", action="append", default=[], metavar="NAME", help="only this one beside haproxy (may be repeated)"
-    )
+        "--proxy", action="append", default=[], metavar="NAME",
+        help="only this one beside haproxy, over UDP beside nginx (may be repeated)",
+    )  # fmt: skip
     parser.add_argument(
         "--options", choices=("same", "own"), default="same",
         help="socket options: the same for all three, or each one's own defaults",
@@ -96,7 +96,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     rounds, seconds = FULL if chosen.full else QUICK
     chosen.rounds = chosen.rounds or rounds
     chosen.seconds = chosen.seconds or seconds
-    known = {kind.name for kind in proxies.ALL}
+    known = {kind.name for kind in (*proxies.ALL, *udp_proxies.ALL)}
     for name in chosen.proxy:
         if name not in known:
             parser.error(f"unknown proxy {name!r}; known: {', '.join(sorted(known))}")
@@ -124,7 +124,8 @@ def run(options: argparse.Namespace) -> Findings:
     raise_descriptors()
     modes = load_module()
     os.sched_setaffinity(0, {options.load_core})
-    versions = {kind.name: kind.version() for kind in proxies.PLAIN if kind.is_installed()}
+    peers: tuple[type[Proxy], ...] = (*proxies.PLAIN, udp_proxies.Pen)
+    versions = {kind.name: kind.version() for kind in peers if kind.is_installed()}
     about = machine.describe() | {"socket options": options.options}
     findings = Findings(report.front_matter(about, versions, command_line(options), options.rounds, options.seconds))
     print(findings.front, flush=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.cpu import CpuTime, cpu_time, machine_busy_s
 from benchmarks.proxy import Proxy
@@ -49,6 +49,15 @@ class Sample:
     load_busy: float
     others: float
     slowness: float
+
+
+class Traffic(Protocol):
+    """A workload as far as a sample is concerned."""
+
+    @property
+    def key(self) -> str: ...
+
+    def units_of(self, counts: dict[str, int]) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ def measure(
 
 
 def sample_of(
-    load: Any, workload: Workload, proxy: Proxy, round_number: int, counts: dict[str, int], window: Window
+    load: Any, workload: Traffic, proxy: Proxy, round_number: int, counts: dict[str, int], window: Window
 ) -> Sample:
     """What was counted in the window, as figures per unit."""
     units = workload.units_of(counts)

@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks import fairness, idle, scale, startup, workers
+from benchmarks import fairness, idle, scale, startup, udp, udp_capacity, udp_dns, udp_latency, udp_workloads, workers
 from benchmarks.bench import Part
 from benchmarks.contest import main_row
 from benchmarks.curves import CURVES
 from benchmarks.workloads import CUBIC, MAIN
 
 QUICK: dict[str, Part] = {workload.key: partial(main_row, workload) for workload in MAIN}
+OVER_UDP: dict[str, Part] = {
+    **{workload.key: partial(udp.udp_row, workload) for workload in udp_workloads.ROWS},
+    udp_workloads.QUERIES.key: udp_dns.run,
+    udp_workloads.CAPACITY.key: udp_capacity.run,
+    udp_workloads.LATENCY.key: udp_latency.run,
+}
 FURTHER: dict[str, Part] = {
     **{workload.key: partial(main_row, workload) for workload in CUBIC},
     scale.KEY: scale.run,
@@ -17,16 +23,19 @@ FURTHER: dict[str, Part] = {
     idle.KEY: idle.run,
     workers.KEY: workers.run,
     startup.KEY: startup.run,
+    **OVER_UDP,
     **CURVES,
 }
 FULL: dict[str, Part] = {**QUICK, **FURTHER}
+GROUPS: dict[str, tuple[str, ...]] = {"udp": tuple(OVER_UDP)}
 
 
 def chosen(names: Sequence[str], is_full: bool) -> dict[str, Part]:
-    """The named ones, else those of the run's length. Raises ValueError for an unknown name."""
+    """The named ones (`udp` is all of UDP), else those of the run's length. Raises ValueError for an unknown name."""
+    names = [key for name in names for key in GROUPS.get(name, (name,))]
     unknown = [name for name in names if name not in FULL]
     if unknown:
-        raise ValueError(f"unknown workload {', '.join(unknown)}; known: {', '.join(FULL)}")
+        raise ValueError(f"unknown workload {', '.join(unknown)}; known: {', '.join([*FULL, *GROUPS])}")
     if names:
         return {name: FULL[name] for name in names}
     return FULL if is_full else QUICK

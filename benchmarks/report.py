@@ -36,21 +36,22 @@ def latency(value_us: float) -> str:
     return f"{value_us:,.0f} µs" if value_us else "–"
 
 
-def _ratio(value: float) -> str:
+def ratio(value: float) -> str:
+    """Two digits, or a dash where there is none."""
     return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def row(workload: Workload, summary: Summary) -> list[str]:
     """One proxy in a workload's table."""
-    width = f"{_ratio(summary.ratio_low)} to {_ratio(summary.ratio_high)}, ± {summary.spread:.0%}"
+    width = f"{ratio(summary.ratio_low)} to {ratio(summary.ratio_high)}, ± {summary.spread:.0%}"
     return [
         summary.proxy,
         f"{summary.cpu_per_unit * workload.scale:.2f} {workload.cpu_unit}",
         f"{summary.user_per_unit * workload.scale:.2f}",
         f"{summary.system_per_unit * workload.scale:.2f}",
-        f"**{_ratio(summary.ratio)}** ({width})",
-        _ratio(summary.ratio_user),
-        _ratio(summary.ratio_system),
+        f"**{ratio(summary.ratio)}** ({width})",
+        ratio(summary.ratio_user),
+        ratio(summary.ratio_system),
         f"{summary.rate:,.2f} GB" if workload.unit == "GB" else f"{summary.rate:,.0f}",
         latency(summary.p50_us),
         latency(summary.p99_us),

@@ -43,6 +43,10 @@ def _bulk(key: str, bound: float) -> tuple[Target, ...]:
     )
 
 
+def _udp(key: str, bound: float, proxy: str = "nginy", base: str = "nginx") -> tuple[Target, ...]:
+    return Target(key, proxy, base, bound), Target(key, proxy, "pen", 1.0)
+
+
 ONE_WAY, BOTH_WAYS = 0.25, 0.27
 RATIOS: tuple[Target, ...] = (
     Target("connect", "nginy", "haproxy", 0.87),
@@ -61,6 +65,12 @@ RATIOS: tuple[Target, ...] = (
     *_bulk("down16-cubic", ONE_WAY),
     *_bulk("both1-cubic", BOTH_WAYS),
     *_bulk("both16-cubic", BOTH_WAYS),
+    *_udp("udp-echo1000", 0.87),
+    *_udp("udp-runs32", 0.73),
+    *_udp("udp-runs32-1200", 0.73),
+    *_udp("udp-paced", 0.7),
+    *_udp("udp-gso", 0.32, "nginy gro on"),
+    *_udp("udp-dns", 0.8, "nginy dns", "nginx dns"),
 )
 
 

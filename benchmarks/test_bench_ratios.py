@@ -44,6 +44,8 @@ def pack_native(gen: int, backends: list[Any], policy: str = "round_robin") -> b
             is_quickack=False,
             is_fastopen=False,
             congestion="",
+            proxy_out=0,
+            is_transparent=False,
         )
     ]
     return door.pack_snapshot(gen, [], pools, backends, [])

@@ -27,6 +27,8 @@ class Row:
     is_quickack: bool = False
     is_fastopen: bool = False
     congestion: str = ""
+    proxy_out: int = 0
+    is_transparent: bool = False
     tier: int = 0
     weight: int = 1
     state: int = 0

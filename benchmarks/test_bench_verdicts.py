@@ -8,6 +8,7 @@ from benchmarks.parts import FULL, QUICK, chosen
 from benchmarks.proxies import ALL
 from benchmarks.proxy import Shape, backend_addresses
 from benchmarks.targets import RATIOS, is_met, judge
+from benchmarks.udp_workloads import ALL as OVER_UDP
 from benchmarks.workloads import CUBIC, MAIN, transfers
 
 
@@ -66,6 +67,7 @@ def test_summary_splits_user_and_system_by_their_means() -> None:
 
 def test_every_target_names_a_workload_that_compares_its_proxies() -> None:
     compares = {workload.key: workload.compares for workload in (*MAIN, *CUBIC)}
+    compares |= {workload.key: workload.compares for workload in OVER_UDP}
     for target in RATIOS:
         assert {target.proxy, target.base} <= set(compares[target.workload]), target
 

@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nginy.config import load_config
     from nginy.errors import ConfigError, NginyError, StartError
+    from nginy.flows import FlowTable
     from nginy.model import Config
     from nginy.server import Server
 
 __version__ = "0.1.0"
-__all__ = ["Config", "ConfigError", "NginyError", "Server", "StartError", "__version__", "load_config"]
+__all__ = ["Config", "ConfigError", "FlowTable", "NginyError", "Server", "StartError", "__version__", "load_config"]
 
 _ROOMS = {
     "Config": "nginy.model",
     "ConfigError": "nginy.errors",
+    "FlowTable": "nginy.flows",
     "NginyError": "nginy.errors",
     "Server": "nginy.server",
     "StartError": "nginy.errors",

@@ -23,6 +23,7 @@ PROXY_OUT: Mapping[str, int]
 NO_BOUND: int
 MAX_FLOWS: int
 KEY_SLICE_BYTES: int
+FLOW_BYTES: int
 CONNECT_BUCKETS_S: tuple[float, ...]
 TURN_BUCKETS_S: tuple[float, ...]
 TURN_STAGES: tuple[str, ...]
@@ -47,7 +48,9 @@ MAX_MESSAGE_FDS: int
 MAX_MESSAGE_BYTES: int
 
 class UdpRow(Protocol):
-    """What only a UDP listener has. Rates and bounds are one worker's share; 0 = no bound, `responses` NO_BOUND = not known.
+    """What only a UDP listener has. Rates and bounds are one worker's share; 0 = no bound.
+
+    responses: NO_BOUND = not known.
 
     nets: 16 bytes in network order, IPv4 mapped into IPv6, and the length of the prefix.
     cids: a server's id (its bytes as a number, the first one highest) and the id of its backend.

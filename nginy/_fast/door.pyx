@@ -2,19 +2,18 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl, errno,
 )
 from nginy._fast.base cimport layout, limits, status
 from nginy._fast.base.layout cimport (
-    access_record_t, backend_row_t, board_header_t, listener_row_t, message_t, snap_addr_t, snap_backend_t, snap_cid_t,
-    snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t, udp_row_t, worker_row_t,
+    access_record_t, backend_row_t, board_header_t, listener_row_t, message_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.engine.board cimport board_t, board_attach, board_fold, board_forget_backend, board_forget_listener
 from nginy._fast.engine.board cimport (
     board_detach, board_read_backend, board_read_listener, board_read_udp, board_read_worker, board_take_access,
 )
+from nginy._fast.engine.flows cimport flow_t
 from nginy._fast.engine.stats cimport board_bytes
 from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
@@ -22,8 +21,9 @@ from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_mix
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.policy.choose cimport POLICY_LEAST_CONN, POLICY_RANDOM2, POLICY_ROUND_ROBIN, POLICY_SOURCE_HASH
-from nginy._fast.policy.pack cimport snapshot_parts_t, snapshot_size, snapshot_write
+from nginy._fast.policy.pack cimport snapshot_size, snapshot_write
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
+from nginy._fast.rows cimport SnapshotRows, check_id, check_rows
 
 import os
 import socket
@@ -60,6 +60,7 @@ PROXY_OUT = {"off": layout.PROXY_OFF, "flow": layout.PROXY_FLOW, "datagram": lay
 NO_BOUND = layout.NO_BOUND
 MAX_FLOWS = limits.MAX_FLOWS
 KEY_SLICE_BYTES = limits.KEY_SLICE_BYTES
+FLOW_BYTES = sizeof(flow_t)   # beside an entry of the table
 OUTCOMES = ("connected", "refused", "timeout", "unreachable", "reset", "local_error", "self_connect", "abandoned")
 CONNECT_BUCKETS_S = tuple(1e-4 * 2**i for i in range(layout.CONNECT_BUCKETS))
 TURN_BUCKETS_S = tuple(8e-6 * 2**i for i in range(layout.TURN_BUCKETS))
@@ -138,182 +139,30 @@ def format_sockaddr(sockaddr: bytes) -> str:
 
 # ---- snapshot ----
 
-cdef udp_fill(snap_udp_t* to, row, uint32_t first_net, uint32_t first_cid):
-    if not 0 < row.flows_max <= limits.MAX_FLOWS:
-        raise ValueError(f"{row.flows_max} flows; 1..{limits.MAX_FLOWS}")
-    if not 0 <= row.key_bytes <= (8 if row.key_kind == layout.KEY_QUIC_CID else limits.KEY_SLICE_BYTES):
-        raise ValueError(f"a key of {row.key_bytes} bytes")
-    to.flows_max = row.flows_max
-    to.requests = row.requests
-    to.responses = row.responses
-    to.key_kind = row.key_kind
-    to.key_offset = row.key_offset
-    to.key_bytes = row.key_bytes
-    to.cid_bytes = row.cid_bytes
-    to.source_flows = row.source_flows
-    to.source_rate = row.source_rate
-    to.flow_rate = row.flow_rate
-    to.datagram_rate = row.datagram_rate
-    to.bandwidth = row.bandwidth
-    to.check = row.check
-    to.is_reuse = bool(row.is_reuse)
-    to.is_gro = bool(row.is_gro)
-    to.first_net, to.n_nets = first_net, len(row.nets)
-    to.first_cid, to.n_cids = first_cid, len(row.cids)
-
-
-cdef net_fill(snap_net_t* to, net):
-    cdef bytes address = net[0]
-    if len(address) != 16 or not 0 <= net[1] <= 128:
-        raise ValueError(f"network of {len(address)} bytes and {net[1]} bits")
-    memcpy(to.address, <const char*>address, 16)
-    to.n_bits = net[1]
-
-
-cdef listener_fill(snap_listener_t* to, row):
-    to.id = row.id
-    to.pool = row.pool
-    to.connect_ms = row.connect_ms
-    to.idle_ms = row.idle_ms
-    to.half_close_ms = row.half_close_ms
-    to.max_sessions = row.max_sessions
-    to.keepalive_s = row.keepalive_s
-    to.drain_ms = row.drain_ms
-    to.retries = row.retries
-    to.is_half_close = bool(row.is_half_close)
-    to.is_splice = bool(row.is_splice)
-    to.is_deferred = bool(row.is_deferred)
-    to.protocol = layout.PROTOCOL_TCP if row.udp is None else layout.PROTOCOL_UDP
-    check_id("listener", row.id, limits.MAX_LISTENERS)
-    if row.retries > limits.MAX_RETRIES:
-        raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")
-
-
-cdef pool_fill(snap_pool_t* to, row):
-    cdef bytes congestion = row.congestion.encode("ascii")
-    check_id("pool", row.id, limits.MAX_POOLS)
-    if len(congestion) >= layout.CONGESTION_BYTES:
-        raise ValueError(f"congestion control name of {len(congestion)} bytes, at most {layout.CONGESTION_BYTES - 1}")
-    memcpy(to.congestion, <const char*>congestion, len(congestion))
-    to.is_quickack = bool(row.is_quickack)
-    to.is_fastopen = bool(row.is_fastopen)
-    to.proxy_out = row.proxy_out
-    to.is_transparent = bool(row.is_transparent)
-    to.id = row.id
-    to.policy = row.policy
-    to.is_on_down_reset = bool(row.on_down_reset)
-
-
-cdef backend_fill(snap_backend_t* to, snap_addr_t* addr, row):
-    cdef bytes sockaddr = row.sockaddr
-    check_id("backend", row.id, limits.MAX_BACKENDS)
-    if not 0 <= row.weight <= 65535:
-        raise ValueError(f"weight {row.weight} is not in 0..65535")
-    if not 2 < len(sockaddr) <= sizeof(addr.bytes):
-        raise ValueError(f"address of {len(sockaddr)} bytes")
-    to.id = row.id
-    to.pool = row.pool
-    to.weight = row.weight
-    to.max_conns = row.max_conns
-    to.state = row.state
-    to.verdict = row.verdict
-    to.tier = row.tier
-    to.is_usable = row.state == 0 and row.verdict != 2 and row.weight > 0
-    addr.len_bytes = len(sockaddr)
-    memcpy(addr.bytes, <const char*>sockaddr, len(sockaddr))
-
-
-cdef socket_fill(snap_socket_t* to, row):
-    check_id("socket", row.sock_id, limits.MAX_SOCKETS)
-    to.sock_id = row.sock_id
-    to.listener = row.listener
-    to.slot = row.slot
-    to.is_wildcard = bool(row.is_wildcard)
-
-
-cdef check_id(what, value, limit):
-    if not 0 <= value < limit:
-        raise ValueError(f"{what} id {value} is not in 0..{limit - 1}")
-
-
-cdef check_rows(listeners, pools, backends, sockets):
-    cdef set pool_ids = {row.id for row in pools}
-    for rows, key in ((listeners, "id"), (pools, "id"), (backends, "id"), (sockets, "sock_id")):
-        if len({getattr(row, key) for row in rows}) != len(rows):
-            raise ValueError(f"an id stands twice among {len(rows)} rows")
-    for row in backends:
-        if row.pool not in pool_ids:
-            raise ValueError(f"backend {row.id} belongs to pool {row.pool}, which is not there")
-
-
 def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False, drain_ms=30000, meta=b"") -> bytes:
     """One snapshot block: flat, checksummed, without pointers; to be sealed and sent to the workers.
 
     Rows are read by attribute (ListenerRow, PoolRow, BackendRow, SocketRow of the stub); backends in any order.
     meta: control's own notes, kept with the block. Errors: ValueError for an id or value out of range.
     """
-    cdef snapshot_parts_t parts
+    cdef SnapshotRows rows = SnapshotRows()
     cdef bytes notes = bytes(meta)
-    cdef uint32_t i
     cdef uint64_t n_bytes
     cdef uint8_t* block
-    rows = sorted(backends, key=lambda row: (row.pool, row.tier))
-    check_rows(listeners, pools, rows, sockets)
-    memset(&parts, 0, sizeof(parts))
-    cdef snap_listener_t* c_listeners = <snap_listener_t*>calloc(len(listeners) + 1, sizeof(snap_listener_t))
-    cdef snap_pool_t* c_pools = <snap_pool_t*>calloc(len(pools) + 1, sizeof(snap_pool_t))
-    cdef snap_backend_t* c_backends = <snap_backend_t*>calloc(len(rows) + 1, sizeof(snap_backend_t))
-    cdef snap_addr_t* c_addrs = <snap_addr_t*>calloc(len(rows) + 1, sizeof(snap_addr_t))
-    cdef snap_socket_t* c_sockets = <snap_socket_t*>calloc(len(sockets) + 1, sizeof(snap_socket_t))
-    udps = [row.udp for row in listeners if row.udp is not None]
-    nets = [net for udp in udps for net in udp.nets]
-    cids = [cid for udp in udps for cid in sorted(udp.cids)]
-    cdef snap_net_t* c_nets = <snap_net_t*>calloc(len(nets) + 1, sizeof(snap_net_t))
-    cdef snap_cid_t* c_cids = <snap_cid_t*>calloc(len(cids) + 1, sizeof(snap_cid_t))
-    cdef uint32_t at_net = 0
-    cdef uint32_t at_cid = 0
-    try:
-        if not (c_listeners and c_pools and c_backends and c_addrs and c_sockets and c_nets and c_cids):
-            raise MemoryError
-        for i, row in enumerate(listeners):
-            listener_fill(&c_listeners[i], row)
-            if row.udp is not None:
-                udp_fill(&c_listeners[i].udp, row.udp, at_net, at_cid)
-                at_net += <uint32_t>len(row.udp.nets)
-                at_cid += <uint32_t>len(row.udp.cids)
-        for i, row in enumerate(nets):
-            net_fill(&c_nets[i], row)
-        for i, row in enumerate(cids):
-            check_id("backend", row[1], limits.MAX_BACKENDS)
-            c_cids[i].id, c_cids[i].backend = row
-        for i, row in enumerate(pools):
-            pool_fill(&c_pools[i], row)
-        for i, row in enumerate(rows):
-            backend_fill(&c_backends[i], &c_addrs[i], row)
-        for i, row in enumerate(sockets):
-            socket_fill(&c_sockets[i], row)
-        parts.gen = gen
-        parts.listeners, parts.n_listeners = c_listeners, len(listeners)
-        parts.pools, parts.n_pools = c_pools, len(pools)
-        parts.backends, parts.addrs, parts.n_backends = c_backends, c_addrs, len(rows)
-        parts.sockets, parts.n_sockets = c_sockets, len(sockets)
-        parts.nets, parts.n_nets = c_nets, len(nets)
-        parts.cids, parts.n_cids = c_cids, len(cids)
-        parts.meta, parts.n_meta_bytes = <const uint8_t*>notes, len(notes)
-        parts.drain_ms, parts.is_access_log = drain_ms, bool(access_log)
-        n_bytes = snapshot_size(&parts)
-        packed = bytearray(n_bytes)
-        block = packed
-        snapshot_write(&parts, block, n_bytes)
-        return bytes(packed)
-    finally:
-        free(c_listeners)
-        free(c_pools)
-        free(c_backends)
-        free(c_addrs)
-        free(c_sockets)
-        free(c_nets)
-        free(c_cids)
+    by_tier = sorted(backends, key=lambda row: (row.pool, row.tier))
+    check_rows(listeners, pools, by_tier, sockets)
+    rows.take_listeners(listeners)
+    rows.take_pools(pools)
+    rows.take_backends(by_tier)
+    rows.take_sockets(sockets)
+    rows.parts.gen = gen
+    rows.parts.meta, rows.parts.n_meta_bytes = <const uint8_t*>notes, len(notes)
+    rows.parts.drain_ms, rows.parts.is_access_log = drain_ms, bool(access_log)
+    n_bytes = snapshot_size(&rows.parts)
+    packed = bytearray(n_bytes)
+    block = packed
+    snapshot_write(&rows.parts, block, n_bytes)
+    return bytes(packed)
 
 
 def verify_snapshot(block: bytes) -> int:

@@ -31,6 +31,7 @@ def render_page(status: Mapping[str, Any], unready: Sequence[str]) -> str:
             _heading(status),
             notes,
             _listeners(status["listeners"]),
+            _datagrams(status["listeners"]),
             *(_pool(pool) for pool in status["pools"]),
             _workers(status["workers"]),
             '<p style="margin-top:2rem"><a href="/metrics">metrics</a> · <a href="/readyz">readyz</a></p>',
@@ -57,6 +58,7 @@ def _listeners(listeners: Iterable[Mapping[str, Any]]) -> str:
         [
             escape(listener["name"]),
             escape(", ".join(listener["addresses"])),
+            escape(listener["protocol"]),
             escape(listener["pool"]),
             read_count(listener["sessions_live"]),
             read_count(listener["sessions"]),
@@ -65,8 +67,30 @@ def _listeners(listeners: Iterable[Mapping[str, Any]]) -> str:
         ]
         for listener in listeners
     ]
-    heads = ["listener", "address", "pool", "live", "sessions", "in", "out"]
-    return "<h2>Listeners</h2>" + _table(heads, 3, rows)
+    heads = ["listener", "address", "protocol", "pool", "live", "sessions", "in", "out"]
+    return "<h2>Listeners</h2>" + _table(heads, 4, rows)
+
+
+def _datagrams(listeners: Iterable[Mapping[str, Any]]) -> str:
+    """Nothing where no listener speaks UDP."""
+    rows = []
+    for listener in listeners:
+        counts = listener["datagrams"]
+        if counts is not None:
+            rows.append([escape(listener["name"]), _drops(counts["dropped"]), *_counts(counts)])
+    heads = ["listener", "dropped by reason", "from clients", "to backends", "from backends", "to clients", "assured"]
+    return "<h2>Datagrams</h2>" + _table([*heads, "receive queue"], 2, rows) if rows else ""
+
+
+def _counts(counts: Mapping[str, Any]) -> list[str]:
+    keys = ("from_clients", "to_backends", "from_backends", "to_clients", "flows_assured")
+    return [*(read_count(counts[key]) for key in keys), read_bytes(counts["receive_buffer_bytes"])]
+
+
+def _drops(dropped: Mapping[str, int]) -> str:
+    """`no_backend 12, kernel 3`: the largest first."""
+    ordered = sorted(dropped.items(), key=lambda item: -item[1])
+    return escape(", ".join(f"{reason} {read_count(count)}" for reason, count in ordered))
 
 
 def _pool(pool: Mapping[str, Any]) -> str:

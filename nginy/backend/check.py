@@ -1,4 +1,4 @@
-"""One active check of one backend: a connect, or a connect and an HTTP exchange, under one deadline."""
+"""One active check of one backend under one deadline: a connect, an HTTP exchange, or a question by datagram."""
 
 import asyncio
 import errno
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from time import monotonic
 
 from nginy.backend.address import Place, split_address
-from nginy.model import Health, HttpHealth
+from nginy.backend.ask import ask
+from nginy.backend.result import CheckError, duration
+from nginy.model import DnsHealth, Health, HttpHealth, UdpHealth
 
 HEAD_BYTES = 16384
 """More than this before the end of the answer's head is refused; no health answer needs a tenth of it."""
@@ -53,10 +55,6 @@ class CheckResult:
     is_late: bool = False
 
 
-class CheckError(Exception):
-    """The backend answered, but not as it should. The text is the whole story."""
-
-
 async def check(target: ProbeTarget) -> CheckResult:
     """Check once. Takes at most the timeout; twice the timeout when control itself missed the deadline.
 
@@ -79,7 +77,7 @@ async def check(target: ProbeTarget) -> CheckResult:
             await asyncio.wait({attempt})
     latency_s = monotonic() - started_s
     if not is_over:
-        return CheckResult(False, f"timed out after {_duration(timeout_s)}", latency_s, is_late=is_late)
+        return CheckResult(False, f"timed out after {duration(timeout_s)}", latency_s, is_late=is_late)
     error = attempt.exception()
     if error is None:
         text, latency_s = attempt.result()
@@ -108,16 +106,18 @@ def _failure(error: BaseException, latency_s: float, is_late: bool) -> CheckResu
 async def _attempt(target: ProbeTarget, started_s: float) -> tuple[str, float]:
     """-> (text, latency in s) of a good check; OSError or CheckError otherwise."""
     place = split_address(target.address)
+    if isinstance(target.health, DnsHealth | UdpHealth):
+        return await ask(place, target.health)
     with _open(place) as sock:
         await _connect(sock, place)
         if not isinstance(target.health, HttpHealth):
             latency_s = monotonic() - started_s
-            return f"tcp: connected in {_duration(latency_s)}", latency_s
+            return f"tcp: connected in {duration(latency_s)}", latency_s
         status = await _ask(sock, target.health, target.health.host or target.host or target.address)
     latency_s = monotonic() - started_s
     if not target.health.expect.accepts(status):
         raise CheckError(f"http {status}, expected {', '.join(target.health.expect.status)}")
-    return f"http {status} in {_duration(latency_s)}", latency_s
+    return f"http {status} in {duration(latency_s)}", latency_s
 
 
 def _open(place: Place) -> socket.socket:
@@ -162,9 +162,3 @@ async def _ask(sock: socket.socket, health: HttpHealth, host: str) -> int:
             raise CheckError("closed inside the answer" if taken_bytes else "closed without an answer")
         taken_bytes += len(chunk)
         wire.receive_data(chunk)
-
-
-def _duration(seconds: float) -> str:
-    if seconds >= 1:
-        return f"{seconds:.3g} s"
-    return f"{seconds * 1000:.3g} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"

@@ -6,13 +6,14 @@ Units change here: seconds of the model become whole milliseconds, at least 1; "
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_network
 from math import ceil
 from typing import Protocol
 
 from nginy._fast import door
 from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
-from nginy.model import Config, Listener, Pool
+from nginy.model import BytesKey, CidServer, Config, Listener, Pool, QuicCidKey
 
 MS_MAX = 2**32 - 1
 
@@ -64,7 +65,7 @@ class ListenerRow:
     is_half_close: bool
     is_splice: bool
     is_deferred: bool
-    udp: UdpRow | None = None
+    udp: "door.UdpRow | None" = None
 
 
 @dataclass(slots=True)
@@ -119,14 +120,20 @@ def build_rows(
     ids: Ids,
     resolved: Mapping[str, Sequence[ResolvedBackend]],
     verdicts: Mapping[BackendKey, str],
+    *,
+    workers: int = 1,
 ) -> Rows:
     """The rows of one generation. A backend without a verdict is unknown.
 
+    workers: among how many the limits of flows and datagrams are divided.
     Errors: KeyError for a name without an id, an unresolved pool or a policy that the data plane lacks.
     """
     rows = Rows([], [], [])
     for name, listener in config.listeners.items():
-        rows.listeners.append(_listener_row(listener, ids.listener(name), ids.pool(listener.pool)))
+        row = _listener_row(listener, ids.listener(name), ids.pool(listener.pool))
+        if listener.protocol == "udp":
+            row.udp = _udp_row(listener, ids, resolved[listener.pool], workers)
+        rows.listeners.append(row)
     for name, pool in config.pools.items():
         rows.pools.append(_pool_row(pool, ids.pool(name)))
         rows.backends.extend(_backend_rows(name, pool, ids, resolved[name], verdicts))
@@ -141,13 +148,14 @@ def build_snapshot(
     verdicts: Mapping[BackendKey, str],
     sockets: Sequence[SocketRow],
     *,
+    workers: int = 1,
     meta: bytes = b"",
 ) -> bytes:
     """One generation as a block. sockets: SocketRow or alike.   meta: control's own notes, carried along.
 
-    Errors: as build_rows; ValueError for what the layout cannot hold.
+    workers: as build_rows.   Errors: as build_rows; ValueError for what the layout cannot hold.
     """
-    rows = build_rows(config, ids, resolved, verdicts)
+    rows = build_rows(config, ids, resolved, verdicts, workers=workers)
     return door.pack_snapshot(
         gen,
         rows.listeners,
@@ -176,11 +184,12 @@ def pack_address(address: str) -> bytes:
 
 def _listener_row(listener: Listener, id: int, pool: int) -> ListenerRow:
     timeouts, limits = listener.timeouts, listener.limits
+    is_udp = listener.protocol == "udp"
     return ListenerRow(
         id=id,
         pool=pool,
         connect_ms=to_ms(timeouts.connect),
-        idle_ms=to_ms(timeouts.idle),
+        idle_ms=to_ms(listener.session.idle if is_udp else timeouts.idle),
         half_close_ms=to_ms(timeouts.half_close),
         drain_ms=to_ms(timeouts.drain) if timeouts.drain is not None else 0,
         max_sessions=limits.sessions or 0,
@@ -192,6 +201,59 @@ def _listener_row(listener: Listener, id: int, pool: int) -> ListenerRow:
     )
 
 
+def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], workers: int) -> UdpRow:
+    session, limits = listener.session, listener.limits
+    key, responses = session.key, session.expected_responses
+    server = key.server if isinstance(key, QuicCidKey) else None
+    slice_of = key if isinstance(key, BytesKey) else server
+    # All flows of a source meet on one worker then: nothing is left to divide.
+    sharing = 1 if key.kind == "source" else workers
+    return UdpRow(
+        flows_max=session.max,
+        requests=session.requests or 0,
+        responses=door.NO_BOUND if responses is None else responses,
+        key_kind=door.KEYS[key.kind],
+        key_offset=slice_of.offset if slice_of else 0,
+        key_bytes=slice_of.length if slice_of else 0,
+        cid_bytes=key.length if isinstance(key, QuicCidKey) else 0,
+        source_flows=_share(limits.flows_per_source, sharing),
+        source_rate=_share(limits.flow_rate_per_source, sharing),
+        flow_rate=_share(limits.flow_rate, workers),
+        datagram_rate=_share(limits.datagram_rate, workers),
+        bandwidth=_share(limits.bandwidth, workers),
+        check=door.CHECKS[session.check],
+        is_reuse=session.reuse,
+        is_gro=listener.udp.gro,
+        nets=_nets(listener),
+        cids=_cids(server, listener.pool, ids, resolved) if server else (),
+    )
+
+
+def _share(limit: int | None, workers: int) -> int:
+    """What one of so many workers may use of a limit, so that all of them reach it; 0 = no limit."""
+    return -(-limit // workers) if limit else 0
+
+
+def _nets(listener: Listener) -> list[tuple[bytes, int]]:
+    """The networks whose PROXY headers are believed, IPv4 mapped into IPv6 (RFC 4291, section 2.5.5.2)."""
+    trusted = listener.udp.proxy_protocol
+    nets = []
+    for network in map(ip_network, trusted.senders if trusted else ()):
+        prefix, more_bits = (b"", 0) if network.version == 6 else (bytes(10) + b"\xff\xff", 96)
+        nets.append((prefix + network.network_address.packed, network.prefixlen + more_bits))
+    return nets
+
+
+def _cids(
+    server: CidServer, pool: str, ids: Ids, resolved: Sequence[ResolvedBackend]
+) -> list[tuple[int, int]]:
+    """Servers' ids with the ids of their backends, sorted. A host name means its first address."""
+    first: dict[str, str] = {}
+    for backend in resolved:
+        first.setdefault(backend.key.name, backend.address)
+    return sorted((int(id, 16), ids.backend(pool, first[name])) for id, name in server.map.items() if name in first)
+
+
 def _pool_row(pool: Pool, id: int) -> PoolRow:
     is_reset = pool.health is not None and pool.health.on_down == "reset"
     return PoolRow(
@@ -201,6 +263,8 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
         is_quickack=pool.tcp.quickack,
         is_fastopen=pool.tcp.fastopen,
         congestion=pool.tcp.congestion or "",
+        proxy_out=door.PROXY_OUT[pool.udp.proxy_protocol],
+        is_transparent=pool.udp.transparent,
     )
 
 

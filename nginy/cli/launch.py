@@ -11,6 +11,7 @@ from nginy.cli.files import find_config
 from nginy.cli.options import FILE
 
 POLICIES = ("round_robin", "least_conn", "random2", "source_hash")
+HEALTHS = ("tcp", "http", "dns", "udp", "off")
 POOL = "simple"
 
 
@@ -44,16 +45,18 @@ def run(file: Path | None, check_only: bool, verbose: bool) -> int:
     metavar="ADDRESS[,…]",
     help="Where they are sent; give several, or a list with commas.",
 )
+@click.option("--udp", is_flag=True, help="Datagrams instead of TCP connections.")
 @click.option("--policy", type=click.Choice(POLICIES), default=POLICIES[0], show_default=True)
-@click.option("--health", type=click.Choice(("tcp", "http", "off")), default="tcp", show_default=True)
+@click.option("--health", type=click.Choice(HEALTHS), help="Kind of checks.  [default: tcp, with --udp udp]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of workers.  [default: one per core]")
 @click.option("--gen", is_flag=True, help="Print the configuration as YAML instead of running it.")
 @click.option("-v", "--verbose", is_flag=True, help="Log debug events too.")
 def simple(
     binds: tuple[str, ...],
     backends: tuple[str, ...],
+    udp: bool,
     policy: str,
-    health: str,
+    health: str | None,
     workers: int | None,
     gen: bool,
     verbose: bool,
@@ -61,13 +64,14 @@ def simple(
     """Run without a file: one listener, one pool."""
     from nginy.config import parse_config
 
-    tree = simple_tree(split_list(binds), split_list(backends), policy, health, workers)
+    protocol = "udp" if udp else "tcp"
+    tree = simple_tree(split_list(binds), split_list(backends), protocol, policy, health or protocol, workers)
     if gen:
         from nginy.config import to_yaml
 
         click.echo(to_yaml(parse_config(tree, name="<command line>")), nl=False)
         return 0
-    tree["admin"] = {"socket": str(socket_path(None, Path(simple_stem(split_list(binds)[0]))))}
+    tree["admin"] = {"socket": str(socket_path(None, Path(simple_stem(split_list(binds)[0], protocol))))}
     config = parse_config(tree, name="<command line>")
     from nginy.server import run_forever
 
@@ -80,7 +84,7 @@ def split_list(given: tuple[str, ...]) -> list[str]:
 
 
 def simple_tree(
-    binds: list[str], backends: list[str], policy: str, health: str, workers: int | None
+    binds: list[str], backends: list[str], protocol: str, policy: str, health: str, workers: int | None
 ) -> dict[str, Any]:
     """The configuration behind the options, as a file would hold it."""
     pool: dict[str, Any] = {"policy": policy, "backends": backends}
@@ -91,10 +95,13 @@ def simple_tree(
         tree["runtime"] = {"workers": workers}
     tree["pools"] = {POOL: pool}
     tree["listeners"] = {POOL: {"bind": binds, "pool": POOL}}
+    if protocol != "tcp":
+        tree["listeners"][POOL]["protocol"] = protocol
     return tree
 
 
-def simple_stem(bind: str) -> str:
-    """A file name for this nginy's control socket: several may run side by side, on different ports."""
-    port = bind.rpartition(":")[2]
-    return f"simple-{port}.yaml" if port.isascii() and port.isdigit() and int(port) else "simple.yaml"
+def simple_stem(bind: str, protocol: str) -> str:
+    """A file name for this nginy's control socket: several may run side by side, on different ports or protocols."""
+    port = bind.rpartition(":")[2].partition("-")[0]
+    stem = "simple" if protocol == "tcp" else f"simple-{protocol}"
+    return f"{stem}-{port}.yaml" if port.isascii() and port.isdigit() and int(port) else f"{stem}.yaml"

@@ -48,7 +48,7 @@ class VerbGroup(click.Group):
     cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 def cli() -> None:
-    """A load balancer for TCP. Listeners take clients, pools of backends serve them."""
+    """A load balancer for TCP and UDP. Listeners take clients, pools of backends serve them."""
 
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:

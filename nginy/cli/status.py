@@ -33,8 +33,11 @@ COLOURS = {
 }
 BLAMELESS = ("connected", "abandoned")
 ORDINARY_ENDS = frozenset(
-    {"closed", "front_reset", "client_gone", "idle", "half_close_timeout", "drain_deadline", "stopped"}
-)
+    {
+        "closed", "front_reset", "client_gone", "idle", "half_close_timeout", "drain_deadline", "stopped",
+        "backend_removed",
+    }
+)  # fmt: skip
 
 
 @click.command()
@@ -66,6 +69,10 @@ def show(console: "Console", tree: dict[str, Any]) -> None:
     console.print()
     console.print(listener_table(tree["listeners"]))
     console.print()
+    datagrams = [listener for listener in tree["listeners"] if listener["datagrams"] is not None]
+    if datagrams:
+        console.print(datagram_table(datagrams))
+        console.print()
     console.print(backend_table(tree["pools"]))
     if has_trouble(tree["workers"]):
         console.print()
@@ -74,12 +81,15 @@ def show(console: "Console", tree: dict[str, Any]) -> None:
 
 def listener_table(listeners: Iterable[dict[str, Any]]) -> "Table":
     """Where clients come in."""
-    table = new_table("listener", "address", "pool", numbers=("live", "sessions", "in", "out", "errors"))
+    table = new_table(
+        "listener", "address", "protocol", "pool", numbers=("live", "sessions", "in", "out", "errors")
+    )
     for listener in listeners:
         errors = sum(count for reason, count in listener["ends"].items() if reason not in ORDINARY_ENDS)
         table.add_row(
             plain(listener["name"]),
             plain("\n".join(listener["addresses"])),
+            plain(listener["protocol"]),
             plain(listener["pool"]),
             read_count(listener["sessions_live"]),
             read_count(listener["sessions"]),
@@ -87,6 +97,26 @@ def listener_table(listeners: Iterable[dict[str, Any]]) -> "Table":
             read_bytes(listener["bytes_out"]),
             alarm(errors),
         )
+    return table
+
+
+def datagram_table(listeners: Iterable[dict[str, Any]]) -> "Table":
+    """What came and went where UDP is spoken, and what was dropped and why."""
+    ways = ("from_clients", "to_backends", "from_backends", "to_clients")
+    table = new_table(
+        "udp listener", numbers=(*(way.replace("_", " ") for way in ways), "assured", "receive queue", "dropped")
+    )
+    for listener in listeners:
+        counts = listener["datagrams"]
+        table.add_row(
+            plain(listener["name"]),
+            *(read_count(counts[way]) for way in ways),
+            read_count(counts["flows_assured"]),
+            read_bytes(counts["receive_buffer_bytes"]),
+            alarm(sum(counts["dropped"].values())),
+        )
+        for reason, count in sorted(counts["dropped"].items(), key=lambda item: -item[1]):
+            table.add_row(f"    [red]dropped: {plain(reason)} {read_count(count)}[/]")
     return table
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 from nginy.config.units import UnitError
+from nginy.model import DATAGRAM_BINDS_MAX
 
 SUN_PATH_MAX_BYTES = 107
 # Workers put sockets of their own beside the control socket, with a suffix such as `.w63`.
@@ -17,6 +18,7 @@ _HOST = re.compile(
 _SYSTEMD_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,255}")
 _BACKEND_HINT = "write host:port, [v6]:port or unix:/path"
 _BIND_HINT = "write ip:port, :port, [v6]:port, unix:/path or systemd:name"
+_RANGE = re.compile(r"([0-9]{1,6})-([0-9]{1,6})")
 
 
 def parse_backend(text: str) -> str:
@@ -30,7 +32,10 @@ def parse_backend(text: str) -> str:
 
 
 def parse_bind(text: str) -> str:
-    """Canonical address to listen on; `:port` is all IPv4, port 0 asks the kernel. Errors: UnitError."""
+    """Canonical address to listen on; `:port` is all IPv4, port 0 asks the kernel, `first-last` a range of ports.
+
+    Errors: UnitError.
+    """
     if text.startswith("unix:"):
         return _unix(text)
     if text.startswith("systemd:"):
@@ -50,7 +55,7 @@ def parse_bind(text: str) -> str:
     if literal is None:
         hint = f"write 127.0.0.1:{port} or [::1]:{port}" if host == "localhost" else _BIND_HINT
         raise UnitError(f"{text!r} names a host; listeners are bound to IP addresses", hint)
-    return _join(literal, _port(port, text, least=0))
+    return _join(literal, _ports(port, text))
 
 
 def parse_loopback(text: str) -> str:
@@ -58,6 +63,8 @@ def parse_loopback(text: str) -> str:
     if text.startswith(("unix:", "systemd:")):
         raise UnitError(f"{text!r} is not ip:port", "write 127.0.0.1:9901")
     address = parse_bind(text)
+    if _RANGE.search(address.rpartition(":")[2]):
+        raise UnitError(f"{text!r} is a range of ports; expected one", "write 127.0.0.1:port or [::1]:port")
     host = address.rpartition(":")[0].strip("[]")
     if not ipaddress.ip_address(host).is_loopback:
         raise UnitError(
@@ -123,6 +130,42 @@ def _port(text: str, whole: str, least: int) -> int:
     return int(text)
 
 
+def _ports(text: str, whole: str) -> int | str:
+    """A port, or a range of them as `first-last`; a range of one is that port."""
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        return _port(text, whole, least=0)
+    first, last = (_port(port, whole, least=1) for port in found.groups())
+    if last < first:
+        raise UnitError(f"{whole!r}: the range ends before it begins", f"write {last}-{first}")
+    if last - first >= DATAGRAM_BINDS_MAX:
+        raise UnitError(f"{whole!r} has {last - first + 1} ports; at most {DATAGRAM_BINDS_MAX} are allowed")
+    return first if first == last else f"{first}-{last}"
+
+
+def parse_network(text: str) -> str:
+    """Canonical `address/bits` of a network; an address alone is a network of one. Errors: UnitError."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise UnitError(
+            f"{text!r} is not an address or a network", "write 10.0.0.0/8, 10.0.0.1, 2001:db8::/32 or ::1"
+        ) from None
+    if "%" in text:
+        raise UnitError(f"{text!r}: addresses with a zone (%) are not supported")
+    bits = text.partition("/")[2]
+    if bits and not (bits.isascii() and bits.isdigit()):
+        raise UnitError(f"{text!r} has a mask; expected a number of bits", f"write {network}")
+    if bits and ipaddress.ip_address(text.partition("/")[0]) != network.network_address:
+        raise UnitError(f"{text!r} has bits behind its prefix", f"write {network}")
+    return str(network)
+
+
+def parse_dns_name(text: str) -> str:
+    """A name to ask a DNS server for, in small letters; `.` is the root. Errors: UnitError."""
+    return text if text == "." else _name(text, text).rstrip(".")
+
+
 def _literal(host: str, whole: str) -> str | None:
     """Canonical text of an IP address; None when host looks like a name."""
     if "%" in host:
@@ -143,5 +186,5 @@ def _name(host: str, whole: str) -> str:
     return name
 
 
-def _join(host: str, port: int) -> str:
+def _join(host: str, port: int | str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

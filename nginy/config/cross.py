@@ -1,29 +1,30 @@
-"""What no single mapping can tell: references, binds that clash, backends that are given twice, sums.
+"""What no single mapping can tell: references, backends that are given twice, sums. The rest is called from here.
 
 Works on what could be read, so that these problems show in the same pass as all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
+from nginy.config.binds import check_clashes
+from nginy.config.flows import check_flows
 from nginy.config.loops import check_loops
-from nginy.config.read import Cited, Met, Reader
+from nginy.config.read import Met, Reader
+from nginy.config.transport import check_binds, check_keys
 from nginy.config.tree import Mapping, Path, Problems
 from nginy.config.words import hint_for
-from nginy.model import BACKENDS_MAX, AdminHttp, Backend, Listener
-
-_WILDCARDS = frozenset(("0.0.0.0", "[::]"))
+from nginy.model import BACKENDS_MAX, Backend, Listener
 
 
 def check_all(root: Mapping, reader: Reader) -> None:
     """Note every problem between mappings. reader: has read the whole tree, root."""
     _check_pool_names(root, reader)
-    _check_binds(reader)
     _check_backends(reader.met, reader.problems)
     _check_tcp(reader.met, reader.problems)
-    check_loops(reader.met, reader.problems)
+    check_keys(reader.met, reader.problems)
+    check_flows(reader.met, reader.problems)
+    if check_binds(reader.cited, reader.met, reader.problems):
+        check_clashes(reader)
+        check_loops(reader.met, reader.problems)
 
 
 def _check_pool_names(root: Mapping, reader: Reader) -> None:
@@ -40,52 +41,12 @@ def _list_of(what: str, names: list[str]) -> str:
     return f"{what}: {', '.join(names)}" if 0 < len(names) <= 12 else ""
 
 
-def _check_binds(reader: Reader) -> None:
-    """Each address once, and no address together with the wildcard of its family on the same port."""
-    taken: dict[tuple[str, str], list[Cited]] = {}
-    for cited in _binds(reader):
-        host, port = _host_and_port(cited.value)
-        if port == "0":
-            continue
-        others = taken.setdefault((_family(host), port), [])
-        for other in others:
-            if other.value == cited.value or {host, _host_and_port(other.value)[0]} & _WILDCARDS:
-                trouble = "is bound twice" if other.value == cited.value else f"overlaps with {other.value}"
-                message = f"{cited.value} {trouble}; the other one is at {other.place}"
-                reader.problems.add(cited.place, cited.path, message)
-                break
-        others.append(cited)
-
-
-def _host_and_port(address: str) -> tuple[str, str]:
-    if address.startswith(("unix:", "systemd:")):
-        return address, ""
-    host, _, port = address.rpartition(":")
-    return host, port
-
-
-def _family(host: str) -> str:
-    """Addresses clash only within one of these: paths and names each for itself, IPv4, IPv6."""
-    if host.startswith(("unix:", "systemd:")):
-        return host
-    return "v6" if host.startswith("[") else "v4"
-
-
-def _binds(reader: Reader) -> Iterator[Cited]:
-    for cited in reader.cited:
-        if cited.kind in ("bind", "loopback"):
-            yield cited
-        elif cited.kind == "socket":
-            yield replace(cited, value=f"unix:{cited.value}")
-    for met in reader.met:
-        if met.model is AdminHttp and isinstance(met.node, Mapping) and "bind" not in met.node.entries:
-            yield Cited("loopback", AdminHttp().bind, met.node.place, met.path)
-
-
 def _check_tcp(met: list[Met], problems: Problems) -> None:
     """No TCP options for a listener that has no TCP."""
     for entry in met:
-        if entry.model is not Listener or "tcp" not in entry.values or not entry.values["tcp"].model_fields_set:
+        if entry.model is not Listener or entry.values.get("protocol") == "udp":
+            continue
+        if "tcp" not in entry.values or not entry.values["tcp"].model_fields_set:
             continue
         if all(bind.startswith("unix:") for bind in entry.values.get("bind", ("",))):
             message = "every bind of this listener is a unix socket: there is no TCP to tune"

@@ -117,10 +117,10 @@ def _named(
 def _listener_changes(name: str, old: Listener, new: Listener) -> Iterator[Change]:
     path = f"listeners.{name}"
     keys = tuple(_key_changes(old, new))
-    bind = tuple(key for key in keys if key.key == "bind")
-    if bind and set(old.bind) != set(new.bind):
-        yield Change("listener_rebound", path, name, keys=bind)
-    rest = tuple(key for key in keys if key.key != "bind")
+    sockets = tuple(key for key in keys if key.key in ("bind", "protocol"))
+    if set(old.bind) != set(new.bind) or old.protocol != new.protocol:
+        yield Change("listener_rebound", path, name, keys=sockets)
+    rest = tuple(key for key in keys if key not in sockets)
     if rest:
         yield Change("listener_changed", path, name, keys=rest)
 
@@ -143,7 +143,7 @@ def _backend_changes(path: str, name: str, old: Backend | None, new: Backend) ->
     if old is None:
         yield Change("backend_added", path, name, new.address)
         return
-    keys = tuple(key for key in _key_changes(old, new) if key.key != "backup")
+    keys = tuple(_key_changes(old, new))
     if keys:
         yield Change("backend_changed", path, name, new.address, keys)
 
@@ -153,8 +153,8 @@ def _key_changes(old: Model, new: Model) -> Iterator[KeyChange]:
     if old == new:
         return
     for name, key in keys_of(type(new)).items():
-        before, after = getattr(old, name), getattr(new, name)
-        if before == after:
+        before, after = getattr(old, key.attribute), getattr(new, key.attribute)
+        if before == after or key.short_for:
             continue
         if isinstance(after, Model) and type(before) is type(after):
             for inner in _key_changes(before, after):

@@ -12,8 +12,9 @@ from nginy.model import Config
 
 _LINE_MAX_CHARS = 100
 _BARE = re.compile(
-    r"[A-Za-z_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*|(/[A-Za-z0-9_.-]+)+|[0-9]+[A-Za-z]+[0-9A-Za-z]*"
+    r"[A-Za-z_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*|(/[A-Za-z0-9_.-]+)+|[0-9]+[A-Za-z]+[0-9A-Za-z]*|[0-9]+/s"
 )
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Words that other readers of YAML, who still go by version 1.1, take for booleans.
 _YAML_1_1 = frozenset(("y", "n", "yes", "no", "on", "off"))
 
@@ -70,7 +71,14 @@ def _flow(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """A text so that every reader of YAML takes it for one. A checked model has printable characters only."""
+    """A text so that every reader of YAML takes it for one."""
     if _BARE.fullmatch(text) and resolve_plain(text) == text and text.lower() not in _YAML_1_1:
         return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + "".join(map(_character, text)) + '"'
+
+
+def _character(character: str) -> str:
+    if character in _ESCAPES or character.isprintable():
+        return _ESCAPES.get(character, character)
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 
 from nginy.config.read import Met
+from nginy.config.transport import INHERITED_KEYS, TCP_TIMEOUTS, UDP_LIMITS, is_udp
 from nginy.config.tree import Mapping, Node, Path, Scalar, copy_of
 from nginy.model import Defaults, HealthCheck
 
-_LISTENER_SECTIONS = ("timeouts", "limits")
-_LISTENER_KEYS = ("half_close", "keepalive", "splice")
 _POOL_KEYS = ("policy", "resolve")
 
 
@@ -38,15 +37,21 @@ def _readable_defaults(met: list[Met]) -> dict[str, Node]:
 def _kind_of(health: Node) -> Node:
     health = _with_kind(health)
     kind = health.entries.get("kind") if isinstance(health, Mapping) else None
-    is_known = isinstance(kind, Scalar) and kind.value == "tcp"
-    return Scalar("tcp" if is_known else "http", health.place)
+    if isinstance(kind, Scalar) and kind.value in ("tcp", "dns", "udp"):
+        return Scalar(kind.value, health.place)
+    return Scalar("http", health.place)
 
 
 def _listener(node: Mapping, outer: dict[str, Node]) -> Mapping:
-    full = _with_missing(node, outer, _LISTENER_KEYS)
-    for section in _LISTENER_SECTIONS:
-        if section in outer:
-            _put(full, section, _overlay(outer[section], full.entries.get(section)))
+    """Completed by what means something for its protocol: the rest of `defaults` is for other listeners."""
+    keys, foreign = ((), {"timeouts": TCP_TIMEOUTS}) if is_udp(node) else (INHERITED_KEYS, {"limits": UDP_LIMITS})
+    full = _with_missing(node, outer, keys)
+    for section in ("timeouts", "limits"):
+        theirs = outer.get(section)
+        if isinstance(theirs, Mapping):
+            theirs = copy_of(theirs, theirs.entries.keys() - set(foreign.get(section, ())))
+        if theirs is not None:
+            _put(full, section, _overlay(theirs, full.entries.get(section)))
     return full
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from nginy.config.read import Met
-from nginy.config.tree import Problems
-from nginy.model import Backend, Listener
+from nginy.config.transport import protocols_of
+from nginy.config.tree import Path, Problems
+from nginy.model import Backend, Listener, written_out
 
 _WILDCARDS = {"0.0.0.0": 4, "[::]": 6}
 _LOCALHOST = frozenset((*_WILDCARDS, "127.0.0.1", "[::1]"))
@@ -23,24 +24,29 @@ class _Step(NamedTuple):
 
 
 def check_loops(met: Iterable[Met], problems: Problems) -> None:
-    """Note each backend through which a session would come back. met: all mappings that were read.
+    """Note each backend through which a session would come back by the same protocol. met: all mappings that were read.
 
     nginy in front of nginy is fine as long as the way ends; what only a look-up of names tells is not seen here.
     """
-    steps = _steps(list(met))
-    for pool, backend, listener in steps:
-        if _is_reached(listener.values["pool"], pool, steps):
-            address, name = backend.values["address"], listener.path[-1]
-            message = f"{address} is where listener {name!r} listens, which leads back here: sessions would never end"
-            problems.add(backend.place_of("address"), backend.path_of("address"), message)
+    known = list(met)
+    protocols = protocols_of(known)
+    for protocol in ("tcp", "udp"):
+        steps = _steps(known, {path for path, spoken in protocols.items() if spoken == protocol})
+        for pool, backend, listener in steps:
+            if _is_reached(listener.values["pool"], pool, steps):
+                address, name = backend.values["address"], listener.path[-1]
+                where = f"{address} is where listener {name!r} listens"
+                message = f"{where}, which leads back here: sessions would never end"
+                problems.add(backend.place_of("address"), backend.path_of("address"), message)
 
 
-def _steps(met: list[Met]) -> list[_Step]:
+def _steps(met: list[Met], listeners: Container[Path]) -> list[_Step]:
     by_port: dict[str, list[tuple[str, Met]]] = {}
     for entry in met:
-        if entry.model is Listener and {"bind", "pool"} <= entry.values.keys():
+        if entry.path in listeners and entry.model is Listener and {"bind", "pool"} <= entry.values.keys():
             for bind in entry.values["bind"]:
-                by_port.setdefault(_port_of(bind), []).append((bind, entry))
+                for address in written_out(bind):
+                    by_port.setdefault(_port_of(address), []).append((address, entry))
     steps = []
     for entry in met:
         if entry.model is Backend and "address" in entry.values:

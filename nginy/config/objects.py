@@ -9,6 +9,7 @@ from typing import Any
 
 from nginy.config.load import DEPTH_MAX
 from nginy.config.scalar import substitute
+from nginy.config.shape import keys_of
 from nginy.config.tree import Mapping, Node, Path, Place, Problems, Scalar, Sequence
 from nginy.model import Model
 
@@ -29,7 +30,8 @@ def read_object(given: Any, name: str, env: Any, problems: Problems) -> Node | N
 def _said(given: Model) -> dict[str, Any]:
     """What a model was told, so that `defaults` may still complete the rest; a kind is always told."""
     said = given.model_fields_set | {"kind"}
-    return {name: getattr(given, name) for name in type(given).model_fields if name in said}
+    keys = keys_of(type(given)).values()
+    return {key.name: getattr(given, key.attribute) for key in keys if key.attribute in said}
 
 
 @dataclass(slots=True)

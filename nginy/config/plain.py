@@ -6,7 +6,8 @@ from typing import Any
 
 from nginy.config.scalar import escape
 from nginy.config.shape import Shape, keys_of
-from nginy.config.units import format_duration, format_size
+from nginy.config.transport import INHERITED_KEYS, UDP_LIMITS
+from nginy.config.units import format_duration, format_rate, format_size
 from nginy.model import Admin, Config, Defaults, Health, HealthCheck, Listener, Model, Pool, Runtime, Timeouts
 
 
@@ -30,7 +31,8 @@ def plain_value(value: Any, shape: Shape) -> Any:
     if value is None:
         return "off" if shape.off else None
     if isinstance(value, Model):
-        return _shortest(value, _without(value, None)) or ("on" if shape.on else {})
+        tree = _shortest(value, _without(value, None))
+        return "on" if shape.on and tree == {} else tree
     if isinstance(value, tuple) and shape.item is not None:
         items = [plain_value(item, shape.item) for item in value]
         return items[0] if shape.one_or_many and len(items) == 1 else items
@@ -40,6 +42,8 @@ def plain_value(value: Any, shape: Shape) -> Any:
         return "on" if value else "off"
     if shape.kind == "duration":
         return format_duration(value)
+    if shape.kind == "rate":
+        return format_rate(value)
     return format_size(value) if shape.kind == "size" else value
 
 
@@ -47,9 +51,9 @@ def _without(given: Model, usual: Model | None) -> dict[str, Any]:
     """Keys that differ from those of usual (None: the defaults of the model), and the required ones."""
     tree: dict[str, Any] = {}
     for name, key in keys_of(type(given)).items():
-        value = getattr(given, name)
-        theirs = key.default if usual is None else getattr(usual, name)
-        if name == "backup" or value == theirs and not key.is_required:
+        value = getattr(given, key.attribute)
+        theirs = key.default if usual is None else getattr(usual, key.attribute)
+        if key.short_for or value == theirs and not key.is_required:
             continue
         if isinstance(value, Model) and type(value) is type(theirs):
             tree[name] = _shortest(value, _without(value, theirs))
@@ -79,17 +83,16 @@ def _timeouts(given: Timeouts, outer: Timeouts) -> dict[str, Any]:
 
 
 def _listener(given: Listener, config: Config) -> dict[str, Any]:
+    """Of `defaults`, only what means something for its protocol has arrived at a listener."""
     outer = config.defaults
-    usual = Listener(
-        bind=given.bind,
-        pool=given.pool,
-        half_close=outer.half_close,
-        keepalive=outer.keepalive,
-        splice=outer.splice,
-        limits=outer.limits,
-        timeouts=given.timeouts,
-    )
-    timeouts = _timeouts(given.timeouts, outer.timeouts)
+    usual = Listener(bind=given.bind, pool=given.pool, timeouts=given.timeouts, limits=outer.limits)
+    outer_timeouts = Timeouts(drain=outer.timeouts.drain)
+    if given.protocol != "udp":
+        theirs = {key: getattr(outer, key) for key in INHERITED_KEYS}
+        limits = outer.limits.model_copy(update=dict.fromkeys(UDP_LIMITS))
+        usual = usual.model_copy(update=theirs | {"limits": limits})
+        outer_timeouts = outer.timeouts
+    timeouts = _timeouts(given.timeouts, outer_timeouts)
     return _in_order(Listener, _without(given, usual), timeouts=timeouts)
 
 

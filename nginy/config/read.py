@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from nginy.config.shape import Key, Shape, keys_of
 from nginy.config.translate import explain
-from nginy.config.tree import Mapping, Node, Path, Place, Problems, Scalar, Sequence, describe
+from nginy.config.tree import Mapping, Node, Path, Place, Problems, Scalar, Sequence, copy_of, describe
 from nginy.config.units import UnitError
 from nginy.config.values import expected, read_scalar
 from nginy.config.words import is_later, key_hint
@@ -22,6 +22,7 @@ INVALID: Final = object()
 """Stands for a value whose problem has been noted."""
 
 _NAME = re.compile(NAME_PATTERN)
+_ID = re.compile(r"([0-9a-fA-F]{2})+")
 _CITED_KINDS = frozenset(("bind", "loopback", "pool", "socket"))
 
 
@@ -84,6 +85,8 @@ class Reader:
             return self._union(node, shape, path, at)
         if shape.kind == "names":
             return self._names(node, shape, path)
+        if shape.kind == "ids":
+            return self._ids(node, shape, path)
         if shape.kind == "list":
             return self._list(node, shape, path)
         return self._scalar(node, shape, path)
@@ -130,6 +133,23 @@ class Reader:
             named[name] = self.read(complete(child), shape.item, (*path, name), node.keys[name])
         return INVALID if any(value is INVALID for value in named.values()) else named
 
+    def _ids(self, node: Node, shape: Shape, path: Path) -> Any:
+        if shape.item is None or not isinstance(node, Mapping):
+            return self._wrong(node, path, shape)
+        found: dict[str, Any] = {}
+        for written, child in node.entries.items():
+            id = written.lower()
+            if not _ID.fullmatch(written):
+                message = f"an id is hexadecimal, two digits for each byte, got {written!r}"
+                self.problems.add(node.keys[written], (*path, written), message)
+                found[written] = INVALID
+            elif id in found:
+                self.problems.add(node.keys[written], (*path, written), f"the id {id} is given twice", "keep one")
+                found[written] = INVALID
+            else:
+                found[id] = self.read(child, shape.item, (*path, written), node.keys[written])
+        return INVALID if any(value is INVALID for value in found.values()) else found
+
     def _check_name(self, name: str, place: Place, path: Path) -> None:
         if _NAME.fullmatch(name) and len(name) <= NAME_MAX_CHARS:
             return
@@ -170,18 +190,19 @@ class Reader:
         else:
             kind = self._scalar(node.entries["kind"], kinds, (*path, "kind"), _last_key(path))
         if kind is INVALID:
-            every = {name: key for model in variants.values() for name, key in keys_of(model).items()}
-            rest = [name for name in node.entries if name != "kind"]
-            node = Mapping(
-                node.place, {key: node.entries[key] for key in rest}, {key: node.keys[key] for key in rest}
-            )
-            self._entries(node, every, path, shape.variants[-1][1])
+            self._kindless(node, shape, path)
             return INVALID
-        return (
-            self._mapping(node, Shape("mapping", model=variants[kind]), path, at)
-            if node.entries
-            else variants[kind]()
-        )
+        return self._mapping(node, Shape("mapping", model=variants[kind]), path, at)
+
+    def _kindless(self, node: Mapping, shape: Shape, path: Path) -> None:
+        """Note what is wrong in a mapping of an unknown kind, but for keys that differ from kind to kind."""
+        every: dict[str, list[Key]] = {}
+        for _, model in shape.variants:
+            for name, key in keys_of(model).items():
+                every.setdefault(name, []).append(key)
+        doubtful = {"kind", *(name for name, known in every.items() if len({key.shape for key in known}) > 1)}
+        keys = {name: known[0] for name, known in every.items()}
+        self._entries(copy_of(node, node.entries.keys() - doubtful), keys, path, shape.variants[-1][1])
 
     def _entries(
         self, node: Mapping, keys: dict[str, Key], path: Path, model: type[Model]
@@ -221,7 +242,8 @@ class Reader:
 
     def _translate(self, trouble: Any, met: Met, failed: set[str], at: Place) -> None:
         key = str(trouble["loc"][0]) if trouble["loc"] else ""
-        if key in failed:
+        # what keys say about each other is not known while one of them could not be read
+        if key in failed or not key and failed:
             return
         known = keys_of(met.model).get(key)
         path = met.path_of(key) if known is not None else met.path

@@ -45,12 +45,22 @@ pools:
       - {address: "[2001:db8::7]:8000", state: drain}
       - {address: "unix:/run/app.sock", backup: on}
     health: {kind: http, path: /healthz, expect: {status: [204, 300-399]}, on_down: reset}
+  resolvers:
+    backends: ["10.0.0.3:53", "10.0.0.4:53"]
+    health: {kind: dns, name: example.org, interval: 2s}
 listeners:
   web:
     bind: [":8080", "[::]:8080"]
     pool: api
     half_close: off
     limits: {sessions: 10000}
+  dns:
+    bind: ":53"
+    protocol: udp
+    pool: resolvers
+    session: {requests: 1, check: dns, reuse: on, idle: 10s}
+    limits: {flows_per_source: 200, flow_rate: 20000/s}
+  dns-tcp: {bind: ":53", pool: resolvers}
 admin:
   socket: /run/nginy/control.sock
   http: 127.0.0.1:9901
@@ -87,12 +97,15 @@ are `0o755`, hexadecimal ones `0x1f`. An empty value, `~` and `null` mean nothin
 
 **Durations** have units: `500ms`, `5s`, `1m`, `1h30m`, `2d`; larger units stand first. A bare number counts
 seconds. **Sizes** count powers of 1024: `512B`, `64KiB` (or `64k`), `1MiB`, `2GiB`; a bare number counts
-bytes. `64KB` is refused, as it is read both ways.
+bytes. `64KB` is refused, as it is read both ways. **Rates** are `50/s` or `90/m`, rounded up to whole ones
+per second; a bare number is per second. **Bytes in hexadecimal** have two digits each: `00ff`; quote those
+that look like numbers.
 
 **Addresses** are `host:port` with an IPv4 address or a name, `[v6]:port` or `unix:/path`. Listeners take IP
 addresses only; `:8080` is `0.0.0.0:8080`, and `[::]:8080` beside it serves IPv6. Port 0 lets the kernel
-choose. Between `{{ }}` or `[ ]`, quote what contains a colon at its start or a bracket: `[":8080",
-"[::]:8080"]`.
+choose. TCP and UDP have ports of their own: two listeners, one of each, may share an address. A UDP
+listener may have a range, `:5000-5100`, each port of which gets sockets of its own. Between `{{ }}` or
+`[ ]`, quote what contains a colon at its start or a bracket: `[":8080", "[::]:8080"]`.
 
 **Names** of pools and listeners begin with a-z and go on with a-z, 0-9, `-` and `_`. They are labels of
 metrics: renaming one starts new counters.
@@ -114,7 +127,14 @@ tabs as indentation, anything but UTF-8 without a byte order mark, files over {F
 {ALIAS_NODES_MAX:,} values. Anchors and aliases within that are fine.
 
 **Defaults** go from outer to inner: what a listener or a pool says itself wins, then `defaults`, then the
-default of the key as it stands below. `timeouts`, `limits` and `health` are completed key by key.
+default of the key as it stands below. `timeouts`, `limits` and `health` are completed key by key. What means
+something for TCP only, or for UDP only, arrives at listeners of that protocol.
+
+**UDP.** `protocol: udp` goes with `session`, `udp` and the limits of flows and datagrams. `half_close`,
+`backlog`, `keepalive`, `splice`, `tcp` and all timeouts but `drain` are TCP's and refused there, and the
+other way round. A pool may serve listeners of both. Limits of flows, datagrams and bytes hold for all
+workers together: each worker enforces its share, the limit divided by their number, rounded up. With
+`session.key: source` all flows of a client address meet on one worker, so those per source are not divided.
 
 """
 _TYPES = {
@@ -124,6 +144,11 @@ _TYPES = {
     "switch": "`on` or `off`",
     "duration": "duration",
     "size": "size",
+    "rate": "rate",
+    "network": "network",
+    "hex": "hexadecimal",
+    "payload": "text",
+    "dns_name": "name",
     "address": "address",
     "bind": "address",
     "loopback": "address",
@@ -172,7 +197,7 @@ def _section(paths: tuple[str, ...], models: list[tuple[str, type[Model]]]) -> I
     level = "##" if "." not in paths[0] or paths[0].endswith("<name>") else "###"
     yield f"{level} `{paths[0]}`\n\n"
     if len(models) == 1 and not models[0][0]:
-        yield models[0][1].__doc__.strip() + "\n\n" if models[0][1].__doc__ else ""
+        yield _about(models[0][1])
     if len(paths) > 1:
         yield f"Also under {', '.join(f'`{path}`' for path in paths[1:])}.\n\n"
     if models[0][0]:
@@ -182,11 +207,16 @@ def _section(paths: tuple[str, ...], models: list[tuple[str, type[Model]]]) -> I
     yield from _key_tables(models)
 
 
+def _about(model: type[Model]) -> str:
+    return (model.__doc__ or "").strip() + "\n\n"
+
+
 def _key_tables(models: list[tuple[str, type[Model]]]) -> Iterator[str]:
     """One table for the keys that all kinds have, one more for each kind with keys of its own."""
     tables = [[key for key in keys_of(model).values() if key.name != "kind"] for _, model in models]
     if not issubclass(models[0][1], Kinded):
-        yield _table(tables[0])
+        for (_, model), keys in zip(models, tables, strict=True):
+            yield (_about(model) if len(models) > 1 else "") + _table(keys)
         return
     shared = [key for key in tables[0] if all(key.name in keys_of(model) for _, model in models)]
     if shared:
@@ -210,8 +240,8 @@ def _type(shape: Shape) -> str:
         words = f"{short.replace('bind', 'address')} or mapping" if short else "mapping"
     elif shape.kind == "union":
         words = "kind or mapping"
-    elif shape.kind == "names":
-        words = "mapping of names"
+    elif shape.kind in ("names", "ids"):
+        words = f"mapping of {shape.kind}"
     elif shape.kind == "list" and shape.item is not None:
         words = f"{_type(shape.item)}, or a list" if shape.one_or_many else f"list: {_type(shape.item)}"
     elif shape.kind == "choice":

@@ -7,14 +7,16 @@ from typing import Any
 
 from nginy.config.plain import plain_value
 from nginy.config.shape import Key, Shape, first_sentence, keys_of
-from nginy.config.units import DURATION_PATTERN, SIZE_PATTERN, format_duration, format_size
-from nginy.config.values import expected
+from nginy.config.units import DURATION_PATTERN, RATE_PATTERN, SIZE_PATTERN
+from nginy.config.values import expected, show
 from nginy.model import NAME_PATTERN, Config, Model
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _SUBSTITUTED = {"$ref": "#/$defs/substituted"}
-_PATTERNS = {"duration": DURATION_PATTERN, "size": SIZE_PATTERN}
+_PATTERNS = {"duration": DURATION_PATTERN, "size": SIZE_PATTERN, "rate": RATE_PATTERN}
+_COUNTED = {"duration": "seconds", "size": "bytes", "rate": "per second"}
+_ID_PATTERN = "^([0-9a-fA-F]{2})+$"
 _INCLUDE = {
     "description": "Files to merge into this one, relative to it: a path or a list of paths.",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
@@ -82,8 +84,9 @@ def _forms(shape: Shape, definitions: dict[str, Any]) -> list[dict[str, Any]]:
     if shape.kind == "union":
         kinds = {"enum": [kind for kind, _ in shape.variants]}
         return [*(_reference(model, definitions) for _, model in shape.variants), kinds, _SUBSTITUTED]
-    if shape.kind == "names" and shape.item is not None:
-        named = {f"^{NAME_PATTERN}$": _value(shape.item, definitions)}
+    if shape.kind in ("names", "ids") and shape.item is not None:
+        pattern = f"^{NAME_PATTERN}$" if shape.kind == "names" else _ID_PATTERN
+        named = {pattern: _value(shape.item, definitions)}
         return [{"type": "object", "patternProperties": named, "additionalProperties": False}]
     if shape.kind == "list" and shape.item is not None:
         item = _value(shape.item, definitions)
@@ -110,11 +113,13 @@ def _scalar_forms(shape: Shape) -> list[dict[str, Any]]:
     if shape.kind in _PATTERNS:
         pattern = f"^({_PATTERNS[shape.kind]})$"
         written = {"type": "string", "pattern": pattern, "description": _bounds(shape)}
-        return [written, _number(shape, "number"), _SUBSTITUTED]
+        return [written, _number(shape, "integer" if shape.kind == "rate" else "number"), _SUBSTITUTED]
     if shape.kind == "choice":
         return [_choices(shape), _SUBSTITUTED]
     if shape.kind == "switch":
         return [{"enum": ["on", "off", True, False]}, _SUBSTITUTED]
+    if shape.kind == "payload":
+        return [{"type": "string"}]
     text: dict[str, Any] = {"type": "string", "minLength": 1, "description": expected(shape)}
     if shape.kind == "status":
         return [text, _number(replace(shape, least=100, most=599), "integer")]
@@ -132,7 +137,4 @@ def _number(shape: Shape, kind: str) -> dict[str, Any]:
 
 
 def _bounds(shape: Shape) -> str:
-    least, most = shape.least or 0, shape.most or 0
-    if shape.kind == "duration":
-        return f"{format_duration(least)} to {format_duration(most)}; a number counts seconds"
-    return f"{format_size(int(least))} to {format_size(int(most))}; a number counts bytes"
+    return f"{show(shape.least, shape)} to {show(shape.most, shape)}; a number counts {_COUNTED[shape.kind]}"

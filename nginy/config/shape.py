@@ -15,8 +15,8 @@ from nginy.model import Form, Model
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One value. kind: mapping (model), union (variants by `kind`), names (item by name), list (item),
-    integer, number, text, choice (choices), or a reader's name of Form.
+    """One value. kind: mapping (model), union (variants by `kind`), names (item by name), ids (item by hexadecimal
+    id), list (item), integer, number, text, choice (choices), or a reader's name of Form.
 
     choices: beside what the kind allows, or all there is for `choice`.   least, most: bounds, inclusive.
     is_optional: null stands for None; off, on, one_or_many: as in Form.
@@ -37,13 +37,18 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a mapping. default: None for a required key; default_text: when it depends on other keys."""
+    """One key of a mapping. default: None for a required key; default_text: when it depends on other keys.
+
+    attribute: what the model calls it.   short_for: the key that says the same; empty as a rule.
+    """
 
     name: str
+    attribute: str
     shape: Shape
     is_required: bool
     default: Any
     default_text: str
+    short_for: str
     description: str
 
 
@@ -54,12 +59,15 @@ _SCALARS: dict[type, str] = {int: "integer", float: "number", str: "text", bool:
 def keys_of(model: type[Model]) -> dict[str, Key]:
     """The keys of a model, in the order of the model; `kind`, which tells variants apart, first."""
     keys: dict[str, Key] = {}
-    for name, known in model.model_fields.items():
+    for attribute, known in model.model_fields.items():
         shape = _shape(known.annotation, known.metadata)
         text = next((form.default for form in _forms(known.metadata) if form.default), "")
+        short_for = next((form.short_for for form in _forms(known.metadata) if form.short_for), "")
         default = None if known.is_required() else known.default
         description = known.description or _model_words(shape)
-        keys[name] = Key(name, shape, known.is_required(), default, text, description)
+        # A key such as `from` cannot be the name of an attribute.
+        name = known.validation_alias if isinstance(known.validation_alias, str) else attribute
+        keys[name] = Key(name, attribute, shape, known.is_required(), default, text, short_for, description)
     return dict(sorted(keys.items(), key=lambda entry: entry[0] != "kind"))
 
 
@@ -68,7 +76,7 @@ def walk_models(model: type[Model], path: str = "") -> Iterator[tuple[str, str, 
     for key in keys_of(model).values():
         where, shape = f"{path}.{key.name}".lstrip("."), key.shape
         if shape.item is not None:
-            where += ".<name>" if shape.kind == "names" else "[]"
+            where += {"names": ".<name>", "ids": ".<id>"}.get(shape.kind, "[]")
             shape = shape.item
         for kind, inner in shape.variants or ((("", shape.model),) if shape.model else ()):
             yield where, kind, inner

@@ -13,7 +13,7 @@ def explain(trouble: Any, key: Key | None) -> tuple[str, str]:
     kind, context = trouble["type"], trouble.get("ctx", {})
     if kind == "missing" and key is not None:
         return f"this key is missing; expected {expected(key.shape)}", _brief(key)
-    if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than") and key is not None:
+    if kind in ("greater_than_equal", "less_than_equal") and key is not None:
         return f"expected {_range(key.shape)}, got {show(trouble['input'], key.shape)}", ""
     if kind == "too_short":
         return f"needs at least {_entries(context['min_length'])}", ""

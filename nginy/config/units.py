@@ -1,4 +1,4 @@
-"""Durations and sizes: between what people write and numbers. Pure; errors are UnitError, in plain words."""
+"""Durations, sizes and rates: between what people write and numbers. Pure; errors are UnitError, in plain words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from decimal import Decimal
 
 DURATION_PATTERN = r"[0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?(d|h|m|s|ms))+"
 SIZE_PATTERN = r"[0-9]+(\.[0-9]+)? ?([kKmMgGtT]([iI][bB]?)?|[bB])?"
+RATE_PATTERN = r"[0-9]+(/[sm])?"
 
 _MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _LONG_UNITS = {
@@ -24,6 +25,8 @@ _SIZE_EXPONENT = {"": 0, "b": 0} | {
 }
 _DURATION_HINT = "write a number and a unit: 500ms, 5s, 1m, 1h30m"
 _SIZE_HINT = "write a number and a unit: 64KiB, 1MiB, 2GiB"
+_RATE = re.compile(r"([0-9]{1,15})(?:/([A-Za-z]*))?")
+_RATE_HINT = "write how many per second or minute: 50/s, 90/m"
 
 
 class UnitError(ValueError):
@@ -120,3 +123,26 @@ def format_size(size_bytes: int) -> str:
         size_bytes //= 1024
         exponent += 1
     return f"{size_bytes}{('', 'KiB', 'MiB', 'GiB', 'TiB')[exponent]}"
+
+
+def parse_rate(given: str | int | float) -> int:
+    """How many per second in a rate such as `50/s` or `90/m`, rounded up; a bare number is per second.
+
+    Errors: UnitError.
+    """
+    found = _RATE.fullmatch(given if isinstance(given, str) else f"{given}")
+    if found is None:
+        raise UnitError(f"expected a rate, got {f'{given}'!r}", _RATE_HINT)
+    count, unit = int(found[1]), found[2]
+    if unit in (None, "s"):
+        return count
+    if unit == "m":
+        return -(-count // 60)
+    short = _SHORT_OF.get(unit, "")
+    hint = f"write {count}/{short}" if short in ("s", "m") else "the units are s and m"
+    raise UnitError(f"{given!r} is not a rate: unknown unit {unit!r}", hint)
+
+
+def format_rate(per_second: int) -> str:
+    """`50/s`. parse_rate(format_rate(x)) == x."""
+    return f"{per_second}/s"

@@ -10,7 +10,15 @@ from nginy.config import address
 from nginy.config.scalar import resolve_plain
 from nginy.config.shape import Shape
 from nginy.config.tree import Scalar, describe
-from nginy.config.units import UnitError, format_duration, format_size, parse_duration, parse_size
+from nginy.config.units import (
+    UnitError,
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 from nginy.config.words import hint_for, is_later
 
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
@@ -34,6 +42,8 @@ def show(value: Any, shape: Shape) -> str:
             return format_duration(value)
         if shape.kind == "size":
             return format_size(int(value))
+        if shape.kind == "rate":
+            return format_rate(int(value))
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
@@ -127,7 +137,7 @@ def _text(node: Scalar, kind: str) -> str:
         if kind in ("bind", "loopback") and _is_number(value):
             hint = f'write ":{value}"' if kind == "bind" else f"write 127.0.0.1:{value}"
         raise UnitError(f"expected {_EXPECTED[kind]}, got {describe(node)}", hint)
-    if not value.isprintable():
+    if kind != "payload" and not value.isprintable():
         raise UnitError(f"expected {_EXPECTED[kind]}, got a text with characters that cannot be printed")
     return value
 
@@ -154,6 +164,23 @@ def _status(text: str) -> str:
     return text
 
 
+def _payload(text: str) -> str:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnitError(f"expected {_EXPECTED['payload']}, got half of a character", "give the bytes as {hex: …}")
+    return text
+
+
+def _hex(text: str) -> str:
+    if re.fullmatch(r"([0-9a-fA-F]{2})+", text):
+        return text.lower()
+    plain = re.sub(r"^0[xX]|[ :_-]", "", text)
+    is_near = re.fullmatch(r"([0-9a-fA-F]{2})+", plain)
+    raise UnitError(
+        f"expected {_EXPECTED['hex']}, got {text!r}",
+        f'write "{plain.lower()}"' if is_near else "two digits for each byte",
+    )
+
+
 def _pattern(pattern: str, kind: str, hint: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -175,6 +202,11 @@ _EXPECTED = {
     "loopback": "an address such as 127.0.0.1:9901",
     "socket": "the path of a socket",
     "pool": "the name of a pool",
+    "rate": "a rate such as 50/s or 90/m",
+    "network": "an address or a network such as 10.0.0.0/8",
+    "hex": "bytes in hexadecimal such as 00ff",
+    "payload": "a text",
+    "dns_name": "a name such as example.org",
     "status": "a status code or a range of them",
     "output": "`off`, `stdout` or the path of a file",
     "http_path": "a path that begins with / and has no spaces",
@@ -182,6 +214,7 @@ _EXPECTED = {
     "congestion": "a name such as cubic or bbr",
     "list": "a list",
     "names": "a mapping of names",
+    "ids": "a mapping of ids in hexadecimal",
     "mapping": "a mapping",
     "union": "a mapping with `kind`",
 }
@@ -192,6 +225,7 @@ _NUMBERS: dict[str, Callable[[Scalar, Shape, str], Any]] = {
     "switch": _switch,
     "duration": _unit(parse_duration),
     "size": _unit(parse_size),
+    "rate": _unit(parse_rate),
 }
 _TEXTS: dict[str, Callable[[str], Any]] = {
     "text": str,
@@ -200,6 +234,10 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "loopback": address.parse_loopback,
     "socket": address.parse_socket,
     "pool": str,
+    "network": address.parse_network,
+    "hex": _hex,
+    "payload": _payload,
+    "dns_name": address.parse_dns_name,
     "status": _status,
     "output": _output,
     "http_path": _pattern(r"/[!-~]*", "http_path", "characters outside ASCII are written as %XX"),

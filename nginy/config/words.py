@@ -13,14 +13,14 @@ _LATER: dict[str, str] = {
     "Config": "acls registry tls",
     "Pool": "limits outlier registry slow_start upstream",
     "Backend": "proxy_protocol slow_start tls zone",
-    "Listener": "acl preread proxy_protocol routes session tls",
+    "Listener": "acl preread routes tls",
     "Timeouts": "queue",
-    "Limits": "backend_conns conns conns_per_source max_conn_age pool_conns queue rate",
+    "Limits": "backend_conns conns max_conn_age pool_conns queue rate",
     "Admin": "resp",
     "AdminHttp": "token_file",
     "policy": "bounded_hash first jump least_pending least_time maglev prefix_cache python ring",
-    "health": "dns exec python udp",
-    "protocol": "http socks5 udp",
+    "health": "exec python",
+    "protocol": "http socks5",
     "RoundRobin LeastConn Random2 SourceHash": "call deadline fallback key",
 }
 _FOREIGN: dict[str, str] = {
@@ -54,23 +54,48 @@ _FOREIGN: dict[str, str] = {
         pool: backend backends cluster default_backend proxy_pass server service target upstream
         use_backend   protocol: kind mode type   limits: maxconn max_conns max_connections
         timeouts: timeout   keepalive: tcp_keepalive   splice: sendfile splicing zero_copy
+        session: affinity flow flows persistence sessions stickiness sticky
     """,
+    "Session": """
+        key: hash hash_key sticky   idle: expire idle_timeout proxy_timeout timeout ttl
+        max: flows max_flows max_sessions size table_size   requests: proxy_requests
+        responses: answers proxy_responses replies   check: validate verify   reuse: keepalive pool
+        per_datagram: per_packet use_per_packet_load_balancing
+    """,
+    "BytesKey CidServer QuicCidKey": """
+        offset: at begin start   length: bytes len size   server: servers   map: backends ids
+    """,
+    "FrontUdp": """
+        rcvbuf: buffer rcv_buf receive_buffer so_rcvbuf   gro: udp_gro
+        proxy_protocol: accept_proxy proxy send_proxy
+    """,
+    "TrustedSenders": "from: networks senders sources trusted",
+    "BackUdp": "proxy_protocol: proxy send_proxy   transparent: proxy_bind source source_address usesrc",
     "Timeouts": """
         idle: client proxy_timeout read server write   connect: connection
         half_close: halfclose tunnel
     """,
-    "Limits": "sessions: connections maxconn max_conns max_connections   retries: redispatch retry tries",
+    "Limits": """
+        sessions: connections flows maxconn max_conns max_connections   retries: redispatch retry tries
+        flows_per_source: conns_per_source per_source sessions_per_source
+        flow_rate: new_flows session_rate   flow_rate_per_source: rate_per_source
+        datagram_rate: packet_rate pps   bandwidth: bps limit_rate throughput
+    """,
     "FrontTcp BackTcp": """
         defer_accept: defer deferred tcp_defer_accept   quickack: delayed_ack quick_ack tcp_quickack
         fastopen: fast_open tcp_fastopen tfo
         congestion: algorithm cc congestion_control tcp_congestion
     """,
-    "TcpHealth HttpHealth": """
-        kind: protocol type   path: endpoint uri url   interval: every inter period
+    "TcpHealth HttpHealth UdpHealth": "kind: protocol type",
+    "TcpHealth HttpHealth DnsHealth UdpHealth": """
+        path: endpoint uri url   interval: every inter period
         rise: healthy healthy_threshold passes success up
         fall: failures fails unhealthy unhealthy_threshold   start: init initial initial_status
-        expect: status statuses
+        expect: answer receive recv response status statuses   send: data payload request
+        name: domain host qname query   type: qtype record   rcode: code rcodes
     """,
+    "UdpExpect": "prefix: begins starts_with   contains: string text   hex: exact payload",
+    "Payload": "text: string   hex: base16 bytes",
     "Log": "level: severity verbosity",
     "AccessLog": "output: file path",
     "Admin": "http: listen metrics prometheus stats   socket: control path",
@@ -84,10 +109,16 @@ _FOREIGN: dict[str, str] = {
     "level": "warning: warn   error: err crit critical fatal   debug: trace verbose   info: notice",
     "format": "text: console plain   json: jsonl",
     "on_down": "reset: close cut kill shutdown   keep: none ignore",
-    "protocol": "tcp: stream l4 tcp4",
+    "protocol": "tcp: stream l4 tcp4   udp: datagram dgram dns quic syslog",
+    "key": """
+        tuple: 4tuple 5tuple address_port ip_port   source: client_ip ip source_ip src
+        bytes: payload slice token   quic_cid: cid connection_id dcid quic
+    """,
+    "check": "none: no off",
+    "proxy_protocol": "flow: first on once session yes   datagram: all always every packet",
     "splice": "auto: automatic on yes   off: never no none",
     "affinity": "on: auto yes   off: no none",
-    "health": "tcp: connect ping   http: http1 https",
+    "health": "tcp: connect ping   http: http1 https   udp: datagram payload   dns: resolver",
 }
 _KEYS_SHOWN = 12
 
@@ -116,31 +147,50 @@ def is_later(context: str, word: str) -> bool:
 def hint_for(context: str, word: str, known: Iterable[str]) -> str:
     """What to write instead of a word that is not known here, or empty."""
     choices = list(known)
-    plain = word.lower().replace("-", "_")
-    ours = _table("foreign", context).get(plain)
+    return _exact_hint(context, word, choices) or _near_hint(word, choices)
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_")
+
+
+def _exact_hint(context: str, word: str, choices: list[str]) -> str:
+    ours = _table("foreign", context).get(_plain(word))
     if ours in choices:
         return f"it is called `{ours}` here"
-    if plain in choices:
-        return f"did you mean `{plain}`?"
-    near = difflib.get_close_matches(plain[:40], choices, n=1, cutoff=0.7)
-    return f"did you mean `{near[0]}`?" if near else ""
+    same = next((choice for choice in choices if choice.lower() == _plain(word)), None)
+    return f"did you mean `{same}`?" if same else ""
+
+
+def _near_hint(word: str, choices: list[str]) -> str:
+    lowered = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(_plain(word)[:40], lowered, n=1, cutoff=0.7)
+    return f"did you mean `{lowered[near[0]]}`?" if near else ""
 
 
 def key_hint(model: type[Model], key: str) -> str:
-    """What to write instead of an unknown key: ours, a near miss, where it stands, or all that is known."""
+    """What to write instead of an unknown key: ours, where it stands, a near miss, or all that is known."""
     known = list(keys_of(model))
     if model is Config:
         known.append("include")
-    hint = hint_for(model.__name__, key, known)
-    if hint:
-        return hint
-    plain = key.lower().replace("-", "_")
-    for path, kind, home in _homes().get(plain, ()):
+    return (
+        _exact_hint(model.__name__, key, known)
+        or _home_hint(model, _plain(key))
+        or _near_hint(key, known)
+        or ("known keys: " + ", ".join(known) if len(known) <= _KEYS_SHOWN else "")
+    )
+
+
+def _home_hint(model: type[Model], key: str) -> str:
+    """Where a key of this name stands, best below the same top-level key."""
+    roots = {path.split(".")[0] for path, _, home in walk_models(Config) if home is model}
+    homes = sorted(_homes().get(key, ()), key=lambda home: home[0].split(".")[0] not in roots)
+    for path, kind, home in homes:
         if not issubclass(model, Kinded):
-            return f"`{plain}` stands under {path}"
+            return f"`{key}` stands under {path}"
         if issubclass(home, Kinded):
-            return f"`{plain}` goes with `kind: {kind}`"
-    return "known keys: " + ", ".join(known) if len(known) <= _KEYS_SHOWN else ""
+            return f"`{key}` goes with `kind: {kind}`"
+    return ""
 
 
 @cache

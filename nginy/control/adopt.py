@@ -27,7 +27,7 @@ from nginy.control.rejoin import RejoinPaths
 from nginy.control.world import World
 from nginy.errors import StartError
 
-FORMAT = 2
+FORMAT = 3
 ANSWER_TIMEOUT_S = 2.0
 KILL_TIMEOUT_S = 1.0
 

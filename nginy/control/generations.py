@@ -12,7 +12,7 @@ from nginy.backend.registry import BackendKey, Resolved
 from nginy.backend.snapshot import build_snapshot
 from nginy.control.channel import Publication
 from nginy.control.listeners import Group, inodes_of, open_group
-from nginy.control.plan import BindPlan, plan_binds, wanted_binds
+from nginy.control.plan import BindPlan, BindWish, plan_binds, wanted_binds
 from nginy.control.publish import Publisher
 from nginy.control.world import IdBook, World
 from nginy.model import Config
@@ -63,8 +63,9 @@ class Generations:
         before = self.world
         wishes = wanted_binds(config)
         plan = plan_binds({key: group.wish for key, group in before.groups.items()}, wishes)
-        opened = self._open(plan)
-        groups = {wish.key: opened.get(wish.key) or replace(before.groups[wish.key], wish=wish) for wish in wishes}
+        kept = {**before.groups, **self._revivable(plan)}
+        opened = self._open([wish for wish in plan.open if wish.key not in kept])
+        groups = {wish.key: opened.get(wish.key) or replace(kept[wish.key], wish=wish) for wish in wishes}
         try:
             wanted = World(config, resolved, before.ids, groups)
             self.world = self._book.assign(wanted, self.number + 1, adopted_by_all)
@@ -73,7 +74,7 @@ class Generations:
             self.world = before
             _drop(opened.values())
             raise
-        self._settle(before, plan)
+        self._settle(kept, plan)
         return self.number
 
     def revert(self, before: World) -> int:
@@ -114,22 +115,35 @@ class Generations:
             group.close()
         self._closing = []
 
-    def _open(self, plan: BindPlan) -> dict[str, Group]:
-        own = inodes_of([*self.world.groups.values(), *(group for _, group in self._closing)]) if plan.open else set()
+    def _revivable(self, plan: BindPlan) -> dict[str, Group]:
+        """Removed datagram sockets that are wanted again and still open.
+
+        Fresh ones would share the port with them, and the kernel would go on giving datagrams to those that nobody
+        reads.
+        """
+        wanted = {wish.key for wish in plan.open if wish.kind == "udp"}
+        return {group.wish.key: group for _, group in self._closing if group.wish.key in wanted}
+
+    def _open(self, wishes: Sequence[BindWish]) -> dict[str, Group]:
+        own = inodes_of([*self.world.groups.values(), *(group for _, group in self._closing)]) if wishes else set()
         opened: dict[str, Group] = {}
         try:
-            for wish in plan.open:
+            for wish in wishes:
                 opened[wish.key] = open_group(wish, self._slots, door.SHARED_SLOT, self._inherited, own)
         except BaseException:
             _drop(opened.values())
             raise
         return opened
 
-    def _settle(self, before: World, plan: BindPlan) -> None:
-        for wish in plan.retune:
-            before.groups[wish.key].tune(wish)
+    def _settle(self, held: Mapping[str, Group], plan: BindPlan) -> None:
+        """held: all sockets that were open before the change, by key."""
+        revived = [wish for wish in plan.open if wish.key in held]
+        wanted = {wish.key for wish in revived}
+        self._closing = [(gen, group) for gen, group in self._closing if group.wish.key not in wanted]
+        for wish in [*plan.retune, *revived]:
+            held[wish.key].tune(wish)
         for key in plan.close:
-            group = before.groups[key]
+            group = held[key]
             # at once: a client that comes now must not queue where nobody looks any more
             group.unlink()
             self._closing.append((self.number, group))
@@ -145,6 +159,7 @@ class Generations:
             self._verdicts(world.resolved),
             [row for row, _ in sockets],
             meta=self._notes(world),
+            workers=self._slots,
         )
         return block, tuple((row.sock_id, fd) for row, fd in sockets)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_LISTENING = "0A"
+_WAITING = {"tcp": "0A", "udp": "07"}  # listening; not connected
 _ACCEPTS = 0x10000
 _COMMAND_MAX_CHARS = 80
 
@@ -32,22 +32,25 @@ class Holder:
         return f"pid {self.pid} ({self.command})"
 
 
-def tcp_inodes(family: int, host: str, port: int) -> list[tuple[int, int]]:
-    """(inode, uid) of the sockets that overlap host:port: listening ones if there are any, else others."""
+def port_inodes(protocol: str, family: int, host: str, port: int) -> list[tuple[int, int]]:
+    """(inode, uid) of the sockets that overlap host:port: those that wait for clients if there are any, else others.
+
+    protocol: `tcp` or `udp`.
+    """
     wanted = socket.inet_pton(family, host.partition("%")[0])
-    tables = [("/proc/net/tcp6", 16)] if family == socket.AF_INET6 else [("/proc/net/tcp", 4), ("/proc/net/tcp6", 16)]
-    for table, width in tables:
+    tables = [(f"/proc/net/{protocol}", 4), (f"/proc/net/{protocol}6", 16)]
+    for table, width in tables[1:] if family == socket.AF_INET6 else tables:
         rows = [row for row in _rows(table, width, port) if _overlaps(row[0], wanted, width)]
-        listening = [(inode, uid) for _, state, inode, uid in rows if state == _LISTENING]
-        found = listening or [(inode, uid) for _, _, inode, uid in rows if inode]
+        waiting = [(inode, uid) for _, state, inode, uid in rows if state == _WAITING[protocol]]
+        found = waiting or [(inode, uid) for _, _, inode, uid in rows if inode]
         if found:
             return found
     return []
 
 
-def tcp_holder(family: int, host: str, port: int) -> Holder | None:
-    """Whoever listens on, or else uses, an address that overlaps host:port."""
-    found = tcp_inodes(family, host, port)
+def port_holder(protocol: str, family: int, host: str, port: int) -> Holder | None:
+    """Whoever waits for clients on, or else uses, an address that overlaps host:port."""
+    found = port_inodes(protocol, family, host, port)
     return _holder(*found[0]) if found else None
 
 

@@ -7,18 +7,20 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from nginy._fast import door
 from nginy.backend.events import EventLog
 from nginy.backend.registry import Resolved
 from nginy.control import limits
 from nginy.control.adopt import Left, bury, find_left, write_notes
+from nginy.control.datagrams import check_transparent, short_queues
+from nginy.control.flows import flow_bounds
 from nginy.control.generations import Generations
 from nginy.control.health import Health
 from nginy.control.ids import Ids
 from nginy.control.options import check_congestion, idle_options
-from nginy.control.plan import wanted_binds
+from nginy.control.plan import SLOTTED, wanted_binds
 from nginy.control.rejoin import RejoinPaths
 from nginy.control.seats import Seat
 from nginy.control.spawn import Spawner, SpawnKind, WorkerOrder
@@ -52,12 +54,28 @@ class Parts:
     started_s: float
     is_adopted: bool
     room: limits.Room
+    spawn: SpawnKind
     drops_root: bool
 
     def check(self, config: Config) -> None:
         """Does this machine allow what a configuration asks for? Errors: StartError."""
         limits.check_caps(config, self.room)
         check_congestion(config, drops_root=self.drops_root)
+        check_transparent(config, drops_root=self.drops_root)
+
+    def warnings(self) -> list[str]:
+        """What the current configuration asks for in vain on this machine."""
+        world = self.generations.world
+        return [*idle_options(world.config), *short_queues(world.datagram_sockets())]
+
+    def tell_flows(self, emit: Callable[..., object]) -> None:
+        """Say how many UDP flows each listener may have, and which of them got shorter queues than asked for."""
+        world = self.generations.world
+        room = room_of(world.config, self.room.limit, self.room.workers, self.spawn)
+        for bound in flow_bounds(world.config, room, door.local_ports()):
+            emit("flow_bound", **asdict(bound))
+        for why in short_queues(world.datagram_sockets()):
+            emit("receive_queue_short", level="warning", why=why)
 
     def publish(self, config: Config, resolved: Resolved) -> int:
         """Make this configuration the current generation, and keep its backends fresh.
@@ -107,11 +125,13 @@ async def launch(order: Order, now_s: float) -> Parts:
         started_s = left.notes.started_s if left is not None else now_s
         generations = _make_generations(order, board, health, crew, left, started_s)
         undo.callback(lambda: generations.close(is_end=left is None))
-        parts = Parts(board, health, crew, generations, started_s, left is not None, room, worker.uid > 0)
+        is_adopted, drops_root = left is not None, worker.uid > 0
+        parts = Parts(board, health, crew, generations, started_s, is_adopted, room, order.spawn, drops_root)
         undo.push_async_callback(_abandon, crew, order.rejoin)
         if left is not None:
             await _adopt(order, parts, left)
         parts.publish(order.config, resolved)
+        parts.tell_flows(order.log.event)
         if left is None:
             await crew.start()
         crew.replace_dead()
@@ -128,17 +148,22 @@ def _open_board(config: Config, left: Left | None) -> tuple[int, door.Board]:
 
 def _measure(order: Order, slots: int) -> tuple[limits.Room, WorkerOrder]:
     """What there is, and what of it each worker gets. Errors: StartError when that is less than is asked for."""
-    limit = limits.raise_descriptor_limit()
-    n_sockets = sum(slots if wish.kind == "tcp" else 1 for wish in wanted_binds(order.config))
-    room = limits.make_room(order.config, limit, slots, n_sockets, order.spawn)
+    room = room_of(order.config, limits.raise_descriptor_limit(), slots, order.spawn)
     worker = limits.worker_order(order.config, room, order.spawn)
     check_congestion(order.config, drops_root=worker.uid > 0)
+    check_transparent(order.config, drops_root=worker.uid > 0)
     for why in idle_options(order.config):
         order.log.event("option_idle", "warning", why=why)
     if order.config.runtime.spin and not worker.is_spin:
         cpus = len(os.sched_getaffinity(0))
         order.log.event("spin_off", "warning", cpus=cpus, workers=slots, why="control needs a CPU of its own")
     return room, worker
+
+
+def room_of(config: Config, limit: int, slots: int, spawn: SpawnKind) -> limits.Room:
+    """What so many descriptors suffice for, next to the listening sockets of this configuration."""
+    n_sockets = sum(slots if wish.kind in SLOTTED else 1 for wish in wanted_binds(config))
+    return limits.make_room(config, limit, slots, n_sockets, spawn)
 
 
 def _tell_bounds(order: Order, room: limits.Room, worker: WorkerOrder) -> None:

@@ -16,7 +16,6 @@ from nginy.backend.events import EventLog
 from nginy.config.diff import diff_configs
 from nginy.control import limits
 from nginy.control.launch import ADOPT_TIMEOUT_S, Order, Parts, launch
-from nginy.control.options import idle_options
 from nginy.control.pulse import Pulse
 from nginy.control.rejoin import RejoinPaths
 from nginy.control.seats import Seat
@@ -192,7 +191,8 @@ class Control:
         parts.sweep()
         if late:
             self.event("generation_late", level="warning", generation=number, workers=late)
-        warnings = [*(str(change) for change in changes if change.needs_restart), *idle_options(config)]
+        parts.tell_flows(self.event)
+        warnings = [*(str(change) for change in changes if change.needs_restart), *parts.warnings()]
         return ApplyReport(number, [str(change) for change in changes], warnings, late)
 
     def _check_accepted(self, parts: Parts, number: int, before: World) -> None:

@@ -15,6 +15,7 @@ from nginy.errors import StartError
 from nginy.model import Config
 
 PER_SESSION = 2  # descriptors: one leg each
+PER_FLOW = 1  # towards the backend; the socket in front is the listener's
 PER_PIPE = 2  # both ends
 PIPES_MAX = 4096  # of a worker
 PIPES_SHARE = 8  # they take at most one in so many: without a pipe bulk is copied, without a session nobody is served
@@ -45,6 +46,7 @@ class Room:
     """What one worker's descriptors suffice for.
 
     limit: descriptors of a process.   sessions: at most so many, beside the pipes.   pipes: of door.PIPE_BYTES.
+    flows: of all UDP listeners together, beside both.
     """
 
     limit: int
@@ -52,6 +54,7 @@ class Room:
     n_sockets: int
     sessions: int
     pipes: int
+    flows: int = 0
 
     @property
     def all_sessions(self) -> int:
@@ -60,20 +63,40 @@ class Room:
 
 
 def make_room(config: Config, limit: int, workers: int, n_sockets: int, spawn: SpawnKind) -> Room:
-    """Share each worker's descriptors between sessions and pipes, next to `n_sockets` listening sockets.
+    """Share each worker's descriptors between TCP sessions, UDP flows and pipes, next to `n_sockets` listening sockets.
 
-    Sessions that the configuration asks for come first.
+    TCP sessions that the configuration asks for come first. Where it does not say how many, they and the flows get half
+    of the rest each, and whatever the other half leaves over.
     """
     free = _free_descriptors(limit, workers, n_sockets, spawn)
-    caps = sum(listener.limits.sessions or 0 for listener in config.listeners.values())
-    needed = max(config.runtime.sessions or 0, -(-caps // workers), SESSIONS_MIN)
-    wanted = min(config.runtime.pipes // door.PIPE_BYTES, PIPES_MAX)
+    needed = max(config.runtime.sessions or 0, -(-sum(_tcp_caps(config).values()) // workers), SESSIONS_MIN)
+    has_tcp = any(listener.protocol == "tcp" for listener in config.listeners.values())
+    wanted = min(config.runtime.pipes // door.PIPE_BYTES, PIPES_MAX) if has_tcp else 0
     pipes = max(0, min(wanted, free // PIPES_SHARE // PER_PIPE, (free - needed * PER_SESSION) // PER_PIPE))
-    return Room(limit, workers, n_sockets, (free - pipes * PER_PIPE) // PER_SESSION, pipes)
+    left = max(0, free - pipes * PER_PIPE - needed * PER_SESSION)
+    is_open = has_tcp and config.runtime.sessions is None
+    flows = min(_wanted_flows(config, workers), (left // 2 if is_open else left) // PER_FLOW)
+    return Room(limit, workers, n_sockets, (free - pipes * PER_PIPE - flows * PER_FLOW) // PER_SESSION, pipes, flows)
+
+
+def _wanted_flows(config: Config, workers: int) -> int:
+    """Of one worker, over all UDP listeners."""
+    total = 0
+    for listener in config.listeners.values():
+        if listener.protocol == "udp":
+            cap = listener.limits.sessions
+            total += listener.session.max if cap is None else min(listener.session.max, -(-cap // workers))
+    return total
+
+
+def _tcp_caps(config: Config) -> dict[str, int]:
+    """limits.sessions of the TCP listeners that have one, by name."""
+    listeners = config.listeners.items()
+    return {name: one.limits.sessions for name, one in listeners if one.protocol == "tcp" and one.limits.sessions}
 
 
 def _free_descriptors(limit: int, workers: int, n_sockets: int, spawn: SpawnKind) -> int:
-    """Of each worker, for sessions and pipes."""
+    """Of each worker, for sessions, flows and pipes."""
     if spawn == "process":
         return max(0, limit - limit // RELOAD_SHARE - n_sockets - RESERVE)
     # threads share one table with each other and with the host
@@ -105,9 +128,12 @@ def choose_sessions(config: Config, room: Room) -> int:
 
 
 def check_caps(config: Config, room: Room) -> None:
-    """Do the listeners' own caps fit into the sessions of all workers? Errors: StartError."""
-    caps = {name: listener.limits.sessions for name, listener in config.listeners.items() if listener.limits.sessions}
-    total = sum(cap or 0 for cap in caps.values())
+    """Do the TCP listeners' own caps fit into the sessions of all workers? Errors: StartError.
+
+    Flows of UDP are not refused but bounded: see flows.flow_bounds.
+    """
+    caps = _tcp_caps(config)
+    total = sum(caps.values())
     if total > room.all_sessions:
         raise StartError(
             f"limits.sessions of {', '.join(caps)} allow {total} sessions, "

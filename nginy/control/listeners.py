@@ -7,10 +7,10 @@ import stat
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from nginy.backend.address import join_address
-from nginy.control.holder import tcp_holder, tcp_inodes, unix_holder
+from nginy.control.bind import explain, probe, resolve
+from nginy.control.datagrams import open_datagrams, tune_datagrams
 from nginy.control.options import set_options, set_quickack
 from nginy.control.plan import BindWish
 from nginy.errors import StartError
@@ -50,7 +50,13 @@ class Group:
                 os.unlink(self.wish.target)
 
     def tune(self, wish: BindWish) -> None:
-        """Bring changed options into force on the living sockets: backlog and those of TCP. Errors: OSError."""
+        """Bring changed options into force on the living sockets: those of UDP, or backlog and those of TCP.
+
+        Errors: OSError.
+        """
+        if wish.kind == "udp":
+            tune_datagrams([member.sock for member in self.members], wish, self.wish)
+            return
         for member in self.members:
             if wish.backlog != self.wish.backlog and wish.kind != "systemd":
                 member.sock.listen(wish.backlog)
@@ -73,17 +79,19 @@ def open_group(
     try:
         if wish.kind == "tcp":
             return _open_tcp(wish, slots, own_inodes)
+        if wish.kind == "udp":
+            return _open_udp(wish, slots, own_inodes)
         if wish.kind == "unix":
             return _open_unix(wish, shared_slot)
         return _open_inherited(wish, shared_slot, inherited)
     except OSError as error:
-        raise StartError(f"listener {wish.listener}: {_explain(wish, error)}") from error
+        raise StartError(f"listener {wish.listener}: {explain(wish, error)}") from error
 
 
 def _open_tcp(wish: BindWish, slots: int, own_inodes: Collection[int]) -> Group:
-    family, address = _resolve(wish)
+    family, address = resolve(wish)
     if wish.port:
-        _probe(family, address, own_inodes)
+        probe(wish, family, address, own_inodes)
     members: list[Member] = []
     try:
         for slot in range(slots):
@@ -103,13 +111,12 @@ def _open_tcp(wish: BindWish, slots: int, own_inodes: Collection[int]) -> Group:
     return Group(wish, join_address(address[0], address[1]), tuple(members))
 
 
-def _resolve(wish: BindWish) -> tuple[int, tuple[str, int]]:
-    try:
-        found = socket.getaddrinfo(wish.target, wish.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except socket.gaierror as error:
-        raise OSError(errno.EADDRNOTAVAIL, f"{wish.target}: {error.strerror}") from error
-    family, _, _, _, address = found[0]
-    return family, address  # type: ignore[return-value]
+def _open_udp(wish: BindWish, slots: int, own_inodes: Collection[int]) -> Group:
+    family, address = resolve(wish)
+    if wish.port:
+        probe(wish, family, address, own_inodes)
+    socks = open_datagrams(wish, slots, family, address)
+    return Group(wish, real_address(socks[0]), tuple(Member(slot, sock) for slot, sock in enumerate(socks)))
 
 
 def _tcp_socket(family: int, wish: BindWish) -> socket.socket:
@@ -126,23 +133,6 @@ def _tcp_socket(family: int, wish: BindWish) -> socket.socket:
 def _untouched(wish: BindWish) -> BindWish:
     """The options of a socket that was just made."""
     return replace(wish, keepalive_s=0, defer_s=0, is_quickack=True, fastopen=0, congestion="")
-
-
-def _probe(family: int, address: tuple[str, int], own_inodes: Collection[int]) -> None:
-    """Bind once without SO_REUSEPORT: with it, another nginy of this user would share the port unnoticed."""
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            sock.bind(address)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            in_the_way = {inode for inode, _ in tcp_inodes(family, address[0], address[1])}
-            # from a wildcard to one address and back: only sockets that this reload replaces
-            if not in_the_way or not in_the_way <= set(own_inodes):
-                raise
 
 
 def _open_unix(wish: BindWish, shared_slot: int) -> Group:
@@ -216,7 +206,7 @@ def _check_inherited(wish: BindWish, sock: socket.socket) -> None:
 
 
 def real_address(sock: socket.socket) -> str:
-    """Where a listening socket really is."""
+    """Where a bound socket really is."""
     name = sock.getsockname()
     return f"unix:{name}" if isinstance(name, str) else join_address(name[0], name[1])
 
@@ -240,36 +230,3 @@ def _node(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _explain(wish: BindWish, error: OSError) -> str:
-    where = wish.text
-    if error.errno == errno.EADDRINUSE:
-        return f"{where} is taken by {_taken_by(wish)}"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"no right to bind {where}: {_right(wish)}"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"cannot bind {where}: this machine has no such address ({error.strerror})"
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return f"cannot bind {where}: out of descriptors; raise the limit (ulimit -n, LimitNOFILE=)"
-    return f"cannot bind {where}: {error.strerror or error}"
-
-
-def _right(wish: BindWish) -> str:
-    if wish.kind == "unix":
-        return f"the folder {Path(wish.target).parent} is not writable for this user"
-    if wish.port < 1024:
-        return (
-            f"port {wish.port} is privileged; start as root (runtime.user drops the right again), "
-            "give CAP_NET_BIND_SERVICE, or use a port from 1024 up"
-        )
-    return "refused by the system's policy"
-
-
-def _taken_by(wish: BindWish) -> str:
-    if wish.kind == "unix":
-        holder = unix_holder(wish.target)
-    else:
-        family, address = _resolve(wish)
-        holder = tcp_holder(family, address[0], wish.port)
-    return str(holder) if holder is not None else "another process (it cannot be seen from here)"

@@ -30,13 +30,19 @@ class WorkerView:
 
 @dataclass(frozen=True, slots=True)
 class ListenerView:
-    """bind: where it really is. Counters over all workers, dead ones included."""
+    """bind: where it really is. Counters over all workers, dead ones included.
+
+    datagrams: what only UDP counts, None for TCP.   receive_bytes: of its shortest receive queue, 0 for TCP.
+    """
 
     id: int
     name: str
     bind: tuple[str, ...]
     pool: str
     counters: Counters
+    protocol: str = "tcp"
+    datagrams: Counters | None = None
+    receive_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +116,14 @@ def _worker_view(seat: Seat, board: door.Board) -> WorkerView:
 
 
 def _listener_views(world: World, board: door.Board) -> tuple[ListenerView, ...]:
-    addresses = world.addresses
+    addresses, queues = world.addresses, world.receive_queues
     views = []
     for name, listener in world.config.listeners.items():
         number = world.ids.listener(name)
-        views.append(ListenerView(number, name, tuple(addresses[name]), listener.pool, board.listener(number)))
+        bind, counters = tuple(addresses[name]), board.listener(number)
+        datagrams = board.udp(number) if listener.protocol == "udp" else None
+        queue = queues.get(name, 0)
+        views.append(ListenerView(number, name, bind, listener.pool, counters, listener.protocol, datagrams, queue))
     return tuple(views)
 
 

@@ -1,14 +1,16 @@
 """All that one generation stands for, as one value: a change makes the next or leaves this one alone."""
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nginy._fast import door
 from nginy.backend.registry import Resolved
 from nginy.backend.snapshot import SocketRow
+from nginy.control.datagrams import receive_bytes
 from nginy.control.ids import Ids, IdSpace, Reusable
 from nginy.control.listeners import Group
-from nginy.control.plan import wanted_binds
+from nginy.control.plan import BindWish, wanted_binds
 from nginy.model import Config
 
 
@@ -23,11 +25,24 @@ class World:
 
     @property
     def addresses(self) -> dict[str, list[str]]:
-        """Where each listener really is, in the order of its binds."""
-        found: dict[str, list[str]] = {name: [] for name in self.config.listeners}
+        """Where each listener really is, in the order of its binds; a range of ports stays a range."""
+        found: dict[str, dict[str, None]] = {name: {} for name in self.config.listeners}
         for wish in wanted_binds(self.config):
             if wish.key in self.groups:
-                found[wish.listener].append(self.groups[wish.key].address)
+                found[wish.listener][wish.text if wish.is_of_range else self.groups[wish.key].address] = None
+        return {name: list(addresses) for name, addresses in found.items()}
+
+    def datagram_sockets(self) -> list[tuple[BindWish, socket.socket]]:
+        """One for each address of the UDP listeners, with what was wished for it; those of other slots are alike."""
+        return [(group.wish, group.members[0].sock) for group in self.groups.values() if group.wish.kind == "udp"]
+
+    @property
+    def receive_queues(self) -> dict[str, int]:
+        """Bytes that the shortest receive queue of each UDP listener may hold."""
+        found: dict[str, int] = {}
+        for wish, sock in self.datagram_sockets():
+            given = receive_bytes(sock)
+            found[wish.listener] = min(given, found.get(wish.listener, given))
         return found
 
     def sockets(self) -> list[tuple[SocketRow, int]]:
@@ -36,7 +51,7 @@ class World:
         for key, group in self.groups.items():
             listener = self.ids.listener(group.wish.listener)
             for place, member in enumerate(group.members):
-                row = SocketRow(self.ids.sockets[key, place], listener, member.slot)
+                row = SocketRow(self.ids.sockets[key, place], listener, member.slot, group.wish.is_wildcard)
                 rows.append((row, member.sock.fileno()))
         return rows
 

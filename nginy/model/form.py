@@ -17,6 +17,7 @@ class Form:
 
     off, on: words that stand for None and for all defaults.   one_or_many: a single value is a list of one.
     default: what the reference prints when the default depends on another key.
+    short_for: the key that says the same; this one is read, but never written.
     """
 
     kind: str = ""
@@ -24,6 +25,7 @@ class Form:
     on: bool = False
     one_or_many: bool = False
     default: str = ""
+    short_for: str = ""
 
 
 class Model(BaseModel):
@@ -52,4 +54,6 @@ Switch: TypeAlias = Annotated[bool, Form("switch")]
 Text: TypeAlias = Annotated[str, Form("text"), Field(min_length=1, max_length=4096)]
 Threshold: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
 Cap: TypeAlias = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Size: TypeAlias = Annotated[int, Form("size")]
+Rate: TypeAlias = Annotated[int, Form("rate"), Field(ge=1, le=2**31 - 1)]
 Congestion: TypeAlias = Annotated[str, Form("congestion"), Field(max_length=15)]

@@ -6,9 +6,11 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Switch
+from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Rate, Size, Switch
+from nginy.model.session import FrontUdp, Session
 
 LISTENERS_MAX = 1024
+DATAGRAM_BINDS_MAX = 1024
 
 KeepAlive: TypeAlias = Annotated[
     Annotated[float, Form("duration"), Field(ge=1, le=32400)] | None, Form(off=True)]
@@ -19,7 +21,7 @@ Splice: TypeAlias = Literal["auto", "off"]
 
 
 class Timeouts(Model):
-    """How long a session may wait for something."""
+    """How long a session may wait for something. UDP has `drain` only; its flows end by `session.idle`."""
 
     connect: Duration = Field(default=3.0, description="To connect to a backend; then the next is tried.")
     idle: Duration = Field(default=900.0, description="Without a byte while both directions are open.")
@@ -37,12 +39,21 @@ class Timeouts(Model):
 
 
 class Limits(Model):
-    """Caps of one listener."""
+    """Caps of one listener. Those of flows and datagrams are UDP's: each worker gets an equal share, rounded up."""
 
     sessions: Cap | None = Field(default=None, description=(
-        "Live sessions at most, over all workers; further clients are reset. Left out: no cap."))
+        "Live sessions or flows at most, over all workers; further clients are reset, or their datagrams dropped. "
+        "Left out: no cap."))
     retries: int = Field(default=2, ge=0, le=7, description=(
         "Further backends to try when a connection fails before any byte has reached a backend."))
+    flows_per_source: Cap | None = Field(default=None, description=(
+        "UDP: live flows of one client address; further ones are dropped and counted. Left out: no cap."))
+    flow_rate_per_source: Rate | None = Field(default=None, description=(
+        "UDP: new flows of one client address. Left out: no cap."))
+    flow_rate: Rate | None = Field(default=None, description="UDP: new flows of all clients. Left out: no cap.")
+    datagram_rate: Rate | None = Field(default=None, description="UDP: datagrams of all clients. Left out: no cap.")
+    bandwidth: Annotated[Size, Field(ge=1, le=2**40)] | None = Field(default=None, description=(
+        "UDP: payload of all clients per second. Left out: no cap."))
 
 
 class FrontTcp(Model):
@@ -73,8 +84,9 @@ class Listener(Model):
 
     bind: Annotated[tuple[Annotated[str, Form("bind")], ...], Form(one_or_many=True), Listed] = Field(
         min_length=1, max_length=64, strict=False, description=(
-            "One or a list: `ip:port`, `:port` (all IPv4), `[v6]:port`, `unix:/path`, `systemd:name`."))
-    protocol: Literal["tcp"] = Field(default="tcp", description="What is spoken here.")
+            "One or a list: `ip:port`, `:port` (all IPv4), `[v6]:port`, `unix:/path`, `systemd:name`. UDP: IP "
+            "addresses only, and ranges of ports such as `:5000-5100`; 1,024 ports at most."))
+    protocol: Literal["tcp", "udp"] = Field(default="tcp", description="What is spoken here.")
     pool: Annotated[str, Form("pool")] = Field(description="Name of the pool that serves it.")
     half_close: Switch = Field(default=True, description=(
         "`on`: a side that has finished sending may go on reading. `off`: one end ends both."))
@@ -87,5 +99,19 @@ class Listener(Model):
     splice: Splice = Field(default="auto", description=(
         "`auto`: bulk between two TCP legs is moved inside the kernel, through pipes. `off`: all is copied."))
     tcp: FrontTcp = FrontTcp()
+    session: Session = Session()
+    udp: FrontUdp = FrontUdp()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The binds one by one, ranges of ports written out."""
+        return tuple(address for bind in self.bind for address in written_out(bind))
 
 
+def written_out(bind: str) -> list[str]:
+    """Each address of a canonical bind: one, or one for each port of its range."""
+    host, _, ports = bind.rpartition(":")
+    first, dash, last = ports.partition("-")
+    if not dash or bind.startswith(("unix:", "systemd:")):
+        return [bind]
+    return [f"{host}:{port}" for port in range(int(first), int(last) + 1)]

@@ -56,6 +56,17 @@ class BackTcp(Model):
         "Congestion control, such as `cubic` or `bbr`. Left out: the system's."))
 
 
+class BackUdp(Model):
+    """What backends of one pool see of the flows that UDP listeners send them."""
+
+    proxy_protocol: Literal["off", "flow", "datagram"] = Field(default="off", description=(
+        "PROXY protocol v2 in front of a flow's first datagram, or of every one. What does not fit any more is "
+        "dropped."))
+    transparent: Switch = Field(default=False, description=(
+        "`on`: the client's own address is the source (IP_TRANSPARENT). Needs CAP_NET_ADMIN in the workers, and routes "
+        "that lead the answers back here; backends and clients of the same IP version only."))
+
+
 class Backend(Model):
     """One target of a pool. A plain string is its address."""
 
@@ -68,7 +79,8 @@ class Backend(Model):
     max_conns: Cap | None = Field(default=None, description=(
         "Sessions on this backend at most, over all workers. Left out: no cap."))
     tier: int = Field(default=0, ge=0, le=255, description="Serves while no lower tier has a usable backend.")
-    backup: Switch = Field(default=False, description="Short for `tier: 1`; give one of the two.")
+    backup: Annotated[Switch, Form(short_for="tier")] = Field(
+        default=False, description="Short for `tier: 1`; give one of the two.")
 
     @model_validator(mode="after")
     def _backup_is_a_tier(self) -> Self:
@@ -92,5 +104,6 @@ class Pool(Model):
     resolve: Resolve = Field(default=30.0, description=(
         "How often host names are looked up again; a failed look-up keeps the last addresses."))
     tcp: BackTcp = BackTcp()
+    udp: BackUdp = BackUdp()
 
 

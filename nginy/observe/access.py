@@ -52,6 +52,7 @@ class Line(NamedTuple):
     listener: str
     pool: str | None
     backend: str | None
+    protocol: str | None = None
 
 
 def line_fields(line: Line) -> list[Field]:
@@ -60,6 +61,7 @@ def line_fields(line: Line) -> list[Field]:
     return [
         ("time", iso_time(ended_ms)),
         ("listener", line.listener),
+        ("protocol", line.protocol),
         ("client", client),
         ("pool", line.pool),
         ("backend", line.backend),
@@ -91,7 +93,7 @@ class Names:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._generation = -1
-        self._listeners: dict[int, str] = {}
+        self._listeners: dict[int, tuple[str, str]] = {}
         self._backends: dict[int, tuple[str, str]] = {}
 
     def refresh(self) -> None:
@@ -103,7 +105,7 @@ class Names:
         """Look again in any case."""
         picture = self._source.view()
         self._generation = picture.generation
-        self._listeners.update((listener.id, listener.name) for listener in picture.listeners)
+        self._listeners.update((one.id, (one.name, one.protocol)) for one in picture.listeners)
         for pool in picture.pools:
             for backend in pool.backends:
                 self._backends[backend.id] = (pool.name, backend.resolved or backend.address)
@@ -112,7 +114,8 @@ class Names:
         """The record with its names; an id nobody knows is written as a number."""
         listener, backend = record[1], record[2]
         pool_name, address = self._backends.get(backend, (None, None if backend < 0 else f"#{backend}"))
-        return Line(record, self._listeners.get(listener, f"#{listener}"), pool_name, address)
+        name, protocol = self._listeners.get(listener, (f"#{listener}", None))
+        return Line(record, name, pool_name, address, protocol)
 
 
 class AccessDrain:

@@ -36,8 +36,8 @@ FAMILIES: tuple[Family, ...] = (
         ("result",),
         "Reloads by result: applied, unchanged (nothing to do), refused (nothing was changed).",
     ),
-    Family("nginy_listener_sessions", "counter", _LISTENER, "Sessions accepted."),
-    Family("nginy_listener_sessions_live", "gauge", _LISTENER, "Sessions open now."),
+    Family("nginy_listener_sessions", "counter", _LISTENER, "Sessions accepted, or UDP flows begun."),
+    Family("nginy_listener_sessions_live", "gauge", _LISTENER, "Sessions or flows open now."),
     Family(
         "nginy_listener_bytes",
         "counter",
@@ -46,6 +46,31 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "nginy_session_ends", "counter", ("listener", "reason"), "Sessions ended, by reason; one reason each."
+    ),
+    Family(
+        "nginy_datagrams",
+        "counter",
+        ("listener", "direction"),
+        "UDP: datagrams by direction: from_clients, to_backends, from_backends, to_clients.",
+    ),
+    Family(
+        "nginy_datagrams_dropped",
+        "counter",
+        ("listener", "reason"),
+        "UDP: datagrams that were not passed on, by reason.",
+    ),
+    Family(
+        "nginy_datagram_calls",
+        "counter",
+        ("listener", "call"),
+        "UDP: system calls by kind: receive, send. Datagrams per call tell how large batches are.",
+    ),
+    Family("nginy_flows_assured", "gauge", _LISTENER, "UDP: live flows that a backend has answered; never evicted."),
+    Family(
+        "nginy_receive_buffer_bytes",
+        "gauge",
+        _LISTENER,
+        "UDP: what the receive queue of each socket may hold, as the kernel gave it (`udp.rcvbuf`).",
     ),
     Family(
         "nginy_pool_backends", "gauge", ("pool",), "Backends of the pool (every resolved address is one)."

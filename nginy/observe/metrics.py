@@ -18,6 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 import nginy
 from nginy._fast.door import CONNECT_BUCKETS_S, LAYOUT_VERSION, OUTCOMES, REASONS, STATES, VERDICTS
 from nginy.observe.access import STAGES
+from nginy.observe.datagrams import fill_datagrams
 from nginy.observe.sheet import Climb, Labels, Lift, Sheet
 from nginy.observe.source import Counters, Picture, Source, count_usable, wary_pools
 from nginy.observe.workers import fill_worker
@@ -148,6 +149,7 @@ def _fill_listeners(sheet: Sheet, picture: Picture) -> None:
         sheet.add("nginy_listener_bytes", (name, "out"), counters["bytes_out"])
         for reason, count in zip(REASONS, counters["reasons"], strict=True):
             sheet.add("nginy_session_ends", (name, reason), count)
+        fill_datagrams(sheet, listener)
 
 
 def _fill_pools(sheet: Sheet, picture: Picture, wary: Collection[str]) -> None:

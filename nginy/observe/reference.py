@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nginy._fast.door import OUTCOMES, REASONS
+from nginy.observe.datagrams import DROP_REASONS
 from nginy.observe.families import FAMILIES
 
 REASON_MEANINGS: Mapping[str, str] = {
-    "closed": "Both sides ended cleanly.",
+    "closed": "Both sides ended cleanly. UDP: all answers were there, or none was expected.",
     "front_reset": "The client reset the connection, or vanished.",
     "back_reset": "The backend reset the connection, or vanished.",
-    "idle": "No byte in either direction for `timeouts.idle`.",
+    "idle": "No byte in either direction for `timeouts.idle`; UDP: no datagram for `session.idle`.",
     "half_close_timeout": "One side had finished; no byte in the other direction for `timeouts.half_close`.",
     "connect_failed": "No candidate could be connected to; the last one refused or was unreachable.",
     "connect_timeout": "No candidate could be connected to; the last one did not answer in time.",
@@ -27,6 +28,31 @@ REASON_MEANINGS: Mapping[str, str] = {
     "drain_deadline": "Cut when the time to drain was over.",
     "stopped": "Cut by an immediate stop.",
     "worker_died": "The worker died; control counted its sessions.",
+    "evicted": "UDP: the table was full, and this was the oldest flow that no backend had answered.",
+    "backend_removed": "UDP: its backend is no longer in the pool.",
+}
+DROP_MEANINGS: Mapping[str, str] = {
+    "kernel": "The receive queue of the listener's socket was full; raise `udp.rcvbuf`, or add workers.",
+    "table_full": "`session.max` was reached, and a backend has answered every flow there is.",
+    "session_limit": "The listener was at its `limits.sessions`.",
+    "no_backend": "No backend of the pool was usable.",
+    "backends_full": "Every usable backend was at its `max_conns`.",
+    "no_descriptor": "No descriptor or memory for a socket to the backend.",
+    "no_port": "No source port left towards the backend.",
+    "refused": "The port of every candidate was closed (ICMP).",
+    "source_flows": "The client address was at `limits.flows_per_source`.",
+    "source_rate": "The client address was over `limits.flow_rate_per_source`.",
+    "flow_rate": "`limits.flow_rate` was used up.",
+    "datagram_rate": "`limits.datagram_rate` was used up.",
+    "bandwidth": "`limits.bandwidth` was used up.",
+    "send_full": "The sending socket's buffer was full, twice.",
+    "send_nobufs": "The kernel had no memory to send it.",
+    "send_error": "It could not be sent: too large for the way, not permitted, or no route.",
+    "unexpected": "An answer that no flow waits for.",
+    "proxy_header": "A PROXY header of a trusted sender that cannot be read.",
+    "loop": "It came from one of nginy's own sockets towards backends.",
+    "truncated": "It was longer than a datagram can be.",
+    "draining": "It would have begun a flow on a listener that is being drained.",
 }
 OUTCOME_MEANINGS: Mapping[str, str] = {
     "connected": "The connection was opened.",
@@ -59,9 +85,16 @@ def outcomes_table() -> str:
     return _table(("outcome", "meaning"), ((f"`{name}`", OUTCOME_MEANINGS[name]) for name in OUTCOMES))
 
 
+def drops_table() -> str:
+    """All reasons for which datagrams are dropped. Errors: KeyError for one without a meaning."""
+    return _table(("reason", "meaning"), ((f"`{name}`", DROP_MEANINGS[name]) for name in DROP_REASONS))
+
+
 def renewed(text: str) -> str:
     """The page with its tables made anew. Errors: ValueError when one has no place in it."""
-    tables = {"metrics": metrics_table(), "reasons": reasons_table(), "outcomes": outcomes_table()}
+    tables = {
+        "metrics": metrics_table(), "reasons": reasons_table(), "outcomes": outcomes_table(), "drops": drops_table()
+    }  # fmt: skip
     for name, table in tables.items():
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         text, count = place.subn(lambda found, table=table: found[1] + table + found[2], text)  # type: ignore[misc]

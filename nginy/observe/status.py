@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nginy._fast.door import OUTCOMES, REASONS
+from nginy.observe.datagrams import datagram_tree
 from nginy.observe.source import BackendPicture, ListenerPicture, Picture, PoolPicture, WorkerPicture
 
 STATUS_VERSION = 1
@@ -55,12 +56,14 @@ def _listener(listener: ListenerPicture, addresses: Mapping[str, list[str]]) -> 
         "name": listener.name,
         "bind": list(listener.bind),
         "addresses": list(addresses.get(listener.name, listener.bind)),
+        "protocol": listener.protocol,
         "pool": listener.pool,
         "sessions": counters["accepted"],
         "sessions_live": counters["live"],
         "bytes_in": counters["bytes_in"],
         "bytes_out": counters["bytes_out"],
         "ends": {reason: count for reason, count in zip(REASONS, counters["reasons"], strict=True) if count},
+        "datagrams": datagram_tree(listener),
     }
 
 

@@ -1,9 +1,9 @@
-"""The stub of the door against the door."""
+"""The stubs of the compiled modules against the modules."""
 
 import ast
 import inspect
 
-from nginy._fast import door
+from nginy._fast import door, table
 from tests.shape.sources import ROOT
 
 STUB = ast.parse((ROOT / "nginy/_fast/door.pyi").read_text())
@@ -62,3 +62,16 @@ def test_counters_have_the_declared_fields() -> None:
         declared = {f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)}
         assert declared == set(row)
     board.close()
+
+
+def test_stub_and_flow_table_name_the_same_things() -> None:
+    nodes = ast.parse((ROOT / "nginy/_fast/table.pyi").read_text()).body
+    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+    constants = [node.target for node in nodes if isinstance(node, ast.AnnAssign)]
+    declared = {target.id for target in constants if isinstance(target, ast.Name)} | {"FlowKey"} | set(classes)
+    declared |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    public = {name for name, value in vars(table).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert declared == public
+    methods = {node.name for node in classes["FlowTable"].body if isinstance(node, ast.FunctionDef)} - {"__init__"}
+    written = {name for name in vars(table.FlowTable) if not name.startswith("_")} | {"__len__", "__contains__"}
+    assert methods == written

@@ -1,10 +1,10 @@
 """Backsock: the sockets between flows and backends."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 from nginy._fast.base.cdefs cimport sockaddr
-from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_pool_t
-from nginy._fast.base.limits cimport IDLE_SOCKETS, SWEEP_PER_TURN
+from nginy._fast.base.layout cimport snap_addr_t, snap_pool_t
+from nginy._fast.base.limits cimport IDLE_SOCKETS
 from nginy._fast.base.status cimport DROP_UNEXPECTED
 from nginy._fast.engine.flows cimport flow_t, newcomer_t, resting_t, udp_t
 from nginy._fast.engine.session cimport TAG_FLOW, TAG_RESTING, tag_make

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     EADDRNOTAVAIL, EHOSTUNREACH, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, NGY_CHECK, ngy_add32, ngy_sub32, unlikely,
 )
-from nginy._fast.base.layout cimport NO_BOUND, NO_INDEX, snap_addr_t, snap_backend_t
+from nginy._fast.base.layout cimport NO_BOUND, NO_INDEX, snap_backend_t
 from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
 from nginy._fast.base.status cimport (
     DROP_BACKENDS_FULL, DROP_DRAINING, DROP_FLOW_RATE, DROP_LOOP, DROP_NO_BACKEND, DROP_NO_DESCRIPTOR, DROP_NO_PORT,

@@ -1,6 +1,6 @@
 """Forward: datagrams of equal size leave as one run; what cannot be sent is dropped and counted."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from nginy._fast.base.cdefs cimport (
     AF_INET, EAGAIN, ECONNREFUSED, EHOSTUNREACH, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOBUFS, EOPNOTSUPP, iovec, likely,
 )
@@ -10,7 +10,7 @@ from nginy._fast.base.status cimport (
     DROP_SEND_ERROR, DROP_SEND_FULL, DROP_SEND_NOBUFS, REASON_CLOSED, REASON_CONNECT_FAILED,
 )
 from nginy._fast.engine.flow cimport flow_at, flow_end, flow_is_done, flow_move
-from nginy._fast.engine.flows cimport FLOW_HEADED, FLOW_PLAIN, datagram_t, flow_t, udp_t, udp_work_t
+from nginy._fast.engine.flows cimport FLOW_HEADED, FLOW_PLAIN, datagram_t, flow_t, udp_t
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport FRONT, listener_t, worker_t
 from nginy._fast.net.dgram cimport dgram_send, dgram_send_run

@@ -3,10 +3,10 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
-    AF_INET, AF_INET6, EAGAIN, EINVAL, EIO, EMSGSIZE, ENOBUFS, EOPNOTSUPP, htons, sockaddr_in, sockaddr_in6,
+    AF_INET, AF_INET6, EAGAIN, ENOBUFS, htons, sockaddr_in, sockaddr_in6,
     sockaddr_storage, unlikely,
 )
-from nginy._fast.base.layout cimport CHECK_DNS, KEY_BYTES
+from nginy._fast.base.layout cimport CHECK_DNS
 from nginy._fast.base.limits cimport DATAGRAM_BATCH, REPLIES_PER_EVENT
 from nginy._fast.base.status cimport (
     DROP_SEND_ERROR, DROP_SEND_FULL, DROP_SEND_NOBUFS, DROP_UNEXPECTED, REASON_CLOSED,

@@ -1,7 +1,7 @@
 """Udp: the state behind UDP listeners. Opened with the first one that a generation names."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+
 from nginy._fast.base.cdefs cimport ENOMEM
 from nginy._fast.base.layout cimport (
     KEY_TUPLE, NO_INDEX, PROTOCOL_UDP, PROXY_OFF, VERDICT_DOWN, snap_backend_t, snap_listener_t, snap_pool_t,
@@ -19,7 +19,7 @@ from nginy._fast.mem.hash cimport random_next
 from nginy._fast.mem.region cimport region_close, region_open
 from nginy._fast.mem.slab cimport slab_close, slab_open
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
-from nginy._fast.net.dgram cimport batch_close, batch_open
+from nginy._fast.net.dgram cimport BATCH_BYTES, batch_open
 from nginy._fast.net.sock cimport sock_name
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
 
@@ -45,7 +45,9 @@ cdef int work_open(worker_t* w) noexcept nogil:
     if w.udp_work == NULL or w.udps == NULL or w.port_flow == NULL:
         udp_close(w)
         return -ENOMEM
-    if batch_open(&w.udp_work.inward) < 0 or batch_open(&w.udp_work.outward) < 0:
+    batch_open(&w.udp_work.inward, <uint8_t*>region_open(BATCH_BYTES))
+    batch_open(&w.udp_work.outward, <uint8_t*>region_open(BATCH_BYTES))
+    if w.udp_work.inward.bytes == NULL or w.udp_work.outward.bytes == NULL:
         udp_close(w)
         return -ENOMEM
     w.udp_work.out_fd = -1
@@ -190,9 +192,9 @@ cdef uint32_t verdict_of(worker_t* w, udp_t* u, const flow_t* f) noexcept nogil:
 
 
 cdef void udp_sweep(worker_t* w, udp_t* u) noexcept nogil:
-    cdef uint32_t looks, reason
+    cdef uint32_t _look, reason
     cdef uint32_t n_ended = 0
-    for looks in range(SWEEP_FLOWS):
+    for _look in range(SWEEP_FLOWS):
         if u.sweep_at >= u.flows.n_fresh:
             u.sweep_at = NO_INDEX
             return
@@ -247,8 +249,8 @@ cdef void udp_close(worker_t* w) noexcept nogil:
             wheel_disarm(&w.wheel, &w.udps[i].timer)
             tables_close(&w.udps[i])
     if w.udp_work != NULL:
-        batch_close(&w.udp_work.inward)
-        batch_close(&w.udp_work.outward)
+        region_close(w.udp_work.inward.bytes, BATCH_BYTES)
+        region_close(w.udp_work.outward.bytes, BATCH_BYTES)
     region_close(w.udp_work, sizeof(udp_work_t))
     region_close(w.udps, MAX_LISTENERS * sizeof(udp_t))
     region_close(w.port_flow, PORTS * sizeof(uint64_t))

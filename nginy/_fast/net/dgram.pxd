@@ -5,13 +5,14 @@ from nginy._fast.base.cdefs cimport iovec, mmsghdr, sockaddr_storage
 from nginy._fast.base.limits cimport DATAGRAM_BATCH
 
 cdef enum:
+    BATCH_BYTES = 4214784       # DATAGRAM_BATCH * DATAGRAM_STRIDE
     CONTROL_WORDS = 16          # room for a packet info, a segment size and a drop count
 
 cdef struct control_t:          # aligned as control messages want it
     size_t words[CONTROL_WORDS]
 
 cdef struct batch_t:
-    uint8_t* bytes              # owned; DATAGRAM_BATCH buffers, DATAGRAM_STRIDE apart
+    uint8_t* bytes              # borrowed; DATAGRAM_BATCH buffers, DATAGRAM_STRIDE apart
     uint32_t n_messages
     uint32_t n_parts            # buffers in use; a message has one or more of them in a row
     mmsghdr messages[DATAGRAM_BATCH]
@@ -27,9 +28,8 @@ cdef struct arrival_t:          # what came with a datagram
     bint has_overflow
     bint is_truncated
 
-# Reserve the buffers. 0 or -ENOMEM.
-cdef int batch_open(batch_t* b) noexcept nogil
-cdef void batch_close(batch_t* b) noexcept nogil
+# Use these buffers: BATCH_BYTES of them.
+cdef void batch_open(batch_t* b, uint8_t* bytes) noexcept nogil
 
 # Up to n datagrams of an unconnected socket, with their senders; b is overwritten. How many, or -errno.
 cdef int dgram_receive(int fd, batch_t* b, uint32_t n) noexcept nogil

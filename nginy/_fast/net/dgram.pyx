@@ -3,32 +3,23 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
-    CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, CMSG_NXTHDR, CMSG_SPACE, ENOMEM, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IP_PKTINFO,
+    CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, CMSG_NXTHDR, CMSG_SPACE, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IP_PKTINFO,
     IPV6_PKTINFO, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, SO_RXQ_OVFL,
     UDP_GRO, UDP_SEGMENT, c_recv, c_recvmmsg, c_send, c_sendmmsg, c_sendmsg, c_socket, cmsghdr, errno, in6_pktinfo,
     in_pktinfo, iovec, likely, mmsghdr, msghdr, sockaddr_storage,
 )
 from nginy._fast.base.limits cimport DATAGRAM_BATCH, DATAGRAM_BYTES, DATAGRAM_STRIDE
-from nginy._fast.mem.region cimport region_close, region_open
 
 
-cdef int batch_open(batch_t* b) noexcept nogil:
+cdef void batch_open(batch_t* b, uint8_t* bytes) noexcept nogil:
     cdef uint32_t i
     b.n_messages = b.n_parts = 0
-    b.bytes = <uint8_t*>region_open(DATAGRAM_BATCH * DATAGRAM_STRIDE)
-    if b.bytes == NULL:
-        return -ENOMEM
+    b.bytes = bytes
     for i in range(DATAGRAM_BATCH):
         memset(&b.messages[i], 0, sizeof(mmsghdr))
         b.parts[i].iov_base = b.bytes + i * DATAGRAM_STRIDE
         b.messages[i].msg_hdr.msg_name = &b.names[i]
         b.messages[i].msg_hdr.msg_control = &b.controls[i]
-    return 0
-
-
-cdef void batch_close(batch_t* b) noexcept nogil:
-    region_close(b.bytes, DATAGRAM_BATCH * DATAGRAM_STRIDE)
-    b.bytes = NULL
 
 
 cdef int dgram_open(int family) noexcept nogil:

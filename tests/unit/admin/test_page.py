@@ -2,9 +2,10 @@
 
 from html.parser import HTMLParser
 
+from nginy._fast.door import DROPS
 from nginy.admin.page import ROWS_MAX, render_page
 from nginy.observe.status import status_tree
-from tests.unit.observe.pictures import Source, backend, listener, pool, view
+from tests.unit.observe.pictures import Source, backend, listener, pool, udp_counters, udp_listener, view
 
 
 class Balance(HTMLParser):
@@ -52,6 +53,16 @@ def test_names_addresses_verdicts_and_reasons_are_shown() -> None:
     ):
         assert wanted in text
     assert "not ready: no backend is there" in text
+
+
+def test_datagrams_are_shown_where_udp_is_spoken_with_the_commonest_loss_first() -> None:
+    drops = tuple({"no_backend": 3, "refused": 1200}.get(name, 0) for name in DROPS)
+    dns = udp_listener(datagrams=udp_counters(from_clients=12345, assured=17, drops=drops), receive_bytes=4 * 2**20)
+    _, text = shown(Source(view(listeners=(listener(), dns))))
+    for wanted in ("Datagrams", "udp", "12,345", "17", "refused 1,200, no_backend 3", "4.0 MiB"):
+        assert wanted in text
+    _, text = shown(Source())
+    assert "Datagrams" not in text
 
 
 def test_a_large_pool_is_shown_in_part() -> None:

@@ -108,7 +108,7 @@ def test_pool_row_names_policy_and_what_down_does(kind: str, health: str | None,
         "health": health and {"kind": "tcp", "on_down": health},
     }
     (row,) = rows_of(config_of({"api": pool})).pools
-    assert astuple(row) == (0, door.POLICIES[kind], is_reset, False, False, "")
+    assert astuple(row) == (0, door.POLICIES[kind], is_reset, False, False, "", 0, False)
 
 
 def test_pool_row_carries_tcp_options() -> None:
@@ -126,6 +126,13 @@ def test_tcp_options_reach_the_block() -> None:
     fronts: list[dict[str, object]] = [{}, {"splice": "off"}, {"tcp": {"defer_accept": 1.0}}]
     backs: list[dict[str, object]] = [{"quickack": True}, {"fastopen": True}, {"congestion": "x" * 15}]
     assert len({*(block(front, {}) for front in fronts), *(block({}, back) for back in backs)}) == 6
+
+
+@pytest.mark.parametrize(("word", "code"), list(door.PROXY_OUT.items()))
+def test_pool_row_carries_udp_options(word: str, code: int) -> None:
+    udp = {"proxy_protocol": word, "transparent": word == "flow"}
+    (row,) = rows_of(config_of({"api": {"backends": ["192.0.2.1:80"], "udp": udp}})).pools
+    assert (row.proxy_out, row.is_transparent) == (code, word == "flow")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nginy.cli.launch import simple_stem
 from nginy.cli.main import run_cli
 from nginy.config import parse_config
 
@@ -101,6 +102,31 @@ def test_simple_gen_prints_what_it_would_run(home: Path, capsys: Capture) -> Non
 def test_simple_without_health(capsys: Capture) -> None:
     assert run_cli(["simple", "--bind", ":1", "--backend", "127.0.0.1:80", "--health", "off", "--gen"]) == 0
     assert parse_config(capsys.readouterr().out).pools["simple"].health is None
+
+
+@pytest.mark.parametrize(("options", "kind"), [([], "udp"), (["--health", "dns"], "dns"), (["--health", "off"], None)])
+def test_simple_with_udp(capsys: Capture, options: list[str], kind: str | None) -> None:
+    arguments = ["--udp", "--bind", "127.0.0.1:5000-5002", "--backend", "127.0.0.1:53", *options]
+    assert run_cli(["simple", *arguments, "--gen"]) == 0
+    config = parse_config(capsys.readouterr().out)
+    entry, health = config.listeners["simple"], config.pools["simple"].health
+    assert (entry.protocol, len(entry.addresses)) == ("udp", 3)
+    assert (health.kind if health else None) == kind
+
+
+@pytest.mark.parametrize(
+    ("bind", "protocol", "stem"),
+    [
+        (":80", "tcp", "simple-80.yaml"),
+        (":80", "udp", "simple-udp-80.yaml"),
+        (":5000-5100", "udp", "simple-udp-5000.yaml"),
+        (":0", "tcp", "simple.yaml"),
+        (":0", "udp", "simple-udp.yaml"),
+        ("unix:/run/a", "tcp", "simple.yaml"),
+    ],
+)
+def test_simple_has_a_control_socket_for_each_port_and_protocol(bind: str, protocol: str, stem: str) -> None:
+    assert simple_stem(bind, protocol) == stem
 
 
 def test_simple_reports_a_bad_address_by_its_path(capsys: Capture) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nginy._fast.door import DROPS, REASONS
 from nginy.admin.commands import Commands
 from nginy.admin.socket import AdminSocket
 from nginy.cli.main import run_cli
@@ -23,6 +24,8 @@ from tests.unit.observe.pictures import (
     listener,
     listener_counters,
     pool,
+    udp_counters,
+    udp_listener,
     view,
     worker,
 )
@@ -132,7 +135,7 @@ def test_nobody_there_is_1_and_one_message(tmp_path: Path, capsys: Capture, verb
 
 def busy_view() -> Any:
     """One of everything worth seeing."""
-    ends = tuple(3 if code == 5 else 2 if code in (0, 1) else 0 for code in range(18))
+    ends = tuple(3 if code == 5 else 2 if code in (0, 1) else 0 for code in range(len(REASONS)))
     web = listener(
         counters=listener_counters(accepted=1234567, live=5, bytes_in=2048, bytes_out=3 << 20, reasons=ends)
     )
@@ -151,13 +154,30 @@ def test_status_shows_everything_a_person_looks_for(running: Running, capsys: Ca
     assert on(running, "status") == 0
     lines = [re.split(r"\s{2,}", line.strip()) for line in capsys.readouterr().out.splitlines()]
     assert lines[0][:4] == ["nginy 9.9", "serving", "generation 1", "up 3s"]
-    assert ["web", "127.0.0.1:32768", "api", "5", "1,234,567", "2.0 KiB", "3.0 MiB", "3"] in lines
+    assert ["web", "127.0.0.1:32768", "tcp", "api", "5", "1,234,567", "2.0 KiB", "3.0 MiB", "3"] in lines
     assert ["api round_robin"] in lines
     assert ["10.0.0.1:80", "ready", "up", "0", "0", "0 B", "0 B", "0"] in lines
     assert ["10.0.0.2:80", "ready", "down", "0", "0", "0 B", "0 B", "4"] in lines
     assert ["check: refused"] in lines
     assert ["db.example:80 (10.0.0.3:80) tier 1", "maint", "unknown", "0", "0", "0 B", "0 B", "0"] in lines
     assert not any(line[0] == "worker" for line in lines)
+
+
+def test_status_shows_datagrams_and_why_some_were_dropped_where_udp_is_spoken(
+    running: Running, capsys: Capture
+) -> None:
+    assert on(running, "status") == 0
+    assert "udp listener" not in capsys.readouterr().out
+    drops = tuple(7 if name == "no_backend" else 0 for name in DROPS)
+    counters = udp_counters(
+        from_clients=1000, to_backends=993, from_backends=900, to_clients=899, assured=3, kernel_drops=40, drops=drops
+    )
+    dns = udp_listener(datagrams=counters, receive_bytes=4 * 2**20)
+    running.source.picture = view(listeners=(listener(), dns))
+    assert on(running, "status") == 0
+    lines = [re.split(r"\s{2,}", line.strip()) for line in capsys.readouterr().out.splitlines()]
+    place = lines.index(["dns", "1,000", "993", "900", "899", "3", "4.0 MiB", "47"])
+    assert lines[place + 1 : place + 3] == [["dropped: kernel 40"], ["dropped: no_backend 7"]]
 
 
 def test_status_shows_workers_when_one_is_odd(running: Running, capsys: Capture) -> None:

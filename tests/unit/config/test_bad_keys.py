@@ -39,7 +39,7 @@ UNKNOWN = [
     listener("§upstream: p", ".upstream", "it is called `pool` here"),
     listener("timeouts: {§half-close: 3s}", ".timeouts.half-close", "did you mean `half_close`?"),
     listener("limits: {§maxconn: 3}", ".limits.maxconn", "it is called `sessions` here"),
-    listener("§quickack: off", ".quickack", "`quickack` stands under pools.<name>.tcp"),
+    listener("§quickack: off", ".quickack", "`quickack` stands under listeners.<name>.tcp"),
     listener("§defer_accept: 1s", ".defer_accept", "`defer_accept` stands under listeners.<name>.tcp"),
     listener("tcp: {§tfo: 5}", ".tcp.tfo", "it is called `fastopen` here"),
     listener("tcp: {§quikack: off}", ".tcp.quikack", "did you mean `quickack`?"),
@@ -58,16 +58,16 @@ LATER = (
     ]
     + [
         listener(f"§{key}: x", f".{key}", "not in this version yet")
-        for key in ("acl", "preread", "proxy_protocol", "routes", "session", "tls")
+        for key in ("acl", "preread", "routes", "tls")
     ]
     + [
         pool("policy: §maglev", ".policy", "'maglev' is not in this version yet"),
         pool("policy: {kind: §ring}", ".policy.kind", "'ring' is not in this version yet"),
         pool("policy: {kind: random2, §fallback: ring}", ".policy.fallback", "not in this version yet"),
-        pool("health: §dns", ".health", "'dns' is not in this version yet"),
+        pool("health: §python", ".health", "'python' is not in this version yet"),
         pool("health: {kind: §exec, interval: 1s}", ".health.kind", "'exec' is not in this version yet"),
         backend("{address: 'b:1', §zone: a}", ".zone", "not in this version yet"),
-        listener("protocol: §udp", ".protocol", "'udp' is not in this version yet; expected `tcp`"),
+        listener("protocol: §socks5", ".protocol", "'socks5' is not in this version yet; expected one of `tcp`"),
         listener("protocol: §http", ".protocol", "'http' is not in this version yet"),
         listener("timeouts: {§queue: 10s}", ".timeouts.queue", "not in this version yet"),
         listener("limits: {§rate: 500/s}", ".limits.rate", "not in this version yet"),

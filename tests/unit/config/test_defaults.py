@@ -4,7 +4,7 @@ import pytest
 
 from nginy.config import parse_config, to_yaml
 from nginy.errors import ConfigError
-from nginy.model import HttpHealth, Listener, Pool, TcpHealth
+from nginy.model import DnsHealth, HttpHealth, Limits, Listener, Pool, TcpHealth, Timeouts
 
 
 def listener(defaults: str, own: str = "", runtime: str = "{}") -> Listener:
@@ -73,6 +73,34 @@ def test_limits_and_switches_of_listeners() -> None:
     assert (own.half_close, own.keepalive, own.splice) == (True, None, "auto")
 
 
+OUTER = (
+    "timeouts: {connect: 1s, idle: 2s, half_close: 3s, drain: 4s}, half_close: off, keepalive: 5s, splice: off, "
+    "limits: {sessions: 9, flow_rate: 10/s, bandwidth: 1M}"
+)
+
+
+def test_udp_listener_gets_what_means_something_there() -> None:
+    udp = listener(OUTER, "protocol: udp, limits: {flow_rate: 20/s}")
+    usual = Listener(bind=(":0",), pool="p")
+    assert udp.timeouts == Timeouts(drain=4)
+    assert (udp.half_close, udp.keepalive, udp.splice) == (usual.half_close, usual.keepalive, usual.splice)
+    assert udp.limits == Limits(sessions=9, flow_rate=20, bandwidth=2**20)
+
+
+def test_tcp_listener_gets_no_limits_of_flows() -> None:
+    assert listener(OUTER).limits == Limits(sessions=9)
+
+
+@pytest.mark.parametrize(
+    "own", ["", "protocol: udp", "protocol: udp, limits: {flow_rate: null}, timeouts: {drain: null}"]
+)
+def test_what_arrived_of_defaults_is_printed_and_read_back(own: str) -> None:
+    text = f"defaults: {{{OUTER}}}\npools: {{p: {{backends: ['a:1']}}}}\n"
+    config = parse_config(text + f"listeners: {{l: {{bind: ':0', pool: p{', ' if own else ''}{own}}}}}")
+    assert parse_config(to_yaml(config)) == config
+    assert to_yaml(config).count("flow_rate") == (2 if "null" in own else 1)
+
+
 def test_policy_and_resolve_of_pools() -> None:
     assert pool("policy: random2, resolve: 1m").policy.kind == "random2"
     assert pool("policy: random2, resolve: 1m").resolve == 60
@@ -100,6 +128,7 @@ def test_health_of_the_same_kind_is_completed_key_by_key() -> None:
 def test_health_of_another_kind_takes_over_what_all_kinds_have() -> None:
     assert pool(HTTP, "health: tcp").health == TcpHealth(interval=5.0)
     assert pool(HTTP, "health: {kind: tcp, rise: 2}").health == TcpHealth(interval=5.0, rise=2)
+    assert pool(HTTP, "health: {kind: dns, name: a.test}").health == DnsHealth(interval=5.0, name="a.test")
 
 
 def test_wrong_type_inside_is_refused_whatever_defaults_say() -> None:
@@ -128,6 +157,8 @@ def test_inherited_health_is_printed_and_read_back(own: str) -> None:
         ("keepalive: 0", "defaults.keepalive"),
         ("health: {kind: http, path: x}", "defaults.health.path"),
         ("health: {kind: nope}", "defaults.health.kind"),
+        ("health: {kind: udp, send: {hex: xx}}", "defaults.health.send.hex"),
+        ("limits: {flow_rate: soon}", "defaults.limits.flow_rate"),
         ("limits: {retries: 99}", "defaults.limits.retries"),
         ("half_close: maybe", "defaults.half_close"),
     ],

@@ -76,6 +76,15 @@ def changes(*edits: tuple[str, str]) -> list[Change]:
             ],
         ),
         (("health: tcp", "health: tcp\n    tcp: {quickack: on}"), ["pools.p changed: tcp.quickack off -> on"]),
+        (
+            ("health: tcp", "health: tcp\n    udp: {proxy_protocol: flow}"),
+            ["pools.p changed: udp.proxy_protocol off -> flow"],
+        ),
+        (('":80", pool: p', '":80", pool: p, protocol: udp'), ["listeners.l rebound: protocol tcp -> udp"]),
+        (
+            ("health: tcp", "health: {kind: udp, send: {hex: 00ff}, expect: {prefix: x}}"),
+            ["pools.p changed: health tcp -> {kind: udp, send: {hex: 00ff}, expect: {prefix: x}}"],
+        ),
         (("workers: 2", "workers: 2, log: {level: debug}"), ["runtime changed: log.level info -> debug"]),
         (("runtime", "admin: {http: on}\nruntime"), ["admin changed: http off -> on (needs a restart)"]),
         (
@@ -146,3 +155,34 @@ def effective(config: Config) -> dict[str, Any]:
 def test_no_changes_means_no_difference(old: dict[str, Any], new: dict[str, Any]) -> None:
     before, after = parse_config(old, env={}), parse_config(new, env={})
     assert (diff_configs(before, after) == []) == (effective(before) == effective(after))
+
+
+UDP = """\
+pools: {p: {backends: ["a:1"]}}
+listeners: {l: {bind: ":53", pool: p, protocol: udp, session: {idle: 30s}, limits: {flow_rate: 10/s}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (("idle: 30s", "idle: 30s, per_datagram: on"), "session.requests none -> 1"),
+        (("idle: 30s", "idle: 30s, key: source"), "session.key tuple -> source"),
+        (
+            ("idle: 30s", "key: {kind: bytes, length: 8}"),
+            "session.key tuple -> {kind: bytes, length: 8}, session.idle 30s -> 1m",
+        ),
+        (("10/s", "600/m"), ""),
+        (("10/s", "90/m"), "limits.flow_rate 10/s -> 2/s"),
+        (("{flow_rate: 10/s}", "{flow_rate: 10/s, bandwidth: 1M}"), "limits.bandwidth none -> 1MiB"),
+        (("idle: 30s}", "idle: 30s}, udp: {rcvbuf: 1M, gro: on}"), "udp.rcvbuf 4MiB -> 1MiB, udp.gro off -> on"),
+        (
+            ("idle: 30s}", "idle: 30s}, udp: {proxy_protocol: {from: ['::1', 10.0.0.0/8]}}"),
+            "udp.proxy_protocol off -> {from: ::1/128, 10.0.0.0/8}",
+        ),
+    ],
+)
+def test_change_of_a_udp_listener_is_said_in_words(edit: tuple[str, str], said: str) -> None:
+    assert edit[0] in UDP
+    found = diff_configs(parse_config(UDP), parse_config(UDP.replace(*edit)))
+    assert [str(change) for change in found] == ([f"listeners.l changed: {said}"] if said else [])

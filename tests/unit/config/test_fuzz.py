@@ -13,6 +13,7 @@ from nginy.model import Config
 
 from .test_bad_keys import TABLE as BAD_KEYS
 from .test_bad_text import TABLE as BAD_TEXT
+from .test_bad_udp import TABLE as BAD_UDP
 from .test_bad_values import TABLE as BAD_VALUES
 from .trees import CALM, CONFIGS
 
@@ -27,7 +28,8 @@ SCALARS = st.one_of(
     st.floats(),
     st.text(max_size=12),
     st.sampled_from(
-        ["tcp", "http", "off", "on", "auto", "a:1", ":80", "[::1]:1", "5s", "64k", "${X}", "200-299", "p"]
+        ["tcp", "http", "off", "on", "auto", "a:1", ":80", "[::1]:1", "5s", "64k", "${X}", "200-299", "p",
+         "udp", "dns", "5/s", "00ff", "10.0.0.0/8", ":5-9", "\n"]
     ),
 )
 TREES = st.recursive(
@@ -121,5 +123,5 @@ def test_valid_text_with_a_few_characters_changed_is_accepted_or_refused(
 
 
 def test_the_set_of_bad_configurations_is_large() -> None:
-    texts = {bad.text for table in (BAD_TEXT, BAD_KEYS, BAD_VALUES) for bad in table}
+    texts = {bad.text for table in (BAD_TEXT, BAD_KEYS, BAD_UDP, BAD_VALUES) for bad in table}
     assert len(texts) >= 120

@@ -9,9 +9,9 @@ from nginy.config import parse_config
 from .marked import Bad, check, refused, whole
 
 
-def one(bind: str, address: str) -> Bad:
+def one(bind: str, address: str, more: str = "") -> Bad:
     """One listener in front of one pool with one backend."""
-    text = f"pools: {{p: {{backends: [§'{address}']}}}}\nlisteners: {{web: {{bind: '{bind}', pool: p}}}}"
+    text = f"pools: {{p: {{backends: [§'{address}']}}}}\nlisteners: {{web: {{bind: '{bind}', pool: p{more}}}}}"
     return whole(text, "pools.p.backends[0]", "where listener 'web' listens")
 
 
@@ -27,6 +27,8 @@ LOOPS = [
     one("[::]:80", "localhost.:80"),
     one("127.0.0.1:80", "LOCALHOST:80"),
     one("unix:/run/web", "unix:/run/web"),
+    one(":53", "127.0.0.1:53", ", protocol: udp"),
+    one("127.0.0.1:5000-5100", "127.0.0.1:5100", ", protocol: udp"),
     whole(
         "pools: {p: {backends: ['a:1', {address: §'127.0.0.1:80', weight: 2}]}}\n"
         "listeners: {web: {bind: [':81', ':80'], pool: p}}",
@@ -83,6 +85,24 @@ def test_a_way_that_comes_back_through_others_is_refused_at_each_step_of_it() ->
         "pools.b.backends[0]:",
         "pools.c.backends[0]:",
     ]
+
+
+def test_a_way_that_changes_its_protocol_ends() -> None:
+    """TCP and UDP have ports of their own: a datagram never arrives at a TCP listener."""
+    listeners = {"web": {"bind": ":80", "pool": "p"}, "dns": {"bind": ":53", "pool": "q", "protocol": "udp"}}
+    pools = {"p": {"backends": ["127.0.0.1:53"]}, "q": {"backends": ["127.0.0.1:80"]}}
+    assert parse_config({"pools": pools, "listeners": listeners})
+
+
+def test_a_pool_of_both_protocols_is_refused_for_the_one_that_comes_back() -> None:
+    listeners = {
+        "stream": {"bind": ":53", "pool": "p"},
+        "other": {"bind": ":54", "pool": "q"},
+        "datagrams": {"bind": ":54", "pool": "p", "protocol": "udp"},
+    }
+    pools = {"p": {"backends": ["127.0.0.1:54"]}, "q": {"backends": ["192.0.2.1:1"]}}
+    [problem] = refused({"pools": pools, "listeners": listeners})
+    assert "where listener 'datagrams' listens" in problem
 
 
 def test_many_backends_and_listeners_are_looked_through_quickly() -> None:

@@ -46,7 +46,7 @@ def test_fuller_example_is_accepted_with_its_include(tmp_path: Path) -> None:
     (tmp_path / "pools.d" / "db.yaml").write_text("pools: {db: {backends: ['db:5432']}}\n")
     (tmp_path / "nginy.yaml").write_text(FULL_EXAMPLE)
     config = load_config(tmp_path / "nginy.yaml", env={})
-    assert list(config.pools) == ["api", "db"]
+    assert list(config.pools) == ["api", "resolvers", "db"]
 
 
 def test_problem_that_the_page_shows_is_what_is_reported() -> None:

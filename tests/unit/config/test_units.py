@@ -1,10 +1,18 @@
-"""Durations and sizes, there and back."""
+"""Durations, sizes and rates, there and back."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nginy.config.units import UnitError, format_duration, format_size, parse_duration, parse_size
+from nginy.config.units import (
+    UnitError,
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 from .trees import CALM
 
@@ -157,3 +165,34 @@ def test_size_is_written_short() -> None:
         "1TiB",
         "1024TiB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "per_second"),
+    [("50/s", 50), ("1/s", 1), ("60/m", 1), ("61/m", 2), ("1/m", 1), ("90/m", 2), ("0/s", 0), ("7", 7), (7, 7)],
+)
+def test_rate_is_read_and_rounded_up(text: str | int, per_second: int) -> None:
+    assert parse_rate(text) == per_second
+
+
+@pytest.mark.parametrize(
+    "text", ["", "/s", "5/", "5 /s", "5/h", "5/S", "-5/s", "1.5/s", "5/s/s", "5s", "\u0665/s", 0.5, 1e30]
+)
+def test_rate_that_is_none_is_refused(text: str | float) -> None:
+    with pytest.raises(UnitError):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"), [("5/min", "write 5/m"), ("5/sec", "write 5/s"), ("5/h", "the units are s and m")]
+)
+def test_rate_with_another_unit_is_told_what_to_write(text: str, hint: str) -> None:
+    with pytest.raises(UnitError) as caught:
+        parse_rate(text)
+    assert caught.value.hint == hint
+
+
+@given(st.integers(min_value=0, max_value=2**31))
+@CALM
+def test_rate_that_was_written_reads_the_same(per_second: int) -> None:
+    assert parse_rate(format_rate(per_second)) == per_second

@@ -41,7 +41,17 @@ def keys(required: dict[str, Any] | None = None, **optional: Any) -> st.SearchSt
 
 
 TIMEOUTS = keys(connect=DURATIONS, idle=DURATIONS, half_close=DURATIONS, drain=DURATIONS | st.none())
+RATES = st.none() | st.integers(1, 2**31 - 1) | st.integers(1, 10**9).map(lambda count: f"{count}/m") | st.just("7/s")
 LIMITS = keys(sessions=CAPS, retries=st.integers(0, 7))
+UDP_LIMITS = keys(
+    sessions=CAPS,
+    retries=st.integers(0, 7),
+    flows_per_source=CAPS,
+    flow_rate_per_source=RATES,
+    flow_rate=RATES,
+    datagram_rate=RATES,
+    bandwidth=st.none() | st.integers(1, 2**40) | st.sampled_from(["100M", "1KiB"]),
+)
 COMMON_CHECKS: dict[str, Any] = {
     "interval": CHECK_TIMES,
     "jitter": st.floats(0, 1) | st.integers(0, 1),
@@ -58,8 +68,22 @@ HTTP_CHECKS: dict[str, Any] = {
     "method": st.sampled_from(["GET", "HEAD"]),
     "expect": keys(status=STATUSES),
 }
+BYTES = st.binary(min_size=1, max_size=8).map(bytes.hex)
+PAYLOADS = st.one_of(st.text(max_size=8).filter(without_variables), keys({"hex": BYTES}), keys({"text": WORDS}))
+DNS_CODES = st.sampled_from(["NOERROR", "NXDOMAIN", "REFUSED"])
+DNS_CHECKS: dict[str, Any] = {
+    "name": st.sampled_from([".", "example.org", "Example.ORG.", "_sip._udp.a.test"]),
+    "type": st.sampled_from(["A", "AAAA", "SOA"]),
+    "rcode": DNS_CODES | st.lists(DNS_CODES, min_size=1, max_size=3),
+}
+UDP_CHECKS: dict[str, Any] = {
+    "send": PAYLOADS | st.none(),
+    "expect": keys(prefix=PAYLOADS | st.none(), contains=PAYLOADS, hex=BYTES | st.none()) | st.none(),
+}
 HEALTHS = st.one_of(
-    st.sampled_from(["tcp", "http", "off", False, None]),
+    st.sampled_from(["tcp", "http", "dns", "udp", "off", False, None]),
+    keys({"kind": st.just("dns")}, **COMMON_CHECKS, **DNS_CHECKS),
+    keys({"kind": st.just("udp")}, **COMMON_CHECKS, **UDP_CHECKS),
     keys({"kind": st.just("tcp")}, **COMMON_CHECKS),
     keys({"kind": st.just("http")}, **COMMON_CHECKS, **HTTP_CHECKS),
 )
@@ -92,6 +116,7 @@ FRONT_TCP = keys(
     congestion=CONGESTIONS,
 )
 BACK_TCP = keys(quickack=SWITCHES, fastopen=SWITCHES, congestion=CONGESTIONS)
+BACK_UDP = keys(proxy_protocol=st.sampled_from(["off", False, "flow", "datagram"]), transparent=SWITCHES)
 SPLICES = st.sampled_from(["auto", "off", False])
 
 
@@ -105,7 +130,49 @@ POOLS = keys(
     health=HEALTHS,
     resolve=DURATIONS,
     tcp=BACK_TCP | st.none(),
+    udp=BACK_UDP | st.none(),
 )
+CID_MAPS = st.sampled_from([{"0a01": "10.9.9.9:53"}, {"0001": "U.test:53", "FFFF": "10.9.9.9:53"}])
+CID_SERVERS = keys({"length": st.just(2), "map": CID_MAPS}, offset=st.integers(0, 6))
+SESSION_KEYS = st.one_of(
+    st.sampled_from(["tuple", "source", "quic_cid", {"kind": "tuple"}]),
+    keys({"kind": st.just("bytes"), "length": st.integers(1, 32)}, offset=st.integers(0, 65506)),
+    keys({"kind": st.just("quic_cid")}, length=st.integers(8, 20), server=CID_SERVERS | st.none()),
+)
+SESSIONS = st.one_of(
+    keys(
+        key=SESSION_KEYS,
+        idle=DURATIONS,
+        max=st.integers(1, 2**22 - 1),
+        requests=CAPS,
+        responses=st.none() | st.integers(0, 2**31 - 2),
+        check=st.sampled_from(["none", "dns"]),
+        reuse=st.sampled_from([False, "off"]),
+    ),
+    keys(
+        {"check": st.just("dns"), "reuse": st.sampled_from([True, "on"])} | {"per_datagram": st.just("on")},
+        requests=st.just(1),
+    ),
+)
+FRONT_UDP = keys(
+    rcvbuf=st.sampled_from(["4M", 4096, "1GiB", "64k"]),
+    gro=SWITCHES,
+    proxy_protocol=st.sampled_from(
+        ["off", False, None, {"from": "10.0.0.0/8"}, {"from": ["::1", "192.0.2.1", "2001:db8::/32"]}]
+    ),
+)
+UDP_LISTENERS = keys(
+    {
+        "bind": st.sampled_from([":0", ["[::]:0", ":0"], ["127.0.0.1:0"]]),
+        "pool": st.just("u"),
+        "protocol": st.just("udp"),
+    },
+    session=SESSIONS | st.none(),
+    udp=FRONT_UDP | st.none(),
+    limits=UDP_LIMITS | st.none(),
+    timeouts=keys(drain=DURATIONS | st.none()) | st.none(),
+)
+UDP_POOL: dict[str, Any] = {"backends": ["10.9.9.9:53", "u.test:53"], "udp": {"proxy_protocol": "flow"}}
 LISTENERS = keys(
     {"bind": st.sampled_from([":0", "127.0.0.1:0", ["[::]:0", ":0"], ["127.0.0.1:0"]]), "pool": st.just("p")},
     protocol=st.just("tcp"),
@@ -119,7 +186,7 @@ LISTENERS = keys(
 )
 DEFAULTS = keys(
     timeouts=TIMEOUTS,
-    limits=LIMITS,
+    limits=UDP_LIMITS,
     half_close=SWITCHES,
     keepalive=KEEPALIVES,
     splice=SPLICES,
@@ -152,9 +219,11 @@ ADMINS = keys(
 CONFIGS = keys(
     {
         "pools": st.builds(
-            lambda pools, pool: pools | {"p": pool}, st.dictionaries(NAMES, POOLS, max_size=3), POOLS
+            lambda pools, pool: pools | {"p": pool, "u": UDP_POOL},
+            st.dictionaries(NAMES, POOLS, max_size=3),
+            POOLS,
         ),
-        "listeners": st.dictionaries(NAMES, LISTENERS, min_size=1, max_size=3),
+        "listeners": st.dictionaries(NAMES, LISTENERS | UDP_LISTENERS, min_size=1, max_size=3),
     },
     version=st.just(1),
     runtime=RUNTIMES | st.none(),

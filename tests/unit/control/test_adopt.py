@@ -24,7 +24,13 @@ def block_with(meta: bytes, gen: int = 7) -> bytes:
 def test_notes_come_back_whole() -> None:
     tree = {
         "pools": {"p": {"backends": ["127.0.0.1:1"]}},
-        "listeners": {"web": {"bind": ["127.0.0.1:0", "[::1]:0"], "pool": "p"}},
+        "listeners": {
+            "web": {"bind": ["127.0.0.1:0", "[::1]:0"], "pool": "p"},
+            "dns": {
+                "bind": ["127.0.0.1:0", "[::]:0"], "protocol": "udp", "pool": "p",
+                "session": {"key": {"kind": "bytes", "offset": 1, "length": 4}}, "udp": {"rcvbuf": "1M", "gro": "on"},
+            },
+        },
     }
     config = parse_config(tree)
     groups = {wish.key: open_group(wish, 2, door.SHARED_SLOT, {}) for wish in wanted_binds(config)}

@@ -1,7 +1,9 @@
 """Generations: real sockets and a real board, without workers: what is published, and what a failure leaves."""
 
 import asyncio
+import contextlib
 import os
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +164,93 @@ def test_a_listener_that_comes_back_before_its_old_sockets_are_closed_gets_its_p
         assert is_open(f"127.0.0.1:{port}")
 
     run(both, test)
+
+
+def hears(bench: Bench, name: str) -> int:
+    """How many sockets of a UDP listener a datagram to its first address comes to."""
+    host, _, port = bench.generations.world.addresses[name][0].rpartition(":")
+    socks = [member.sock for group in bench.generations.world.groups.values() for member in group.members]
+    mine = [sock for sock in socks if sock.type == socket.SOCK_DGRAM and sock.getsockname()[1] == int(port)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"?", (host, int(port)))
+        ready = select.select(mine, [], [], 5)[0]
+    for sock in ready:
+        sock.recv(16)
+    return len(ready)
+
+
+def test_udp_and_tcp_are_served_on_one_port_each_with_a_socket_for_every_slot() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        where = f"127.0.0.1:{probe.getsockname()[1]}"
+    listeners = {
+        "dns": {"bind": where, "protocol": "udp", "pool": "p"},
+        "web": {"bind": where, "pool": "p"},
+    }
+    both = parse_config({"pools": {"p": {"backends": ["127.0.0.1:9"]}}, "listeners": listeners})
+
+    async def test(bench: Bench) -> None:
+        assert len(bench.delivered[-1].sockets) == 2 * SLOTS
+        assert is_open(where)
+        assert hears(bench, "dns") == 1
+
+    run(both, test)
+
+
+def test_a_udp_listener_that_comes_back_before_its_old_sockets_are_closed_gets_these_back() -> None:
+    """Fresh ones would share the port with them, and half of the clients would be heard by nobody."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{probe.getsockname()[1]}"
+    both, gone = {"a": where, "b": "127.0.0.1:0"}, config({"b": "127.0.0.1:0"}, protocol="udp")
+
+    async def test(bench: Bench) -> None:
+        before = bench.generations.world.groups[f"udp:{where}"]
+        await bench.change(gone, adopted=1)
+        number = await bench.change(config(both, protocol="udp", udp={"gro": "on"}), adopted=1)
+        after = bench.generations.world.groups[f"udp:{where}"]
+        assert after.members == before.members
+        assert {member.sock.getsockopt(socket.IPPROTO_UDP, 104) for member in after.members} == {1}
+        bench.generations.sweep(number)
+        assert sum([hears(bench, "a") for _ in range(32)]) == 32
+
+    run(config(both, protocol="udp"), test)
+
+
+def test_a_removed_udp_socket_is_closed_once_every_worker_has_let_go_of_it() -> None:
+    async def test(bench: Bench) -> None:
+        sock = next(iter(bench.generations.world.groups.values())).members[0].sock
+        number = await bench.change(config({"b": "127.0.0.1:0"}, protocol="udp"), adopted=1)
+        bench.generations.sweep(number - 1)
+        assert sock.fileno() >= 0
+        bench.generations.sweep(number)
+        assert sock.fileno() < 0
+
+    run(config({"a": "127.0.0.1:0", "b": "127.0.0.1:0"}, protocol="udp"), test)
+
+
+def test_a_range_of_ports_is_one_address_and_a_socket_per_port_and_slot() -> None:
+    port = free_ports(3)
+
+    async def test(bench: Bench) -> None:
+        assert len(bench.delivered[-1].sockets) == 3 * SLOTS
+        assert bench.generations.world.addresses["game"] == [f"127.0.0.1:{port}-{port + 2}"]
+        assert bench.generations.world.receive_queues == {"game": 65536}
+
+    run(config({"game": f"127.0.0.1:{port}-{port + 2}"}, protocol="udp", udp={"rcvbuf": "64K"}), test)
+
+
+def free_ports(n: int) -> int:
+    """The first of so many ports in a row that nobody has right now."""
+    for _ in range(100):
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(n)]
+            socks[0].bind(("127.0.0.1", 0))
+            port = socks[0].getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                for nth, sock in enumerate(socks[1:], 1):
+                    sock.bind(("127.0.0.1", port + nth))
+                return int(port)
+    raise AssertionError("no free ports in a row")
 
 
 def test_other_addresses_of_a_name_are_published_with_ids_of_their_own() -> None:

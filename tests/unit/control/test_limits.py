@@ -30,6 +30,16 @@ def choose(config: Config, limit: int, workers: int, n_sockets: int) -> int:
     return limits.choose_sessions(config, limits.make_room(config, limit, workers, n_sockets, "process"))
 
 
+def mixed(*protocols: str, runtime: dict[str, Any] | None = None, **udp: Any) -> Config:
+    """One listener of each protocol. udp: further keys of the UDP ones."""
+    listeners = {}
+    for nth, protocol in enumerate(protocols):
+        options = udp if protocol == "udp" else {}
+        listeners[f"l{nth}"] = {"bind": f":{1080 + nth}", "pool": "p", "protocol": protocol, **options}
+    pools = {"p": {"backends": ["127.0.0.1:1"]}}
+    return parse_config({"pools": pools, "listeners": listeners, "runtime": runtime or {}})
+
+
 NO_PIPES = {"pipes": 0}
 FREE = 1032 - 16 - 100 - limits.RESERVE
 
@@ -59,6 +69,43 @@ def test_sessions_that_are_asked_for_come_before_pipes() -> None:
     exact = config({"sessions": FREE // 2})
     assert limits.make_room(exact, 1032, 2, 100, "process").pipes == 0
     assert choose(exact, 1032, 2, 100) == FREE // 2
+
+
+def used(room: limits.Room) -> int:
+    return room.sessions * 2 + room.flows + room.pipes * 2
+
+
+def test_flows_get_what_tcp_does_not_need_and_one_descriptor_each() -> None:
+    room = limits.make_room(mixed("udp"), 1032, 2, 100, "process")
+    assert (room.pipes, room.sessions) == (0, limits.SESSIONS_MIN)
+    assert room.flows == FREE - limits.SESSIONS_MIN * 2
+
+
+def test_flows_get_no_more_than_their_tables_hold() -> None:
+    few = mixed("udp", "udp", session={"max": 30})
+    assert limits.make_room(few, 1032, 2, 100, "process").flows == 60
+    capped = mixed("udp", session={"max": 30}, limits={"sessions": 11})
+    assert limits.make_room(capped, 1032, 2, 100, "process").flows == 6
+
+
+def test_tcp_and_udp_share_descriptors_and_leave_none_unused() -> None:
+    room = limits.make_room(mixed("tcp", "udp", runtime=NO_PIPES), 1032, 2, 100, "process")
+    assert room.flows == (FREE - limits.SESSIONS_MIN * 2) // 2
+    assert FREE - 2 < used(room) <= FREE
+    few = limits.make_room(mixed("tcp", "udp", runtime=NO_PIPES, session={"max": 30}), 1032, 2, 100, "process")
+    assert (few.flows, few.sessions) == (30, (FREE - 30) // 2)
+
+
+def test_sessions_that_are_asked_for_leave_all_the_rest_to_flows() -> None:
+    asked = mixed("tcp", "udp", runtime={"sessions": 40, "pipes": 0})
+    room = limits.make_room(asked, 1032, 2, 100, "process")
+    assert room.flows == FREE - 40 * 2
+    assert limits.choose_sessions(asked, room) == 40
+
+
+def test_caps_of_udp_listeners_are_bounds_and_not_refused() -> None:
+    config = mixed("udp", limits={"sessions": 10_000_000})
+    limits.check_caps(config, limits.make_room(config, 1032, 2, 100, "process"))
 
 
 def test_threads_share_what_the_process_has() -> None:

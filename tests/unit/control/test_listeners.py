@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nginy.control.holder import tcp_holder, unix_holder
+from nginy.control.holder import port_holder, unix_holder
 from nginy.control.listeners import Group, Member, adopted_group, inodes_of, open_group
 from nginy.control.plan import BindWish, split_bind
 from nginy.errors import StartError
@@ -196,4 +196,4 @@ def test_an_adopted_group_knows_its_address_and_its_file(groups: Groups, tmp_pat
 def test_nobody_holds_a_free_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-    assert tcp_holder(socket.AF_INET, "127.0.0.1", port) is None
+    assert port_holder("tcp", socket.AF_INET, "127.0.0.1", port) is None

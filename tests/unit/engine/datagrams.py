@@ -76,8 +76,8 @@ class Balanced:
             self.sock.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO
         self.address = (host, self.sock.getsockname()[1])
         self.gen = 0
-        self.settings = dict(
-            policy=policy, gro=gro, idle_ms=idle_ms, pool_row=pool_row or {}, row=row or {}, wildcard=wildcard, **settings
+        self.settings = settings | dict(
+            policy=policy, gro=gro, idle_ms=idle_ms, pool_row=pool_row or {}, row=row or {}, wildcard=wildcard
         )
         self.driven.give({0: self.sock})
         self.publish(addresses)

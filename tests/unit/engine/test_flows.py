@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+
 from tests.tools.waiting import wait_until
 from tests.unit.engine.datagrams import Balanced, Echo, datagram_socket, is_silent
 

@@ -43,6 +43,21 @@ def backend(address: str = "10.0.0.1:80", **given: Any) -> BackendView:
     return replace(plain, **given)
 
 
+def udp_counters(**given: Any) -> dict[str, Any]:
+    """What a UDP listener counts besides."""
+    board = door.Board(door.board_create(1), 1)
+    try:
+        return {**board.udp(0), **given}
+    finally:
+        board.close()
+
+
+def udp_listener(name: str = "dns", **given: Any) -> ListenerView:
+    """A listener for datagrams."""
+    plain = listener(name, bind=("127.0.0.1:53",), protocol="udp", datagrams=udp_counters(), receive_bytes=4096)
+    return replace(plain, **{"id": 1, **given})
+
+
 def pool(name: str = "api", *backends: BackendView) -> PoolView:
     """A pool; one backend that is up unless given."""
     return PoolView(0, name, "round_robin", backends or (backend(),))

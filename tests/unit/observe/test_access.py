@@ -17,6 +17,7 @@ def test_a_record_tells_everything_by_name(tmp_path: Path) -> None:
         {
             "time": "2023-11-14T22:13:20.250Z",
             "listener": "web",
+            "protocol": "tcp",
             "client": "192.0.2.7:4000",
             "pool": "api",
             "backend": "10.0.0.1:80",
@@ -38,8 +39,8 @@ def test_a_session_without_a_backend_has_none() -> None:
 
 
 def test_logfmt_says_the_same() -> None:
-    assert render_logfmt(Line(record(1), "web", "api", "10.0.0.1:80")) == (
-        "time=2023-11-14T22:13:20.001Z listener=web client=192.0.2.7:4000 pool=api backend=10.0.0.1:80 "
+    assert render_logfmt(Line(record(1), "web", "api", "10.0.0.1:80", "udp")) == (
+        "time=2023-11-14T22:13:20.001Z listener=web protocol=udp client=192.0.2.7:4000 pool=api backend=10.0.0.1:80 "
         "bytes_in=10 bytes_out=1 connect_ms=0.412 duration_ms=73 attempts=1 reason=closed"
     )
 

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from nginy._fast.door import CONNECT_BUCKETS_S, OUTCOMES, REASONS, TURN_BUCKETS_S, TURN_STAGES
+from nginy._fast.door import CONNECT_BUCKETS_S, DROPS, OUTCOMES, REASONS, TURN_BUCKETS_S, TURN_STAGES
 from nginy.observe.families import FAMILIES
 from nginy.observe.metrics import Metrics
 from tests.unit.observe.pictures import (
@@ -21,6 +21,8 @@ from tests.unit.observe.pictures import (
     listener,
     listener_counters,
     pool,
+    udp_counters,
+    udp_listener,
     view,
     worker,
     worker_counters,
@@ -51,7 +53,8 @@ BACKEND = {"pool": "api", "backend": "10.0.0.1:80", "address": "10.0.0.1:80"}
 
 
 def test_every_family_of_the_list_is_exposed_with_samples_of_its_labels() -> None:
-    _, body = asyncio.run(Metrics(Source()).render())
+    source = Source(view(listeners=(listener(), udp_listener())))
+    _, body = asyncio.run(Metrics(source).render())
     families = {family.name: family for family in parse_text(body.decode())}
     for wanted in FAMILIES:
         found = families[wanted.name]
@@ -87,6 +90,27 @@ def test_listener_counters_come_out_by_name() -> None:
     assert value(samples, "nginy_listener_bytes_total", listener="web", direction="out") == 22
     for code, reason in enumerate(REASONS):
         assert value(samples, "nginy_session_ends_total", listener="web", reason=reason) == code
+
+
+def test_udp_counters_come_out_by_name_and_tcp_has_none() -> None:
+    counters = udp_counters(
+        from_clients=10, to_backends=9, from_backends=8, to_clients=7, receives=6, sends=5, assured=4, kernel_drops=99,
+        drops=tuple(range(len(DROPS))),
+    )  # fmt: skip
+    shown = udp_listener(datagrams=counters, receive_bytes=4194304)
+    samples = scrape(Metrics(Source(view(listeners=(listener(), shown)))))
+    directions = {"from_clients": 10, "to_backends": 9, "from_backends": 8, "to_clients": 7}
+    for direction, count in directions.items():
+        assert value(samples, "nginy_datagrams_total", listener="dns", direction=direction) == count
+    for call, count in {"receive": 6, "send": 5}.items():
+        assert value(samples, "nginy_datagram_calls_total", listener="dns", call=call) == count
+    for code, reason in enumerate(DROPS):
+        assert value(samples, "nginy_datagrams_dropped_total", listener="dns", reason=reason) == code
+    assert value(samples, "nginy_datagrams_dropped_total", listener="dns", reason="kernel") == 99
+    assert value(samples, "nginy_flows_assured", listener="dns") == 4
+    assert value(samples, "nginy_receive_buffer_bytes", listener="dns") == 4194304
+    udp_only = ("nginy_datagram", "nginy_flows", "nginy_receive")
+    assert {dict(labels)["listener"] for name, labels in samples if name.startswith(udp_only)} == {"dns"}
 
 
 def test_backend_counters_verdict_and_state_come_out_by_name() -> None:

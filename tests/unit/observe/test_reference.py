@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nginy._fast.door import OUTCOMES, REASONS
+from nginy._fast.door import DROPS, OUTCOMES, REASONS
 from nginy.observe.families import FAMILIES
-from nginy.observe.reference import OUTCOME_MEANINGS, REASON_MEANINGS, renewed
+from nginy.observe.reference import DROP_MEANINGS, OUTCOME_MEANINGS, REASON_MEANINGS, renewed
 
 PAGE = Path(__file__).parents[3] / "docs" / "admin.md"
 
@@ -20,6 +20,7 @@ def test_the_page_has_not_drifted() -> None:
 def test_every_reason_and_outcome_has_a_meaning_and_none_is_left_over() -> None:
     assert tuple(REASON_MEANINGS) == REASONS
     assert tuple(OUTCOME_MEANINGS) == OUTCOMES
+    assert tuple(DROP_MEANINGS) == ("kernel", *DROPS)
 
 
 def test_the_page_names_every_metric_as_it_is_exposed() -> None:

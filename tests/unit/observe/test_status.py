@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from nginy._fast.door import OUTCOMES, REASONS
+from nginy._fast.door import DROPS, OUTCOMES, REASONS
 from nginy.observe.status import status_tree
 from tests.unit.observe.pictures import (
     BUCKETS,
@@ -14,6 +14,8 @@ from tests.unit.observe.pictures import (
     listener,
     listener_counters,
     pool,
+    udp_counters,
+    udp_listener,
     view,
     worker,
 )
@@ -50,18 +52,38 @@ def test_listener_and_backend_tell_their_counters_by_name() -> None:
             "name": "web",
             "bind": ["127.0.0.1:80"],
             "addresses": ["127.0.0.1:32768"],
+            "protocol": "tcp",
             "pool": "api",
             "sessions": 10,
             "sessions_live": 3,
             "bytes_in": 100,
             "bytes_out": 200,
             "ends": {"closed": 5, "idle": 2},
+            "datagrams": None,
         }
     ]
     (found,) = tree["pools"][0]["backends"]
     assert found["attempts"] == {"connected": 4, "refused": 1}
     assert found["connect_ms_mean"] == 0.5
     assert found["last_check"] == "200 OK"
+
+
+def test_a_udp_listener_tells_its_datagrams_and_why_some_were_dropped() -> None:
+    drops = tuple(3 if name == "no_backend" else 0 for name in DROPS)
+    counters = udp_counters(
+        from_clients=10, to_backends=9, from_backends=8, to_clients=7, assured=4, kernel_drops=2, drops=drops
+    )
+    [found] = status_tree(Source(view(listeners=(udp_listener(datagrams=counters),))))["listeners"]
+    assert found["protocol"] == "udp"
+    assert found["datagrams"] == {
+        "from_clients": 10,
+        "to_backends": 9,
+        "from_backends": 8,
+        "to_clients": 7,
+        "dropped": {"kernel": 2, "no_backend": 3},
+        "flows_assured": 4,
+        "receive_buffer_bytes": 4096,
+    }
 
 
 def test_a_backend_that_was_never_connected_has_no_mean() -> None:
@@ -80,4 +102,5 @@ def test_every_key_is_documented() -> None:
     tree = status_tree(busy_source())
     keys = set(tree) | set(tree["workers"][0]) | set(tree["listeners"][0]) | set(tree["pools"][0])
     keys |= set(tree["pools"][0]["backends"][0])
+    keys |= set(status_tree(Source(view(listeners=(udp_listener(),))))["listeners"][0]["datagrams"])
     assert keys - known == set()

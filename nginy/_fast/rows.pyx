@@ -1,0 +1,188 @@
+"""Rows: what Python says of a snapshot, checked and copied into structs. Errors: ValueError, MemoryError."""
+
+from libc.stdint cimport uint32_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+from nginy._fast.base cimport layout, limits
+from nginy._fast.base.layout cimport (
+    snap_addr_t, snap_backend_t, snap_cid_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t,
+)
+
+
+cdef udp_fill(snap_udp_t* to, row, uint32_t first_net, uint32_t first_cid):
+    if not 0 < row.flows_max <= limits.MAX_FLOWS:
+        raise ValueError(f"{row.flows_max} flows; 1..{limits.MAX_FLOWS}")
+    if not 0 <= row.key_bytes <= (8 if row.key_kind == layout.KEY_QUIC_CID else limits.KEY_SLICE_BYTES):
+        raise ValueError(f"a key of {row.key_bytes} bytes")
+    to.flows_max = row.flows_max
+    to.requests = row.requests
+    to.responses = row.responses
+    to.key_kind = row.key_kind
+    to.key_offset = row.key_offset
+    to.key_bytes = row.key_bytes
+    to.cid_bytes = row.cid_bytes
+    to.source_flows = row.source_flows
+    to.source_rate = row.source_rate
+    to.flow_rate = row.flow_rate
+    to.datagram_rate = row.datagram_rate
+    to.bandwidth = row.bandwidth
+    to.check = row.check
+    to.is_reuse = bool(row.is_reuse)
+    to.is_gro = bool(row.is_gro)
+    to.first_net, to.n_nets = first_net, len(row.nets)
+    to.first_cid, to.n_cids = first_cid, len(row.cids)
+
+
+cdef net_fill(snap_net_t* to, net):
+    cdef bytes address = net[0]
+    if len(address) != 16 or not 0 <= net[1] <= 128:
+        raise ValueError(f"network of {len(address)} bytes and {net[1]} bits")
+    memcpy(to.address, <const char*>address, 16)
+    to.n_bits = net[1]
+
+
+cdef listener_fill(snap_listener_t* to, row):
+    to.id = row.id
+    to.pool = row.pool
+    to.connect_ms = row.connect_ms
+    to.idle_ms = row.idle_ms
+    to.half_close_ms = row.half_close_ms
+    to.max_sessions = row.max_sessions
+    to.keepalive_s = row.keepalive_s
+    to.drain_ms = row.drain_ms
+    to.retries = row.retries
+    to.is_half_close = bool(row.is_half_close)
+    to.is_splice = bool(row.is_splice)
+    to.is_deferred = bool(row.is_deferred)
+    to.protocol = layout.PROTOCOL_TCP if row.udp is None else layout.PROTOCOL_UDP
+    check_id("listener", row.id, limits.MAX_LISTENERS)
+    if row.retries > limits.MAX_RETRIES:
+        raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")
+
+
+cdef pool_fill(snap_pool_t* to, row):
+    cdef bytes congestion = row.congestion.encode("ascii")
+    check_id("pool", row.id, limits.MAX_POOLS)
+    if len(congestion) >= layout.CONGESTION_BYTES:
+        raise ValueError(f"congestion control name of {len(congestion)} bytes, at most {layout.CONGESTION_BYTES - 1}")
+    memcpy(to.congestion, <const char*>congestion, len(congestion))
+    to.is_quickack = bool(row.is_quickack)
+    to.is_fastopen = bool(row.is_fastopen)
+    to.proxy_out = row.proxy_out
+    to.is_transparent = bool(row.is_transparent)
+    to.id = row.id
+    to.policy = row.policy
+    to.is_on_down_reset = bool(row.on_down_reset)
+
+
+cdef backend_fill(snap_backend_t* to, snap_addr_t* addr, row):
+    cdef bytes sockaddr = row.sockaddr
+    check_id("backend", row.id, limits.MAX_BACKENDS)
+    if not 0 <= row.weight <= 65535:
+        raise ValueError(f"weight {row.weight} is not in 0..65535")
+    if not 2 < len(sockaddr) <= sizeof(addr.bytes):
+        raise ValueError(f"address of {len(sockaddr)} bytes")
+    to.id = row.id
+    to.pool = row.pool
+    to.weight = row.weight
+    to.max_conns = row.max_conns
+    to.state = row.state
+    to.verdict = row.verdict
+    to.tier = row.tier
+    to.is_usable = row.state == 0 and row.verdict != 2 and row.weight > 0
+    addr.len_bytes = len(sockaddr)
+    memcpy(addr.bytes, <const char*>sockaddr, len(sockaddr))
+
+
+cdef socket_fill(snap_socket_t* to, row):
+    check_id("socket", row.sock_id, limits.MAX_SOCKETS)
+    to.sock_id = row.sock_id
+    to.listener = row.listener
+    to.slot = row.slot
+    to.is_wildcard = bool(row.is_wildcard)
+
+
+cdef check_id(what, value, limit):
+    if not 0 <= value < limit:
+        raise ValueError(f"{what} id {value} is not in 0..{limit - 1}")
+
+
+cdef check_rows(listeners, pools, backends, sockets):
+    cdef set pool_ids = {row.id for row in pools}
+    for rows, key in ((listeners, "id"), (pools, "id"), (backends, "id"), (sockets, "sock_id")):
+        if len({getattr(row, key) for row in rows}) != len(rows):
+            raise ValueError(f"an id stands twice among {len(rows)} rows")
+    for row in backends:
+        if row.pool not in pool_ids:
+            raise ValueError(f"backend {row.id} belongs to pool {row.pool}, which is not there")
+
+
+cdef void* rows_alloc(rows, size_t item_bytes) except NULL:
+    cdef void* fresh = calloc(<size_t>len(rows) + 1, item_bytes)
+    if fresh == NULL:
+        raise MemoryError
+    return fresh
+
+
+cdef class SnapshotRows:
+    """The rows of one snapshot as C structs; frees them with itself."""
+
+    def __dealloc__(self):
+        free(<void*>self.parts.listeners)
+        free(self.parts.pools)
+        free(<void*>self.parts.backends)
+        free(<void*>self.parts.addrs)
+        free(<void*>self.parts.sockets)
+        free(<void*>self.parts.nets)
+        free(<void*>self.parts.cids)
+
+    cdef take_listeners(self, rows):
+        cdef snap_listener_t* to = <snap_listener_t*>rows_alloc(rows, sizeof(snap_listener_t))
+        cdef snap_net_t* nets
+        cdef snap_cid_t* cids
+        cdef uint32_t n_nets = 0
+        cdef uint32_t n_cids = 0
+        cdef uint32_t i
+        self.parts.listeners, self.parts.n_listeners = to, len(rows)
+        udps = [row.udp for row in rows if row.udp is not None]
+        nets = <snap_net_t*>rows_alloc([net for udp in udps for net in udp.nets], sizeof(snap_net_t))
+        self.parts.nets = nets
+        cids = <snap_cid_t*>rows_alloc([cid for udp in udps for cid in udp.cids], sizeof(snap_cid_t))
+        self.parts.cids = cids
+        for i, row in enumerate(rows):
+            listener_fill(&to[i], row)
+            if row.udp is None:
+                continue
+            udp_fill(&to[i].udp, row.udp, n_nets, n_cids)
+            for net in row.udp.nets:
+                net_fill(&nets[n_nets], net)
+                n_nets += 1
+            for cid in sorted(row.udp.cids):
+                check_id("backend", cid[1], limits.MAX_BACKENDS)
+                cids[n_cids].id, cids[n_cids].backend = cid
+                n_cids += 1
+        self.parts.n_nets, self.parts.n_cids = n_nets, n_cids
+
+    cdef take_pools(self, rows):
+        cdef snap_pool_t* to = <snap_pool_t*>rows_alloc(rows, sizeof(snap_pool_t))
+        cdef uint32_t i
+        self.parts.pools, self.parts.n_pools = to, len(rows)
+        for i, row in enumerate(rows):
+            pool_fill(&to[i], row)
+
+    cdef take_backends(self, rows):
+        cdef snap_backend_t* to = <snap_backend_t*>rows_alloc(rows, sizeof(snap_backend_t))
+        cdef snap_addr_t* addrs
+        cdef uint32_t i
+        self.parts.backends, self.parts.n_backends = to, len(rows)
+        addrs = <snap_addr_t*>rows_alloc(rows, sizeof(snap_addr_t))
+        self.parts.addrs = addrs
+        for i, row in enumerate(rows):
+            backend_fill(&to[i], &addrs[i], row)
+
+    cdef take_sockets(self, rows):
+        cdef snap_socket_t* to = <snap_socket_t*>rows_alloc(rows, sizeof(snap_socket_t))
+        cdef uint32_t i
+        self.parts.sockets, self.parts.n_sockets = to, len(rows)
+        for i, row in enumerate(rows):
+            socket_fill(&to[i], row)
