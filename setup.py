@@ -43,7 +43,7 @@ def extensions() -> list[Extension]:
             define_macros=[("_GNU_SOURCE", None)] + ([("NGINY_DEBUG", "1")] if DEBUG else []),
             extra_compile_args=COMPILE,
             extra_link_args=LINK,
-            depends=["nginy/_fast/base/compat.h"],
+            depends=["nginy/_fast/base/compat.h", "nginy/_fast/base/slots.h"],
         )
         for source in sources
     ]

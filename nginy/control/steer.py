@@ -14,19 +14,18 @@ from typing import NamedTuple
 SO_ATTACH_FILTER = 26
 SO_DETACH_FILTER = 27
 SO_ATTACH_REUSEPORT_CBPF = 51
-CID_MAX_BYTES = 20  # RFC 9000, section 17.2
 
 # linux/bpf_common.h: what is done, to how much, from where
 LD_WORD, LD_HALF, LD_BYTE = 0x20, 0x28, 0x30
-LD_WORD_X, LD_HALF_X, LD_BYTE_X = 0x40, 0x48, 0x50  # from X + k
+LD_HALF_X = 0x48  # from X + k
 LD_LENGTH, LD_IMM, LD_MEM, LDX_MEM, ST_MEM = 0x80, 0x00, 0x60, 0x61, 0x02
-ADD_X, SUB, MUL, AND, LSH, RSH, MOD, XOR_X = 0x0C, 0x14, 0x24, 0x54, 0x64, 0x74, 0x94, 0xAC
-JUMP, JEQ, JGT, JGE, JGE_X, JSET = 0x05, 0x15, 0x25, 0x35, 0x3D, 0x45
+MUL, AND, LSH, RSH, MOD, XOR_X = 0x24, 0x54, 0x64, 0x74, 0x94, 0xAC
+JUMP, JEQ, JGE = 0x05, 0x15, 0x35
 TAX, RET_A = 0x07, 0x16
 
 NET = -0x100000  # SKF_NET_OFF: the IP header
 UDP = 17
-HASH, BASE, LENGTH = 0, 1, 2  # scratch memory
+HASH = 0  # scratch memory
 STEP_FACTOR = 0x9E3779B1  # 2^32 / golden ratio, odd
 LAST_FACTORS = (0x85EBCA6B, 0xC2B2AE35)  # the finishing steps of MurmurHash3
 
@@ -62,7 +61,7 @@ def let_in(sock: socket.socket) -> None:
 def steer_program(kind: str, offset: int, length: int, slots: int, seed: int) -> bytes:
     """The program for a kind of session.key and so many sockets, as the kernel takes it.
 
-    offset, length: of the slice in the payload; for `quic_cid`, length is that of ids in short headers, in bytes.
+    offset, length: of the slice in the payload, in bytes.
     seed: 32 bits, secret, so that nobody outside can aim at one worker.   Errors: KeyError for an unknown kind.
     """
     by_tuple = ["tuple", *_by_tuple()]
@@ -70,7 +69,6 @@ def steer_program(kind: str, offset: int, length: int, slots: int, seed: int) ->
         "tuple": by_tuple,
         "source": _by_source(),
         "bytes": [*_by_slice(offset, length), *by_tuple],
-        "quic_cid": [*_by_cid(length), *by_tuple],
     }
     head: Steps = [Step(LD_IMM, seed), Step(ST_MEM, HASH)]
     return assemble([*head, *programs[kind], "done", *_finish(slots)])
@@ -105,48 +103,6 @@ def _by_slice(offset: int, length: int) -> Steps:
         steps += _mix(Step(code, offset))
         offset += n_bytes
     return [*steps, Step(JUMP, yes="done")]
-
-
-def _by_cid(short_bytes: int) -> Steps:
-    """The destination connection id (RFC 8999, section 5), hashed alike from long and short headers.
-
-    Of an id that is longer than this version of QUIC allows only its beginning counts. `tuple` without an id.
-    """
-    short: Steps = [Step(LD_IMM, 1), Step(ST_MEM, BASE), Step(LD_IMM, short_bytes)]
-    long: Steps = [
-        Step(LD_LENGTH), Step(JGE, 6, no="tuple"), Step(LD_IMM, 6), Step(ST_MEM, BASE),
-        Step(LD_BYTE, 5), Step(JGT, CID_MAX_BYTES, no="has length"), Step(LD_IMM, CID_MAX_BYTES),
-    ]  # fmt: skip
-    return [
-        Step(LD_LENGTH), Step(JGE, 1, no="tuple"), Step(LD_BYTE, 0), Step(JSET, 0x80, yes="long", no="short"),
-        "short", *short, Step(JUMP, yes="has length"),
-        "long", *long,
-        "has length", Step(JEQ, 0, yes="tuple"), Step(ST_MEM, LENGTH),
-        Step(LDX_MEM, BASE), Step(ADD_X), Step(TAX), Step(LD_LENGTH), Step(JGE_X, no="tuple"),
-        Step(LD_MEM, LENGTH), Step(JGE, 4, yes="words", no="few"),
-        "words", *_mix_words(),
-        "few", *_mix_few(),
-    ]  # fmt: skip
-
-
-def _mix_words() -> Steps:
-    """An id of 4 bytes and more: whole words from its beginning, then its last four bytes, which may overlap them."""
-    steps: Steps = []
-    for at in range(0, CID_MAX_BYTES - 4, 4):
-        steps += [Step(LD_MEM, LENGTH), Step(JGT, at + 4, no="last word"), Step(LDX_MEM, BASE)]
-        steps += _mix(Step(LD_WORD_X, at))
-    last = [Step(LD_MEM, BASE), Step(LDX_MEM, LENGTH), Step(ADD_X), Step(SUB, 4), Step(TAX)]
-    return [*steps, "last word", *last, *_mix(Step(LD_WORD_X, 0)), Step(JUMP, yes="done")]
-
-
-def _mix_few() -> Steps:
-    """An id of 1 to 3 bytes: its first, its middle and its last byte."""
-    middle = [Step(LD_MEM, LENGTH), Step(RSH, 1), Step(LDX_MEM, BASE), Step(ADD_X), Step(TAX)]
-    last = [Step(LD_MEM, LENGTH), Step(LDX_MEM, BASE), Step(ADD_X), Step(SUB, 1), Step(TAX)]
-    return [
-        Step(LDX_MEM, BASE), *_mix(Step(LD_BYTE_X, 0)), *middle, *_mix(Step(LD_BYTE_X, 0)),
-        *last, *_mix(Step(LD_BYTE_X, 0)), Step(JUMP, yes="done"),
-    ]  # fmt: skip
 
 
 # ---- parts ----

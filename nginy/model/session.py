@@ -67,7 +67,8 @@ class QuicCidKey(Kinded):
     kind: Literal["quic_cid"] = "quic_cid"
     length: int = Field(default=8, ge=0, le=CID_MAX_BYTES, description=(
         "Bytes of the connection ids that the servers issue: packets with a short header do not tell. A client keeps "
-        "its backend when its address changes under the same id."))
+        "its backend when its port changes under the same id, and when its address does: with several workers, which "
+        "share clients by address, only with `server`."))
     server: CidServer | None = Field(default=None, description=(
         "Where servers encode their id, so that a client keeps its backend under a fresh id too. Left out: they do "
         "not."))

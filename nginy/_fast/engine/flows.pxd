@@ -99,8 +99,9 @@ cdef struct udp_t:
     uint8_t is_leaving          # its listener is gone or drains: no new flows
     uint8_t has_bindings
     uint8_t has_sources
+    uint8_t is_behind           # silent flows wait to be ended
     uint8_t is_headed           # backends get PROXY headers
-    uint8_t reserved[3]
+    uint8_t reserved[2]
     uint32_t n_live             # flows that count as sessions
     uint64_t cut_ms             # deadline when leaving; 0 = none
     snap_listener_t conf        # a copy: flows may outlive the generation that named it

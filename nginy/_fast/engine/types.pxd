@@ -177,6 +177,7 @@ cdef struct worker_t:
     uint32_t n_udps             # highest UDP listener id + 1
     uint32_t n_flows            # live, of all UDP listeners
     uint8_t udp_is_sweeping     # a sweep through flows is under way
+    uint8_t udp_is_behind       # silent flows wait to be ended
     uint8_t udp_is_leaving      # a UDP listener is gone or drains
     listener_t* sockets         # owned; MAX_SOCKETS
     uint32_t n_sockets          # highest id held + 1

@@ -22,6 +22,9 @@ cdef void udp_event(worker_t* w, uint64_t tag, uint32_t bits) noexcept nogil
 # The flows' timer: expire some, and ask again when the next ones may be due.
 cdef void udp_timer(worker_t* w, udp_t* u) noexcept nogil
 
+# More flows are due than one step looks at: another step in every turn, until they are through.
+cdef void udp_catch_up(worker_t* w) noexcept nogil
+
 # One bounded step of what a reload or a drain asks for; udp_is_sweeping: there is more at once.
 cdef void udp_step(worker_t* w) noexcept nogil
 

@@ -272,10 +272,32 @@ cdef void udp_event(worker_t* w, uint64_t tag, uint32_t bits) noexcept nogil:
         reply_event(w, u, index & 0x3fffff, gen, bits)
 
 
-cdef void udp_timer(worker_t* w, udp_t* u) noexcept nogil:
+# Ticks until a table of this listener may hold something silent.
+cdef uint32_t wait_ticks(worker_t* w, udp_t* u) noexcept nogil:
     cdef uint32_t idle_ticks = (u.conf.idle_ms >> FLOW_TICK_SHIFT) + 1
+    cdef uint32_t ticks = flowtable_wait(&u.flows, now_tick(w), idle_ticks, WAIT_TICKS)
+    if u.has_bindings:
+        ticks = min(ticks, flowtable_wait(&u.bindings, now_tick(w), idle_ticks, WAIT_TICKS))
+    return ticks
+
+
+cdef void udp_timer(worker_t* w, udp_t* u) noexcept nogil:
     cdef uint32_t ticks
     flows_expire(w, u)
     backsocks_expire(w, u, False)
-    ticks = flowtable_wait(&u.flows, now_tick(w), idle_ticks, WAIT_TICKS)
-    wheel_arm(&w.wheel, &u.timer, w.now_ms + (<uint64_t>ticks << FLOW_TICK_SHIFT))
+    ticks = wait_ticks(w, u)
+    u.is_behind = ticks == 0
+    w.udp_is_behind |= u.is_behind
+    wheel_arm(&w.wheel, &u.timer, w.now_ms + (<uint64_t>max(ticks, <uint32_t>1) << FLOW_TICK_SHIFT))
+
+
+cdef void udp_catch_up(worker_t* w) noexcept nogil:
+    cdef udp_t* u
+    cdef uint32_t i
+    w.udp_is_behind = 0
+    for i in range(w.n_udps):
+        u = &w.udps[i]
+        if u.is_open and u.is_behind:
+            flows_expire(w, u)
+            u.is_behind = wait_ticks(w, u) == 0
+            w.udp_is_behind |= u.is_behind

@@ -28,7 +28,7 @@ from nginy._fast.engine.types cimport (
 )
 from nginy._fast.engine.datagram cimport datagrams_serve
 from nginy._fast.engine.flows cimport udp_t
-from nginy._fast.engine.udp cimport udp_close, udp_event, udp_timer
+from nginy._fast.engine.udp cimport udp_catch_up, udp_close, udp_event, udp_timer
 from nginy._fast.engine.upkeep cimport cut_all, upkeep_is_due, upkeep_is_pending, upkeep_step, worker_on_term
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.region cimport region_close, region_map, region_open
@@ -216,7 +216,7 @@ cdef void expire(worker_t* w) noexcept nogil:
 
 cdef int wait_ms(worker_t* w) noexcept nogil:
     cdef uint32_t most = TURN_MAX_WAIT_MS
-    if w.ready.n or w.sweep_at != NO_INDEX or upkeep_is_pending(w):
+    if w.ready.n or w.udp_is_behind or w.sweep_at != NO_INDEX or upkeep_is_pending(w):
         return 0
     if w.is_draining and w.drain_until_ms < w.now_ms + most:
         most = <uint32_t>(w.drain_until_ms - w.now_ms) if w.drain_until_ms > w.now_ms else 0
@@ -266,6 +266,9 @@ cdef void turn(worker_t* w, const epoll_event* events, int n) noexcept nogil:
         turn_mark(w, STAGE_READY)
     if wheel_is_due(&w.wheel, w.now_ms):
         expire(w)
+        turn_mark(w, STAGE_TIMERS)
+    if w.udp_is_behind:
+        udp_catch_up(w)
         turn_mark(w, STAGE_TIMERS)
     if upkeep_is_due(w):
         upkeep_step(w)

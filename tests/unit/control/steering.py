@@ -49,23 +49,6 @@ def tuple_words(sock: socket.socket) -> list[int]:
     return [*source_words(sock), sock.getsockname()[1]]
 
 
-def cid_words(cid: bytes) -> list[int]:
-    """Whole words from the beginning, then the last four bytes; of a short id its first, middle and last byte."""
-    cid = cid[:20]
-    if len(cid) < 4:
-        return [cid[0], cid[len(cid) // 2], cid[-1]]
-    starts = range(0, len(cid) - 4, 4)
-    return [int.from_bytes(cid[at : at + 4], "big") for at in (*starts, len(cid) - 4)]
-
-
-def long_header(cid: bytes) -> bytes:
-    return b"\xc3" + (1).to_bytes(4, "big") + bytes([len(cid)]) + cid + b"\x08" + b"s" * 8 + b"rest"
-
-
-def short_header(cid: bytes) -> bytes:
-    return b"\x43" + cid + b"rest"
-
-
 def wish(text: str = "127.0.0.1:0", **options: Any) -> BindWish:
     host, _, port = text.rpartition(":")
     return BindWish(f"udp:{text}", "dns", text, "udp", host.strip("[]"), int(port), 0, 0, rcvbuf=65536, **options)

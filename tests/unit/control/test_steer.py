@@ -11,12 +11,9 @@ from nginy.control.steer import JEQ, RET_A, Step, assemble, steer_program
 
 from .steering import (
     Group,
-    cid_words,
     client,
     group,
-    long_header,
     place,
-    short_header,
     source_words,
     tuple_words,
     words_of,
@@ -145,65 +142,6 @@ def test_by_bytes_a_datagram_that_is_too_short_goes_by_client() -> None:
                     assert served.arrival(sock, b"p" * size) == place(SEED, tuple_words(sock), SLOTS)
 
 
-@pytest.mark.parametrize("length", range(1, 21))
-def test_by_quic_cid_an_id_meets_one_socket_whatever_the_header_and_the_address(
-    rng: random.Random, length: int
-) -> None:
-    with group(slots=SLOTS) as served, client() as here, client("127.0.0.9") as there:
-        served.steer("quic_cid", 0, length, SEED)
-        for _ in range(20):
-            cid = rng.randbytes(length)
-            expected = place(SEED, cid_words(cid), SLOTS)
-            assert served.arrival(here, long_header(cid)) == expected
-            assert served.arrival(here, short_header(cid)) == expected
-            assert served.arrival(there, short_header(cid)) == expected
-
-
-def test_by_quic_cid_every_byte_of_the_id_counts(rng: random.Random) -> None:
-    with group(slots=61) as served, client() as sock:
-        for length in (1, 2, 3, 4, 5, 8, 13, 20):
-            served.steer("quic_cid", 0, length, SEED)
-            cid = bytearray(rng.randbytes(length))
-            first = served.arrival(sock, short_header(bytes(cid)))
-            for at in range(length):
-                others = {served.arrival(sock, short_header(bytes(cid[:at]) + bytes([value]) + bytes(cid[at + 1 :])))
-                          for value in range(8)}  # fmt: skip
-                assert others != {first}, f"byte {at} of {length}"
-
-
-def test_by_quic_cid_ids_of_another_length_in_long_headers_are_spread(rng: random.Random) -> None:
-    found: Counter[int] = Counter()
-    with group(slots=SLOTS) as served, client() as sock:
-        served.steer("quic_cid", 0, 8, SEED)
-        for nth in range(CLIENTS):
-            cid = rng.randbytes(8 + nth % 13)
-            arrived = served.arrival(sock, long_header(cid))
-            assert arrived == place(SEED, cid_words(cid), SLOTS)
-            found[arrived] += 1
-    assert_is_even(found)
-
-
-def test_by_quic_cid_what_has_no_id_goes_by_client() -> None:
-    cut = (b"", b"\xc3", b"\xc3\0\0\0\1", b"\xc3\0\0\0\1\0", b"\xc3\0\0\0\1\x08sevenby", b"\x43", b"\x43sevenby")
-    with group(slots=SLOTS) as served:
-        served.steer("quic_cid", 0, 8, SEED)
-        for payload in cut:
-            for _ in range(10):
-                with client() as sock:
-                    assert served.arrival(sock, payload) == place(SEED, tuple_words(sock), SLOTS), payload
-        served.steer("quic_cid", 0, 0, SEED)
-        with client() as sock:
-            assert served.arrival(sock, short_header(b"noidhere")) == place(SEED, tuple_words(sock), SLOTS)
-
-
-def test_by_quic_cid_of_an_id_that_is_too_long_the_beginning_counts(rng: random.Random) -> None:
-    with group(slots=SLOTS) as served, client() as sock:
-        served.steer("quic_cid", 0, 8, SEED)
-        for length in (21, 64, 255):
-            cid = rng.randbytes(length)
-            assert served.arrival(sock, long_header(cid)) == place(SEED, cid_words(cid[:20]), SLOTS)
-
-
 def test_another_seed_sends_clients_elsewhere() -> None:
     def places(served: Group, seed: int, socks: list[socket.socket]) -> list[int]:
         served.steer("tuple", seed=seed)
@@ -235,9 +173,9 @@ def test_a_socket_that_shares_its_port_with_nobody_is_refused() -> None:
 
 
 def test_every_program_is_short_enough_for_the_kernel() -> None:
-    programs = [steer_program(kind, 65000, 32, 64, SEED) for kind in ("tuple", "source", "bytes", "quic_cid")]
+    programs = [steer_program(kind, 65000, 32, 64, SEED) for kind in ("tuple", "source", "bytes")]
     assert max(len(program) // 8 for program in programs) < 256
-    assert len({bytes(program) for program in programs}) == 4
+    assert len({bytes(program) for program in programs}) == 3
 
 
 def test_a_program_never_jumps_back_or_nowhere() -> None:
