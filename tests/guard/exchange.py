@@ -81,6 +81,16 @@ def round_trip(client: socket.socket, back: socket.socket, pause: Pause = nothin
         pause()
 
 
+def datagram_round_trip(client: socket.socket, upstream: socket.socket, pause: Pause = nothing) -> None:
+    """A datagram of 64 bytes there, one back. Errors: AssertionError, OSError."""
+    client.send(bytes(BYTES))
+    got, flow = upstream.recvfrom(2 * BYTES)
+    pause()
+    upstream.sendto(got, flow)
+    assert client.recv(2 * BYTES) == bytes(BYTES)
+    pause()
+
+
 def finish(client: socket.socket, back: socket.socket, pause: Pause = nothing) -> None:
     """The client closes, the backend follows. Errors: AssertionError, OSError."""
     client.close()

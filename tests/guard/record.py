@@ -13,7 +13,7 @@ from tests.guard.callgrind import Counts, count_one
 
 PATH = Path(__file__).with_name("instructions.json")
 COMMAND = "python -m tests.guard.record"
-PLAYS = ("session", "round_trip")
+PLAYS = ("session", "round_trip", "datagrams")
 FEW, MANY = 20, 620
 GROWTH_MAX = 1.10
 STRANGER_MAX = 1.5  # for a compiler or an architecture that nobody has recorded

@@ -14,9 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nginy._fast import door
-from tests.guard.exchange import DEADLINE_S, accept, connect, listen, patient_session, round_trip
+from tests.guard.exchange import (
+    DEADLINE_S,
+    accept,
+    connect,
+    datagram_round_trip,
+    listen,
+    patient_session,
+    round_trip,
+)  # fmt: skip
 from tests.unit.engine.worker import Driven, listening, snapshot
-from tests.unit.policy.rows import backend, socket_row
+from tests.unit.policy.rows import backend, socket_row, udp
 
 LOOK_S = 0.0002
 # A listener as a configuration without timeouts makes it.
@@ -73,6 +81,25 @@ def play_round_trips(watched: Watched, front: socket.socket, upstream: socket.so
     watched.settle(ended=1)
 
 
+def play_datagrams(watched: Watched, count: int) -> None:
+    """One flow: 64 bytes there, 64 back."""
+    kind = (socket.AF_INET, socket.SOCK_DGRAM)
+    with socket.socket(*kind) as front, socket.socket(*kind) as upstream, socket.socket(*kind) as client:
+        for sock in (front, upstream):
+            sock.bind(("127.0.0.1", 0))
+        for sock in (upstream, client):
+            sock.settimeout(DEADLINE_S)
+        front.setblocking(False)
+        row = backend(0, address=upstream.getsockname())
+        watched.worker.give({0: front})
+        watched.worker.publish(snapshot([row], [socket_row()], **DEFAULTS, udp=udp()))
+        watched.worker.wait(door.MSG_READY)
+        client.connect(front.getsockname())
+        watched.settle()
+        for _ in range(count):
+            datagram_round_trip(client, upstream, watched.settle)
+
+
 PLAYS: dict[str, Callable[[Watched, socket.socket, socket.socket, int], None]] = {
     "session": play_sessions,
     "round_trip": play_round_trips,
@@ -82,6 +109,9 @@ PLAYS: dict[str, Callable[[Watched, socket.socket, socket.socket, int], None]] =
 def play(watched: Watched, name: str, count: int) -> None:
     """One play on a fresh listener and backend. Errors: AssertionError, OSError."""
     worker = watched.worker
+    if name == "datagrams":
+        play_datagrams(watched, count)
+        return
     with listening() as front, listen() as upstream:
         row = backend(0, address=upstream.getsockname())
         worker.give({0: front})
