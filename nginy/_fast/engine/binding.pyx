@@ -1,14 +1,14 @@
 """Binding: a key keeps its backend, whatever address it comes from."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 from nginy._fast.base.layout cimport NO_INDEX
 from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
 from nginy._fast.engine.flows cimport binding_t, flow_t, udp_t
 from nginy._fast.engine.types cimport worker_t
 from nginy._fast.mem.flowtable cimport (
-    FLOW_NONE, flow_key_t, flowtable_add, flowtable_expire, flowtable_find, flowtable_hash, flowtable_oldest,
-    flowtable_remove, flowtable_side, flowtable_touch,
+    FLOW_NONE, flow_key_t, flowtable_add, flowtable_expire, flowtable_find, flowtable_hash, flowtable_is_taken,
+    flowtable_oldest, flowtable_remove, flowtable_side, flowtable_touch,
 )
 from nginy._fast.policy.key cimport key_t
 
@@ -21,6 +21,14 @@ cdef void binding_key(flow_key_t* key, const key_t* what) noexcept nogil:
     memset(key, 0, sizeof(flow_key_t))
     memcpy(key.words, what.bytes, what.n)
     key.words[4] = what.n
+
+
+# Whether this entry still is this key's.
+cdef inline bint is_same(const udp_t* u, uint32_t idx, const flow_key_t* key) noexcept nogil:
+    return (
+        idx != FLOW_NONE and flowtable_is_taken(&u.bindings, idx)
+        and memcmp(&u.bindings.entries[idx].key, key, sizeof(flow_key_t)) == 0
+    )
 
 
 cdef uint32_t binding_backend(udp_t* u, const key_t* what) noexcept nogil:
@@ -41,7 +49,7 @@ cdef void binding_note(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noex
         return
     binding_key(&key, what)
     hash = flowtable_hash(&u.bindings, &key)
-    if f.binding != FLOW_NONE and f.binding_hash == <uint32_t>hash:     # the same as last time
+    if f.binding_hash == <uint32_t>hash and is_same(u, f.binding, &key):    # as last time
         flowtable_touch(&u.bindings, f.binding, now_tick(w))
         return
     at = flowtable_find(&u.bindings, &key, hash)

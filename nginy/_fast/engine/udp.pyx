@@ -28,6 +28,7 @@ cdef enum:
     RESTING_MOST = 4096         # upstream sockets of one listener between two flows
     RESTING_SHIFT = 6
     SWEEP_FLOWS = 512           # looked at per turn
+    KEPT_ENTRIES = 4096         # a table that was never larger keeps its memory
     WAIT_TICKS = 16             # a second at most between two looks for silent flows
 
 cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
@@ -67,6 +68,17 @@ cdef void tables_close(udp_t* u) noexcept nogil:
     region_close(u.first_resting, (MAX_BACKENDS + 1) * sizeof(uint32_t))
     u.first_resting = NULL
     u.is_open = u.has_bindings = u.has_sources = 0
+
+
+# A table that a flood has filled and left gives its memory back once it is empty.
+cdef void table_renew(worker_t* w, flowtable_t* t) noexcept nogil:
+    cdef uint32_t cap = t.cap
+    cdef uint32_t side_bytes = t.side_bytes
+    cdef flowtable_t fresh
+    if t.n_taken or t.n_fresh < KEPT_ENTRIES or table_open(w, &fresh, cap, side_bytes) < 0:
+        return
+    flowtable_close(t)
+    t[0] = fresh
 
 
 # Tables that this configuration needs and that are not there yet.
@@ -285,6 +297,11 @@ cdef void udp_timer(worker_t* w, udp_t* u) noexcept nogil:
     cdef uint32_t ticks
     flows_expire(w, u)
     backsocks_expire(w, u, False)
+    table_renew(w, &u.flows)
+    if u.has_bindings:
+        table_renew(w, &u.bindings)
+    if u.has_sources:
+        table_renew(w, &u.sources)
     ticks = wait_ticks(w, u)
     u.is_behind = ticks == 0
     w.udp_is_behind |= u.is_behind
