@@ -1,5 +1,6 @@
 """Set an option on the sockets of another process, which has no word for it in its own configuration."""
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -31,18 +32,34 @@ def bound_inodes(port: int) -> set[str]:
     return _inodes("udp", UNCONNECTED, port)
 
 
+def _numbers(pid: int, inodes: set[str]) -> list[int]:
+    """Descriptors of these sockets in a process; some of its others may come and go meanwhile."""
+    names = {f"socket:[{inode}]" for inode in inodes}
+    found = []
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found += [int(entry)] if os.readlink(f"/proc/{pid}/fd/{entry}") in names else []
+    return found
+
+
+def holds(pid: int, inodes: set[str]) -> bool:
+    """Whether a process has one of these sockets. One that has ended or is not ours to look into has none."""
+    try:
+        return bool(_numbers(pid, inodes))
+    except OSError:
+        return False
+
+
 def borrow(pid: int, inodes: set[str]) -> Iterator[socket.socket]:
     """The process's own sockets with these kernel numbers, one after the other; each is valid until the next.
 
     Raises BorrowError.
     """
-    names = {f"socket:[{inode}]" for inode in inodes}
     process = os.pidfd_open(pid)
     try:
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            if os.readlink(entry) in names:
-                with socket.socket(fileno=_duplicate(process, int(entry.name))) as borrowed:
-                    yield borrowed
+        for number in _numbers(pid, inodes):
+            with socket.socket(fileno=_duplicate(process, number)) as borrowed:
+                yield borrowed
     finally:
         os.close(process)
 

@@ -137,10 +137,18 @@ def run(options: argparse.Namespace) -> Findings:
         )  # fmt: skip
         for name, part in wanted.items():
             measure_part(findings, name, part, bench)
+            if options.write:       # a run that is cut short leaves what it has
+                write(findings, command_line(options))
     finally:
         load.close()
     print(*findings.targets())
     return findings
+
+
+def write(findings: Findings, command: str) -> None:
+    """The files of results, as far as it has come."""
+    RESULTS.write_text(f"# Results\n\nHow to read this: `benchmarks/README.md`.\n\n{findings.markdown()}")
+    RESULTS_JSON.write_text(json.dumps(findings.tree(command, has_samples=False), indent=1) + "\n")
 
 
 def measure_part(findings: Findings, name: str, part: Part, bench: Bench) -> None:
@@ -166,9 +174,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = command_line(options)
     if options.json:
         options.json.write_text(json.dumps(findings.tree(command, has_samples=True), indent=1))
-    if options.write:
-        RESULTS.write_text(f"# Results\n\nHow to read this: `benchmarks/README.md`.\n\n{findings.markdown()}")
-        RESULTS_JSON.write_text(json.dumps(findings.tree(command, has_samples=False), indent=1) + "\n")
     return 0 if findings.is_complete else 1
 
 

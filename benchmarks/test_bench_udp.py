@@ -1,8 +1,12 @@
-"""What becomes of figures over UDP: losses, added latency, capacities, descriptors."""
+"""What becomes of figures over UDP: losses, added latency, capacities, descriptors; how a proxy's socket is found."""
+
+import os
+import socket
 
 import pytest
 
 from benchmarks import udp_capacity, udp_proxies, udp_workloads
+from benchmarks.borrow import bound_inodes, holds, receive_buffer
 from benchmarks.measure import MeasureError, Sample
 from benchmarks.parts import FULL, GROUPS, OVER_UDP, chosen
 from benchmarks.udp import Turns, judged, pace_notes
@@ -109,3 +113,21 @@ def test_udp_stands_for_all_of_its_workloads() -> None:
     assert set(GROUPS["udp"]) == set(OVER_UDP) < set(FULL)
     with pytest.raises(ValueError, match=r"unknown workload udp-pong; known: .*udp-echo1000.*, udp$"):
         chosen(["udp-pong"], is_full=False)
+
+
+def test_a_bound_socket_is_found_in_the_process_that_holds_it() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        inodes = bound_inodes(one.getsockname()[1])
+        assert str(os.fstat(one.fileno()).st_ino) in inodes
+        assert holds(os.getpid(), inodes)
+        assert not holds(os.getpid(), {"0"})
+    assert not holds(os.getpid(), inodes)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="other processes' sockets need root")
+def test_a_receive_buffer_is_set_from_outside_whatever_the_system_allows() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        assert receive_buffer(os.getpid(), one.getsockname()[1], 64 * 2**20) == 1
+        assert one.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * 64 * 2**20

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from benchmarks.borrow import BorrowError, bound_inodes, receive_buffer
+from benchmarks.borrow import BorrowError, bound_inodes, holds, receive_buffer
 from benchmarks.proxies import Nginx, Nginy
 from benchmarks.proxy import START_DEADLINE_S, Proxy, ProxyError, Shape
 
@@ -34,8 +34,7 @@ class UdpProxy(Proxy):
 
     def await_port(self) -> None:
         deadline_s = time.monotonic() + START_DEADLINE_S
-        while not bound_inodes(self.port):
-            self.pids()
+        while not any(holds(pid, bound_inodes(self.port)) for pid in self.pids()):
             if time.monotonic() > deadline_s:
                 raise ProxyError(f"{self.label} does not bind its port: {self.said()}")
             time.sleep(LOOK_S)
