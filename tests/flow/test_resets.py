@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config
 from tests.tools.peers import echo, resetting
@@ -59,10 +61,11 @@ def test_a_reset_while_the_other_side_is_not_reading_ends_the_session(
         assert (end, len(received) < 8 << 20) == ("reset", True)
 
 
+@pytest.mark.parametrize("fastopen", ["off", "on"])  # on: the client's bytes are looked at before the backend is chosen
 def test_a_client_reset_while_connecting_is_counted_and_leaves_nothing(
-    start_nginy: StartNginy, start_peer: StartPeer
+    start_nginy: StartNginy, start_peer: StartPeer, fastopen: str
 ) -> None:
-    nginy = start_nginy(tcp_config([start_peer(echo).address]))
+    nginy = start_nginy(tcp_config([start_peer(echo).address], pool={"tcp": {"fastopen": fastopen}}))
     for _ in range(200):
         reset(connect(nginy.address()))
     wait_until(lambda: nginy.listener("front")["sessions_live"] == 0, "all have ended")

@@ -19,7 +19,8 @@ from nginy._fast.engine.relay cimport leg_note, relay_begin
 from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_COPY, LEG_EAGER, LEG_FRESH, LEG_NAGLE, LEG_QUIET, session_side, session_side_t, session_t, worker_t,
+    BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_NAGLE, LEG_QUIET, session_side, session_side_t,
+    session_t, worker_t,
 )
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_bytes
@@ -124,6 +125,8 @@ cdef void attempt_tune(worker_t* w, session_t* s) noexcept nogil:
 cdef int attempt_fast(worker_t* w, session_t* s, const snap_addr_t* addr) noexcept nogil:
     cdef ssize_t got = sock_peek(s.legs[FRONT].fd, w.carrier.scratch, FASTOPEN_BYTES)
     cdef ssize_t sent
+    if got < 0 and got != -EAGAIN:      # the look has taken the error away: nobody will be told of it again
+        s.legs[FRONT].flags |= LEG_BROKEN | LEG_EOF
     if got <= 0:
         return sock_connect(s.legs[BACK].fd, addr.bytes, <uint16_t>addr.len_bytes)
     sent = sock_connect_with(s.legs[BACK].fd, addr.bytes, <uint16_t>addr.len_bytes, w.carrier.scratch, <size_t>got)
