@@ -1,6 +1,6 @@
 """`python -m tests`: everything a change has to pass. `python -m tests ROOM …`: one room, quickly.
 
-Rooms: lint, unit, shape, flow, fault, real, guard, debug, sanitize, wheels; or any path that pytest takes.
+Rooms: lint, unit, shape, flow, fault, real, guard, options, debug, sanitize, wheels; or any path that pytest takes.
 """
 
 import argparse
@@ -19,6 +19,14 @@ VARIANT_TESTS = (
     "tests/unit/engine", "tests/unit/mem", "tests/unit/policy", "tests/flow/test_integrity.py",
     "tests/flow/test_resets.py", "tests/flow/test_half_close.py", "tests/flow/test_connect.py",
 )  # fmt: skip
+
+
+OPTION_TESTS = tuple(
+    f"tests/flow/test_{name}.py"
+    for name in (
+        "integrity", "half_close", "resets", "connect", "backpressure", "drain", "timeouts", "counting", "reload",
+    )  # fmt: skip
+)
 
 
 def call(command: Sequence[str], **environment: str) -> bool:
@@ -48,6 +56,11 @@ def lint_cython() -> bool:
     return call([f"{folder}/cython-lint", *sources], PATH=f"{folder}:{os.environ.get('PATH', '')}")
 
 
+def options() -> bool:
+    """The promises of TCP once more, each option turned to its other side."""
+    return call([sys.executable, "-m", "pytest", "-q", *OPTION_TESTS], NGINY_TEST_OPTIONS="every")
+
+
 def in_process(room: str) -> Callable[[], bool]:
     return lambda: pytest(*SUITES[room])
 
@@ -55,6 +68,7 @@ def in_process(room: str) -> Callable[[], bool]:
 ROOMS: dict[str, Callable[[], bool]] = {
     "lint": lint,
     **{room: in_process(room) for room in SUITES},
+    "options": options,
     "debug": lambda: variants.check("debug", VARIANT_TESTS),
     "sanitize": lambda: variants.check("sanitize", VARIANT_TESTS),
     "wheels": variants.check_wheels,
