@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks import fairness, idle, scale, startup, udp, udp_capacity, udp_dns, udp_latency, udp_workloads, workers
+from benchmarks import (
+    fairness,
+    idle,
+    scale,
+    startup,
+    udp,
+    udp_capacity,
+    udp_dns,
+    udp_flood,
+    udp_latency,
+    udp_workloads,
+    workers,
+)
 from benchmarks.bench import Part
 from benchmarks.contest import main_row
 from benchmarks.curves import CURVES
@@ -15,6 +27,7 @@ OVER_UDP: dict[str, Part] = {
     udp_workloads.QUERIES.key: udp_dns.run,
     udp_workloads.CAPACITY.key: udp_capacity.run,
     udp_workloads.LATENCY.key: udp_latency.run,
+    udp_flood.KEY: udp_flood.run,
 }
 FURTHER: dict[str, Part] = {
     **{workload.key: partial(main_row, workload) for workload in CUBIC},

@@ -109,7 +109,7 @@ def test_every_workload_over_udp_compares_known_proxies_and_its_base() -> None:
 
 
 def test_udp_stands_for_all_of_its_workloads() -> None:
-    assert list(chosen(["udp"], is_full=False)) == [workload.key for workload in udp_workloads.ALL]
+    assert list(chosen(["udp"], is_full=False)) == [*(workload.key for workload in udp_workloads.ALL), "udp-flood"]
     assert set(GROUPS["udp"]) == set(OVER_UDP) < set(FULL)
     with pytest.raises(ValueError, match=r"unknown workload udp-pong; known: .*udp-echo1000.*, udp$"):
         chosen(["udp-pong"], is_full=False)

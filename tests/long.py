@@ -1,8 +1,9 @@
 """`python -m tests.long`: what takes too long for each change. Soak, then the full comparison of benchmarks.
 
-The soak mixes short, lasting and bulk sessions with checked bytes, a reload every five seconds and a random fault every
-two, and watches memory, descriptors, pipes and sums. It prints its seed; `--seed` repeats it. `--splice off` and
-`--options on` are for runs of other ways through the engine.
+The soak mixes short, lasting and bulk sessions, and UDP flows that last, come and go, or ask and are answered on reused
+sockets, all with checked bytes, with a reload every five seconds and a random fault every two, and watches memory,
+descriptors, pipes and sums. It prints its seed; `--seed` repeats it. `--splice off` and `--options on` are for runs of
+other ways through the engine.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tests.tools.changes import changing_config
+from tests.tools.datagram_traffic import DatagramTraffic
 from tests.tools.leaks import busy_parts, unbalanced
 from tests.tools.nginy_process import Nginy
 from tests.tools.proc import descriptors, resident_bytes
@@ -100,11 +102,11 @@ def soak(minutes: float, seed: int, keys: dict, runtime: dict) -> list[str]:
     with ExitStack() as stack:
         backends = [stack.enter_context(EchoBackend()) for _ in range(4)]
         addresses = [peer.address for peer in backends[:3]]
+        datagrams = stack.enter_context(DatagramTraffic(seed))
 
         def config(turn: int) -> dict:
-            return changing_config(
-                turn, addresses, backends[3].address, workers=2, listener=keys, runtime=runtime
-            )
+            tree = changing_config(turn, addresses, backends[3].address, workers=2, listener=keys, runtime=runtime)
+            return datagrams.config(turn, tree)
 
         nginy = Nginy(config(0)).start()
         stack.callback(nginy.clean_up)
@@ -113,11 +115,15 @@ def soak(minutes: float, seed: int, keys: dict, runtime: dict) -> list[str]:
         traffic = stack.enter_context(Traffic(seed))
         traffic.short(nginy.address(), at_once=8)
         traffic.bulk(nginy.address(), at_once=2)
-        samples = run_soak(nginy, traffic, config, minutes, chance)
-        return judge(nginy, traffic, samples, config(0))
+        datagrams.begin(nginy.address("flows"), nginy.address("names"))
+        samples = run_soak(nginy, (traffic, datagrams), config, minutes, chance)
+        return judge(nginy, traffic, datagrams, samples, config(0))
 
 
-def run_soak(nginy: Nginy, traffic: Traffic, config, minutes: float, chance: random.Random) -> list[Sample]:
+def run_soak(
+    nginy: Nginy, both: tuple[Traffic, DatagramTraffic], config, minutes: float, chance: random.Random
+) -> list[Sample]:
+    traffic, datagrams = both
     start_s = time.monotonic()
     next_reload_s, next_fault_s, turn = start_s + RELOAD_EVERY_S, start_s + FAULT_EVERY_S, NAMES_REMEMBERED
     samples: list[Sample] = []
@@ -128,22 +134,30 @@ def run_soak(nginy: Nginy, traffic: Traffic, config, minutes: float, chance: ran
             nginy.reload(config(turn))
             traffic.lasting(nginy.address(), 1)
             tally = traffic.tally
-            carried = f"{tally.done} sessions, {tally.lasting_live} lasting, {tally.bulk_bytes >> 20} MiB"
+            carried = f"{tally.done} sessions, {tally.lasting_live} lasting, {tally.bulk_bytes >> 20} MiB, "
+            carried += f"{datagrams.done} short flows"
             print(f"{now_s - start_s:6.0f} s  {carried}", flush=True)
         if now_s >= next_fault_s:
             next_fault_s = now_s + FAULT_EVERY_S
-            print(f"{now_s - start_s:6.0f} s  {chance.choice(FAULTS)(nginy, chance)}", flush=True)
+            said = chance.choice(FAULTS)(nginy, chance)
+            if said.startswith("SIGKILL"):
+                datagrams.deaths_s.append(time.monotonic())
+            print(f"{now_s - start_s:6.0f} s  {said}", flush=True)
         samples.append(sample(nginy, watched_pid))
         time.sleep(0.2)
     return samples
 
 
-def judge(nginy: Nginy, traffic: Traffic, samples: list[Sample], rest: dict) -> list[str]:
-    wrong = []
+def judge(
+    nginy: Nginy, traffic: Traffic, datagrams: DatagramTraffic, samples: list[Sample], rest: dict
+) -> list[str]:
     wait_until(lambda: all(row["state"] == "serving" for row in nginy.workers()), "all workers are back")
+    datagrams.stop()
     tally = traffic.stop()
     nginy.reload(rest)
-    wait_until(lambda: nginy.listener("front")["sessions_live"] == 0, "every session has ended")
+    wait_until(lambda: not any(row["sessions_live"] for row in nginy.status()["listeners"]), "every session has ended")
+    wrong = datagrams.complaints()
+    print(datagrams.summary())
     died = nginy.reasons().get("worker_died", 0)
     if tally.refused:
         wrong.append(f"{len(tally.refused)} refused, first {tally.refused[0]}")

@@ -223,6 +223,7 @@ class Worker:
         sessions_max: int,
         buffers_bytes: int,
         pipes_bytes: int = 0,
+        flows_max: int = ...,
         is_spin: bool = False,
     ) -> None: ...
     def run(self) -> int: ...
@@ -235,6 +236,7 @@ def worker_process(
     sessions_max: int,
     buffers_bytes: int,
     pipes_bytes: int,
+    flows_max: int,
     is_spin: bool,
     cpu: int,
     uid: int,

@@ -356,14 +356,15 @@ cdef class Worker:
     """One worker for one thread. Takes over channel_fd, board_fd and rejoin_fd, also when it fails to start.
 
     sessions_max: bound of its slab. buffers_bytes, pipes_bytes: bounds of what carries bytes in flight; without pipes
-    nothing is spliced. is_spin: poll again before waiting while work comes quickly. Errors: OSError.
+    nothing is spliced. flows_max: UDP flows that descriptors and ports allow. is_spin: poll again before waiting while work
+    comes quickly. Errors: OSError.
     """
 
     cdef worker_t* w
 
     def __cinit__(
         self, int channel_fd, int board_fd, int slot, *, int rejoin_fd=-1, sessions_max, buffers_bytes, pipes_bytes=0,
-        is_spin=False,
+        flows_max=limits.MAX_FLOWS, is_spin=False,
     ):
         cdef worker_options_t options
         cdef board_header_t* header = <board_header_t*>region_map(board_fd, 4096, False)
@@ -373,6 +374,7 @@ cdef class Worker:
         options.rejoin_fd = rejoin_fd
         options.slot = slot
         options.slots = header.slots if header != NULL else 0
+        options.flows_max = min(max(flows_max, 1), limits.MAX_FLOWS)
         options.sessions_max = min(max(sessions_max, 1), 1 << 24)
         options.buffers_bytes = buffers_bytes
         options.pipes_max = min(pipes_bytes // limits.PIPE_BYTES, limits.MAX_PIPES)
@@ -407,7 +409,7 @@ cdef class Worker:
 
 
 def worker_process(
-    channel_fd, board_fd, rejoin_fd, slot, sessions_max, buffers_bytes, pipes_bytes, is_spin, cpu, uid, gid
+    channel_fd, board_fd, rejoin_fd, slot, sessions_max, buffers_bytes, pipes_bytes, flows_max, is_spin, cpu, uid, gid
 ) -> int:
     """The whole life of a worker process: name, place, rights, loop. cpu: the one it is pinned to; -1 leaves that, the
     user (uid) or the group (gid) as it is."""
@@ -425,6 +427,6 @@ def worker_process(
         raise_status(-errno, "no_new_privs")
     worker = Worker(
         channel_fd, board_fd, slot, rejoin_fd=rejoin_fd, sessions_max=sessions_max, buffers_bytes=buffers_bytes,
-        pipes_bytes=pipes_bytes, is_spin=is_spin,
+        pipes_bytes=pipes_bytes, flows_max=flows_max, is_spin=is_spin,
     )
     return worker.run()

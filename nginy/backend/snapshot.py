@@ -210,7 +210,8 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
     sharing = 1 if key.kind == "source" else workers
     return UdpRow(
         flows_max=session.max,
-        requests=session.requests or 0,
+        # where no answer is awaited each datagram ends its flow: those of one batch must not share it by chance
+        requests=session.requests or int(responses == 0 or session.check == "dns"),
         responses=door.NO_BOUND if responses is None else responses,
         key_kind=door.KEYS[key.kind],
         key_offset=slice_of.offset if slice_of else 0,

@@ -158,6 +158,7 @@ def worker_order(config: Config, room: Room, spawn: SpawnKind) -> WorkerOrder:
     uid, gid = (-1, -1) if spawn == "thread" else worker_rights(runtime.user, runtime.group)
     return WorkerOrder(
         sessions_max=choose_sessions(config, room),
+        flows_max=max_flows(room),
         buffers_bytes=runtime.buffers,
         pipes_bytes=room.pipes * door.PIPE_BYTES,
         is_spin=runtime.spin and has_room_to_spin(room.workers),
@@ -165,6 +166,14 @@ def worker_order(config: Config, room: Room, spawn: SpawnKind) -> WorkerOrder:
         uid=uid,
         gid=gid,
     )
+
+
+def max_flows(room: Room) -> int:
+    """UDP flows of one worker at most, whatever a later reload asks for: half of the descriptors that are left for
+    sessions, or what the configuration wanted at the start; and its share of the source ports."""
+    half = (room.sessions * PER_SESSION + room.flows * PER_FLOW) // 2 // PER_FLOW
+    first, last = door.local_ports()
+    return max(1, min(max(room.flows, half), (last - first + 1) // room.workers))
 
 
 def worker_rights(user: str | None, group: str | None) -> tuple[int, int]:

@@ -116,11 +116,18 @@ def _udp_options(listener: Listener) -> dict[str, Any]:
     steer_by, offset, length = _steering(listener)
     return {
         "rcvbuf": listener.udp.rcvbuf,
-        "is_gro": listener.udp.gro,
+        "is_gro": listener.udp.gro and _may_merge(listener),
         "steer_by": steer_by,
         "steer_offset": offset,
         "steer_bytes": length,
     }
+
+
+def _may_merge(listener: Listener) -> bool:
+    """Whether a run of datagrams may stand for one: not where each has a PROXY header, a key, a flow or a question."""
+    session = listener.session
+    is_single = session.requests is not None or session.responses == 0 or session.check != "none"
+    return not is_single and listener.udp.proxy_protocol is None and not isinstance(session.key, BytesKey)
 
 
 def _steering(listener: Listener) -> tuple[str, int, int]:

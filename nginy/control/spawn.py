@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _BOOT = (
     "import sys; sys.path.insert(0, {root!r}); from nginy._fast.door import worker_process; "
     "sys.exit(worker_process({channel}, {board}, {rejoin}, {slot}, {sessions}, {buffers}, "
-    "{pipes}, {spin}, {cpu}, {uid}, {gid}))"
+    "{pipes}, {flows}, {spin}, {cpu}, {uid}, {gid}))"
 )
 SpawnKind = Literal["process", "thread"]
 OnExit = Callable[[str], None]
@@ -39,6 +39,7 @@ class WorkerOrder:
     sessions_max: int
     buffers_bytes: int
     pipes_bytes: int = 0
+    flows_max: int = door.MAX_FLOWS
     is_spin: bool = False
     cpus: tuple[int, ...] = ()
     uid: int = -1
@@ -70,8 +71,8 @@ class ChildBody:
         """The descriptors stay the caller's. Errors: OSError when no process can be made."""
         boot = _BOOT.format(
             root=str(ROOT), channel=channel_fd, board=board_fd, rejoin=rejoin_fd, slot=slot,
-            sessions=order.sessions_max, buffers=order.buffers_bytes, pipes=order.pipes_bytes, spin=order.is_spin,
-            cpu=order.cpu_of(slot), uid=order.uid, gid=order.gid,
+            sessions=order.sessions_max, buffers=order.buffers_bytes, pipes=order.pipes_bytes, flows=order.flows_max,
+            spin=order.is_spin, cpu=order.cpu_of(slot), uid=order.uid, gid=order.gid,
         )  # fmt: skip
         self._popen = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", boot],
@@ -125,7 +126,7 @@ class ThreadBody:
         self._cpu = order.cpu_of(slot)
         self._worker: door.Worker | None = door.Worker(
             channel_fd, board_fd, slot, sessions_max=order.sessions_max, buffers_bytes=order.buffers_bytes,
-            pipes_bytes=order.pipes_bytes, is_spin=order.is_spin,
+            pipes_bytes=order.pipes_bytes, flows_max=order.flows_max, is_spin=order.is_spin,
         )  # fmt: skip
         # daemon: a host that forgets to stop its server must still be able to exit
         self._thread = threading.Thread(target=self._run, name=f"nginy-worker-{slot}", daemon=True)

@@ -29,7 +29,8 @@ class Timeouts(Model):
         default=900.0, description=(
             "Without a byte in the remaining direction after one side has finished; any byte restarts it."))
     drain: Duration | None = Field(default=None, description=(
-        "What sessions get once their listener is removed or nginy drains. Left out: no deadline, or `runtime.drain`."))
+        "What sessions get once their listener is removed or nginy drains. Left out: no deadline, or `runtime.drain`. "
+        "UDP flows of a removed listener end at once."))
 
     @model_validator(mode="after")
     def _half_close_follows_idle(self) -> Self:

@@ -109,7 +109,8 @@ class Session(Model):
     per_datagram: Annotated[Switch, Form(short_for="requests")] = Field(default=False, description=(
         "Short for `requests: 1`: a backend is chosen for every datagram."))
     check: Literal["none", "dns"] = Field(default="none", description=(
-        "`dns`: an answer passes only with the id and the question of a request that waits for it."))
+        "`dns`: an answer passes only with the id and the question of the request that waits for it; each request is "
+        "a flow of its own (`requests: 1`)."))
     reuse: Switch = Field(default=False, description=(
         "`on`: the socket towards a backend serves further flows once all answers are there. Needs `requests: 1`, and "
         "`check: dns` or `responses: 0`, so that a late answer reaches no other client."))
@@ -123,6 +124,14 @@ class Session(Model):
             object.__setattr__(self, "requests", 1)
         object.__setattr__(self, "per_datagram", self.requests == 1)
         return self
+
+    @field_validator("check")
+    @classmethod
+    def _one_question_per_flow(cls, check: str, info: ValidationInfo) -> str:
+        if check == "dns" and (info.data.get("requests") or 1) > 1:
+            raise ValueError(
+                "a flow remembers one question: `check: dns` goes with `requests: 1`, which is meant when left out")
+        return check
 
     @field_validator("reuse")
     @classmethod
@@ -162,6 +171,7 @@ class FrontUdp(Model):
         "Receive queue of each socket (SO_RCVBUF). Without CAP_NET_ADMIN the kernel gives `net.core.rmem_max` at most; "
         "the log tells when it gave less."))
     gro: Switch = Field(default=False, description=(
-        "`on`: runs of equally long datagrams of one client may be received as one (UDP_GRO)."))
+        "`on`: runs of equally long datagrams of one client may be received as one (UDP_GRO). Without effect where "
+        "each datagram is looked at: `requests`, `responses: 0`, `check: dns`, a key of `bytes`, `proxy_protocol`."))
     proxy_protocol: Annotated[TrustedSenders | None, Form(off=True)] = Field(default=None, description=(
         "PROXY protocol v2 from other balancers: a mapping that says whose headers are believed, or `off`."))

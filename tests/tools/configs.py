@@ -24,3 +24,25 @@ def tcp_config(
         "listeners": {"front": {"bind": LOOPBACK, "protocol": "tcp", "pool": "back", **(listener or {})}},
         "admin": dict(admin or {}),
     }
+
+
+def udp_config(
+    backends: Sequence[str | Mapping[str, Any]],
+    *,
+    workers: int = 1,
+    session: Mapping[str, Any] | None = None,
+    listener: Mapping[str, Any] | None = None,
+    pool: Mapping[str, Any] | None = None,
+    runtime: Mapping[str, Any] | None = None,
+    admin: Mapping[str, Any] | None = None,
+) -> Tree:
+    """The same for UDP. Flows end soon after their last datagram unless told otherwise: a test's end waits for that."""
+    keys = {"protocol": "udp", "session": {"idle": "700ms", **(session or {})}, **(listener or {})}
+    return tcp_config(backends, workers=workers, listener=keys, pool=pool, runtime=runtime, admin=admin)
+
+
+def with_tcp(tree: Tree, port: int) -> Tree:
+    """A tree of udp_config() with `front` bound to this port, and a TCP listener `front-tcp` beside it."""
+    bind = {"bind": f"127.0.0.1:{port}"}
+    listeners = {"front": tree["listeners"]["front"] | bind, "front-tcp": bind | {"pool": "back"}}
+    return tree | {"listeners": listeners}

@@ -40,10 +40,14 @@ def rest_of(nginy: Nginy) -> Rest:
 
 
 def busy_parts(status: dict[str, Any]) -> dict[str, int]:
-    """Everything in the picture that is not zero although it should be when no session lives."""
+    """Everything in the picture that is not zero although it should be when no session lives.
+
+    A UDP listener keeps one timer in each worker for as long as it is there.
+    """
     found = {}
+    n_lasting = sum(row["protocol"] == "udp" for row in status["listeners"])
     for row in status["workers"]:
-        counters = row["counters"]
+        counters = row["counters"] | {"timers_live": max(row["counters"]["timers_live"] - n_lasting, 0)}
         for name in ("live", "leases", "buffers_used", "timers_live"):
             if counters[name]:
                 found[f"worker {row['slot']} {name}"] = counters[name]

@@ -7,10 +7,14 @@ from pathlib import Path
 
 PACKAGES = {
     "curl": "curl",
+    "dig": "bind9-dnsutils",
+    "dnsmasq": "dnsmasq-base",
+    "dnsperf": "dnsperf",
     "haproxy": "haproxy",
     "iperf3": "iperf3",
     "initdb": "postgresql",
     "ip": "iproute2",
+    "logger": "bsdutils",
     "nft": "nftables",
     "nginx": "nginx",
     "objdump": "binutils",

@@ -8,12 +8,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.tools.programs import find
-from tests.tools.sockets import connect, free_port
+from tests.tools.sockets import connect, free_port, free_port_of_both
 from tests.tools.waiting import wait_until
 
 START_DEADLINE_S = 60.0
@@ -68,8 +69,10 @@ def folder_of(user: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], port: int, log: Path, end: signal.Signals = signal.SIGTERM) -> Iterator[None]:
-    """A server in the foreground, from the moment its port answers."""
+def running(
+    command: Sequence[str], port: int, log: Path, end: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server in the foreground, from the moment its TCP port answers."""
     with open(log, "wb") as output:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent)
     try:
@@ -82,7 +85,7 @@ def running(command: Sequence[str], port: int, log: Path, end: signal.Signals = 
             return False
 
         wait_until(answers, f"{command[0]} answers", START_DEADLINE_S)
-        yield
+        yield child
     finally:
         child.send_signal(end)
         try:
@@ -155,9 +158,31 @@ def http(name: str, files: dict[str, bytes] | None = None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def iperf3() -> Iterator[str]:
-    """An iperf3 server. Yields its address."""
-    server, port = need("iperf3"), free_port()
+    """An iperf3 server: TCP, and UDP on the same port. Yields its address."""
+    server, port = need("iperf3"), free_port_of_both()
     with folder_of("nobody") as folder:
         command = [*as_user("nobody"), server, "-s", "-B", "127.0.0.1", "-p", str(port), "--forceflush"]
         with running(command, port, folder / "log"):
             yield f"127.0.0.1:{port}"
+
+
+@dataclass(frozen=True)
+class NameServer:
+    """One of dns(). address: of UDP and TCP.   child: the server itself, for signals."""
+
+    address: str
+    child: subprocess.Popen[bytes]
+
+
+@contextlib.contextmanager
+def dns(name: str) -> Iterator[NameServer]:
+    """dnsmasq with the zone `test`: TXT of who.test is its name, TXT of long.test needs TCP, n1.test has an address."""
+    server, port = need("dnsmasq"), free_port_of_both()
+    options = ["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=", "--log-facility=-",
+               "--no-resolv", "--no-hosts", "--no-poll", "--cache-size=0", "--local=/test/",
+               f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
+               f"--txt-record=who.test,{name}", "--host-record=n1.test,192.0.2.1"]  # fmt: skip
+    options += [f"--txt-record=long.test,{name} {number} {'x' * 200}" for number in range(10)]
+    with folder_of("nobody") as folder:
+        with running([*as_user("nobody"), server, *options], port, folder / "log") as child:
+            yield NameServer(f"127.0.0.1:{port}", child)

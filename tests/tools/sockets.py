@@ -9,6 +9,7 @@ from typing import Literal
 
 TIMEOUT_S = 15.0
 CHUNK_BYTES = 65536
+PORT_TRIES = 100
 IP_BIND_ADDRESS_NO_PORT = (
     24  # linux/in.h; the port is picked at connect, so it may be shared between addresses
 )
@@ -130,6 +131,17 @@ def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def free_port_of_both(host: str = "127.0.0.1") -> int:
+    """A port that is free for TCP and for UDP right now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(PORT_TRIES):
+        port = free_port(host)
+        with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise AssertionError(f"no port of {host} is free for TCP and UDP")
 
 
 @contextlib.contextmanager

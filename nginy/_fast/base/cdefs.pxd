@@ -29,6 +29,7 @@ cdef extern from "errno.h" nogil:
         EMSGSIZE
         ECONNREFUSED
         ECONNRESET
+        EADDRINUSE
         EADDRNOTAVAIL
         EHOSTUNREACH
         EINPROGRESS
@@ -115,6 +116,7 @@ cdef extern from "sys/socket.h" nogil:
         SO_KEEPALIVE
         SO_LINGER
         SO_RXQ_OVFL
+        SO_MEMINFO
         SCM_RIGHTS
         MSG_NOSIGNAL
         MSG_DONTWAIT

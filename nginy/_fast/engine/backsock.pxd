@@ -21,5 +21,8 @@ cdef void backsock_event(worker_t* w, udp_t* u, uint32_t idx, uint32_t gen) noex
 # Close sockets that have rested for longer than the listener's idle time, or all; a bounded number. True: more to do.
 cdef bint backsocks_expire(worker_t* w, udp_t* u, bint is_all) noexcept nogil
 
+# After an adoption: close resting sockets of backends that are gone, or all when sockets are no longer used again.
+cdef void backsocks_settle(worker_t* w, udp_t* u) noexcept nogil
+
 # Whether this client is one of our own upstream sockets: the way leads in a circle.
 cdef bint backsock_is_loop(const worker_t* w, const newcomer_t* n) noexcept nogil

@@ -3,10 +3,10 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 from nginy._fast.base.cdefs cimport sockaddr
-from nginy._fast.base.layout cimport snap_addr_t, snap_pool_t
+from nginy._fast.base.layout cimport snap_addr_t, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport IDLE_SOCKETS
 from nginy._fast.base.status cimport DROP_UNEXPECTED
-from nginy._fast.engine.flows cimport flow_t, newcomer_t, resting_t, udp_t
+from nginy._fast.engine.flows cimport FLOW_UNCHECKED, flow_t, newcomer_t, resting_t, udp_t
 from nginy._fast.engine.session cimport TAG_FLOW, TAG_RESTING, tag_make
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport worker_t
@@ -15,7 +15,7 @@ from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_is_taken, 
 from nginy._fast.net.dgram cimport dgram_open, dgram_take
 from nginy._fast.net.poller cimport poller_add_source, poller_move
 from nginy._fast.net.sock cimport sock_bind_transparent, sock_close, sock_connect, sock_name
-from nginy._fast.policy.snapshot cimport snapshot_pool
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
 cdef enum:
     RESTING_READS = 8           # stray answers dropped per event
@@ -24,18 +24,20 @@ cdef enum:
 # ---- which socket is whose ----
 
 cdef void port_note(worker_t* w, udp_t* u, uint32_t idx, const flow_t* f) noexcept nogil:
-    w.port_flow[f.back_port] = <uint64_t>udp_index(u, idx) + 1
+    if not u.is_transparent:    # there the port is the client's own
+        w.port_flow[f.back_port] = <uint64_t>udp_index(u, idx) + 1
 
 
 cdef bint backsock_is_loop(const worker_t* w, const newcomer_t* n) noexcept nogil:
-    cdef uint64_t at = w.port_flow[n.port]
+    cdef uint16_t port = <uint16_t>n.key.words[4]   # of who really sent it, whomever a PROXY header names
+    cdef uint64_t at = w.port_flow[port]
     cdef const flow_t* f
     cdef const udp_t* u
     if at == 0:
         return False
     u = &w.udps[(at - 1) >> 22]
     f = <const flow_t*>flowtable_side(&u.flows, <uint32_t>(at - 1) & 0x3fffff)
-    return f.fd >= 0 and f.back_port == n.port and memcmp(f.back_ip, n.ip, 16) == 0
+    return f.fd >= 0 and f.back_port == port and memcmp(f.back_ip, n.key.words, 16) == 0
 
 
 # ---- resting ----
@@ -58,7 +60,7 @@ cdef void resting_unlink(udp_t* u, uint32_t idx) noexcept nogil:
 cdef bint resting_take(worker_t* w, udp_t* u, uint32_t idx, flow_t* f) noexcept nogil:
     cdef uint32_t at
     cdef resting_t* r
-    if u.first_resting == NULL or u.first_resting[f.backend] == 0:
+    if not u.conf.udp.is_reuse or u.first_resting == NULL or u.first_resting[f.backend] == 0 or f.flags & FLOW_UNCHECKED:
         return False
     at = u.first_resting[f.backend] - 1
     r = resting_at(u, at)
@@ -87,7 +89,7 @@ cdef uint32_t resting_count(udp_t* u, uint32_t backend) noexcept nogil:
 cdef void backsock_rest(worker_t* w, udp_t* u, flow_t* f) noexcept nogil:
     cdef uint32_t idx
     cdef resting_t* r
-    if f.fd < 0 or u.first_resting == NULL or resting_count(u, f.backend) >= IDLE_SOCKETS:
+    if f.fd < 0 or not u.conf.udp.is_reuse or u.first_resting == NULL or resting_count(u, f.backend) >= IDLE_SOCKETS:
         backsock_close(w, u, f)
         return
     idx = slab_take(&u.resting)
@@ -148,6 +150,18 @@ cdef bint backsocks_expire(worker_t* w, udp_t* u, bint is_all) noexcept nogil:
             if n == IDLE_SOCKETS:
                 return True
     return False
+
+
+cdef void backsocks_settle(worker_t* w, udp_t* u) noexcept nogil:
+    cdef const snap_backend_t* b
+    cdef uint32_t idx
+    if u.first_resting == NULL or u.resting.n_taken == 0:
+        return
+    for idx in range(u.resting.n_touched):
+        if slab_is_taken(&u.resting, idx):
+            b = snapshot_backend(&w.snapshot, resting_at(u, idx).backend)
+            if b == NULL or b.pool != u.conf.pool or not u.conf.udp.is_reuse or u.is_transparent:
+                resting_close(u, idx)
 
 
 # ---- opening and closing ----

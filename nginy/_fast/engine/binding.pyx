@@ -13,6 +13,10 @@ from nginy._fast.mem.flowtable cimport (
 from nginy._fast.policy.key cimport key_t
 
 
+cdef enum:
+    LEARNED_MOST = 64           # keys of one flow: connection ids are changed now and then
+
+
 cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
     return <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
 
@@ -34,7 +38,7 @@ cdef inline bint is_same(const udp_t* u, uint32_t idx, const flow_key_t* key) no
 cdef uint32_t binding_backend(udp_t* u, const key_t* what) noexcept nogil:
     cdef flow_key_t key
     cdef uint32_t at
-    if not u.has_bindings or what.n == 0:
+    if not u.is_keyed or not u.has_bindings or what.n == 0:
         return NO_INDEX
     binding_key(&key, what)
     at = flowtable_find(&u.bindings, &key, flowtable_hash(&u.bindings, &key))
@@ -45,7 +49,7 @@ cdef void binding_note(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noex
     cdef flow_key_t key
     cdef uint64_t hash
     cdef uint32_t at, old
-    if not u.has_bindings or what.n == 0:
+    if not u.is_keyed or not u.has_bindings or what.n == 0:
         return
     binding_key(&key, what)
     hash = flowtable_hash(&u.bindings, &key)
@@ -53,6 +57,9 @@ cdef void binding_note(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noex
         flowtable_touch(&u.bindings, f.binding, now_tick(w))
         return
     at = flowtable_find(&u.bindings, &key, hash)
+    if at == FLOW_NONE and f.n_learned == LEARNED_MOST:
+        return                  # one client must not push all others out
+    f.n_learned += at == FLOW_NONE
     if at == FLOW_NONE:
         at = flowtable_add(&u.bindings, &key, hash, now_tick(w))
     if at == FLOW_NONE:

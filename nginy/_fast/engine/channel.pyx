@@ -7,7 +7,8 @@ from nginy._fast.base.layout cimport (
     MSG_STOP, VERDICT_DOWN, message_t, snap_backend_t, snap_pool_t,
 )
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MESSAGES_PER_EVENT
-from nginy._fast.engine.listener cimport is_needed, listener_close, listener_hold, listeners_close, listeners_settle
+from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
+from nginy._fast.engine.reply cimport replies_flush
 from nginy._fast.engine.session cimport TAG_CHANNEL, TAG_REJOIN, tag_make
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport worker_t
@@ -77,7 +78,7 @@ cdef void unlisted_close(worker_t* w, const snapshot_t* fresh) noexcept nogil:
     if w.snapshot.header == NULL:
         return
     for i in range(w.n_sockets):
-        if not w.sockets[i].is_listed and not is_needed(w, &w.sockets[i]):
+        if not w.sockets[i].is_listed:
             listener_close(w, &w.sockets[i])    # what it has queued is still served, by the old generation
 
 
@@ -178,6 +179,8 @@ cdef void channel_event(worker_t* w) noexcept nogil:
     cdef int n_fds, k
     cdef uint32_t _turn
     cdef ssize_t got
+    if w.udp_work != NULL:
+        replies_flush(w)        # before a socket that they leave by is closed
     for _turn in range(MESSAGES_PER_EVENT):
         if w.channel_fd < 0 or w.is_over:
             return

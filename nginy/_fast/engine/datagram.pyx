@@ -1,14 +1,14 @@
 """Datagram: what clients send, batch by batch."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport AF_INET, likely, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage, unlikely
 from nginy._fast.base.layout cimport CHECK_DNS, KEY_BYTES, udp_row_t
-from nginy._fast.base.limits cimport BATCHES_PER_EVENT, DATAGRAM_BATCH
+from nginy._fast.base.limits cimport BATCHES_PER_EVENT, DATAGRAM_BATCH, EVENTS_PER_TURN
 from nginy._fast.base.status cimport DROP_BANDWIDTH, DROP_DATAGRAM_RATE, DROP_PROXY_HEADER, DROP_TRUNCATED
 from nginy._fast.engine.binding cimport binding_note
 from nginy._fast.engine.flow cimport flow_at, flow_open, flow_touch
-from nginy._fast.engine.flows cimport FLOW_UNCHECKED, datagram_t, flow_t, newcomer_t, udp_t, udp_work_t
+from nginy._fast.engine.flows cimport FLOW_ANSWERED, datagram_t, flow_t, newcomer_t, udp_t, udp_work_t
 from nginy._fast.engine.forward cimport flow_forward
 from nginy._fast.engine.meter cimport meter_take
 from nginy._fast.engine.reply cimport replies_flush
@@ -28,8 +28,8 @@ cdef enum:
 
 cdef void datagrams_note(worker_t* w, uint32_t sock_id) noexcept nogil:
     cdef listener_t* l = &w.sockets[sock_id]
-    if l.is_pending or w.udp_work == NULL or w.udp_work.n_pending == DATAGRAM_BATCH:
-        return                  # level triggered: one that finds no room is told again
+    if l.is_pending or w.udp_work == NULL or w.udp_work.n_pending == EVENTS_PER_TURN:
+        return
     l.is_pending = 1
     w.udp_work.pending[w.udp_work.n_pending] = sock_id
     w.udp_work.n_pending += 1
@@ -90,7 +90,7 @@ cdef bint datagram_read(
     d.segment = a.segment if a.segment < d.n_bytes else 0
     d.n = <uint16_t>((d.n_bytes + d.segment - 1) // d.segment) if d.segment else 1
     count(&row.from_clients, d.n)
-    if unlikely(a.has_overflow and a.overflow != l.overflow):
+    if unlikely(a.has_overflow and <int32_t>(a.overflow - l.overflow) > 0):
         count(&row.kernel_drops, <uint32_t>(a.overflow - l.overflow))
         l.overflow = a.overflow
     if unlikely(a.is_truncated):
@@ -118,6 +118,7 @@ cdef void newcomer_fill(
 ) noexcept nogil:
     cdef const flow_key_t* key = &work.keys[i]
     cdef const proxied_t* who = &work.proxied[i]
+    cdef uint16_t id = 0
     n.key = key
     n.hash = work.hashes[i]
     n.sock = sock
@@ -130,6 +131,9 @@ cdef void newcomer_fill(
         n.port = who.port
         n.family = who.family
     key_extract(&n.what, &u.conf.udp, n.ip, n.family, work.datagrams[i].at, work.datagrams[i].n_bytes)
+    n.is_unchecked = (
+        u.conf.udp.check == CHECK_DNS and dns_question(work.datagrams[i].at, work.datagrams[i].n_bytes, &id) == 0
+    )
 
 
 # Send what has been gathered so far. A flow that ended meanwhile has no chain any more.
@@ -141,6 +145,8 @@ cdef void batch_forward(worker_t* w, udp_t* u) noexcept nogil:
             flow_forward(w, u, work.touched[i])
     work.n_touched = 0
     work.number += 1
+    if unlikely(work.number == 0):      # which means: in no batch
+        work.number = 1
 
 
 # The flow of datagram i, opened if there is none. FLOW_NONE: dropped and counted.
@@ -151,13 +157,14 @@ cdef uint32_t flow_of(worker_t* w, udp_t* u, listener_t* l, uint32_t i) noexcept
     cdef uint32_t drop = 0
     if work.is_changed:
         idx = flowtable_find(&u.flows, &work.keys[i], work.hashes[i])
-    if likely(idx != FLOW_NONE and not u.has_bindings):
+    if likely(idx != FLOW_NONE and not u.is_keyed):
         return idx
     newcomer_fill(&n, u, work, i, l.timer.idx, l.family != AF_INET)
     if idx != FLOW_NONE:
-        binding_note(w, u, flow_at(u, idx), &n.what)
+        if flow_at(u, idx).flags & FLOW_ANSWERED:   # else a stranger could bind whatever it likes
+            binding_note(w, u, flow_at(u, idx), &n.what)
         return idx
-    if u.flows.n_taken == u.flows.cap:  # one of them has to go: not with datagrams of this batch
+    if u.flows.n_taken == u.flows.cap or w.n_flows >= w.flows_max:  # one of them has to go: not with datagrams of this batch
         batch_forward(w, u)
     work.is_changed = 1
     idx = flow_open(w, u, &n, &drop)
@@ -168,8 +175,6 @@ cdef uint32_t flow_of(worker_t* w, udp_t* u, listener_t* l, uint32_t i) noexcept
 
 cdef void question_note(flow_t* f, const datagram_t* d) noexcept nogil:
     f.question = dns_question(d.at, d.n_bytes, &f.dns_id)
-    if f.question == 0:
-        f.flags |= FLOW_UNCHECKED
 
 
 # Hang datagram i behind the others of its flow in this batch.
@@ -215,11 +220,11 @@ cdef void batch_run(worker_t* w, udp_t* u, listener_t* l, uint32_t n) noexcept n
 
 # ---- sockets ----
 
-cdef void socket_serve(worker_t* w, udp_t* u, listener_t* l) noexcept nogil:
+cdef void socket_serve(worker_t* w, udp_t* u, listener_t* l, uint32_t n_batches) noexcept nogil:
     cdef uint32_t _turn
     cdef uint32_t n = l.quota if l.quota else DATAGRAM_BATCH
     cdef int got = 0
-    for _turn in range(BATCHES_PER_EVENT):
+    for _turn in range(n_batches):
         got = dgram_receive(l.fd, &w.udp_work.inward, n)
         if got <= 0:
             break
@@ -241,5 +246,5 @@ cdef void datagrams_serve(worker_t* w) noexcept nogil:
         l = &w.sockets[work.pending[i]]
         l.is_pending = 0
         if l.fd > 0 and l.is_served and w.udps[l.id].is_open:
-            socket_serve(w, &w.udps[l.id], l)
+            socket_serve(w, &w.udps[l.id], l, max(BATCHES_PER_EVENT // work.n_pending, <uint32_t>1))
     work.n_pending = 0

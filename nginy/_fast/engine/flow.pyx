@@ -3,7 +3,8 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
-    EADDRNOTAVAIL, EHOSTUNREACH, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, NGY_CHECK, ngy_add32, ngy_sub32, unlikely,
+    EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, NGY_CHECK, ngy_add32, ngy_sub32, likely,
+    unlikely,
 )
 from nginy._fast.base.layout cimport NO_BOUND, NO_INDEX, snap_backend_t
 from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
@@ -61,7 +62,7 @@ cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noe
         at = named_candidate(w, u, f, bound)
     if at >= 0:
         return at
-    attempt.key_hash = key_hash(what) if what.n else hash_bytes(f.client_ip, 16, f.client_family)
+    attempt.key_hash = f.key_hash
     attempt.now_ms = w.now_ms
     attempt.n_tried = f.n_tried
     memcpy(attempt.tried, f.tried, sizeof(f.tried))
@@ -75,9 +76,14 @@ cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noe
 cdef uint32_t flow_outcome(int error) noexcept nogil:
     if error == EHOSTUNREACH or error == ENETUNREACH:
         return OUTCOME_UNREACHABLE
-    if error == EMFILE or error == ENFILE or error == ENOBUFS or error == ENOMEM or error == EADDRNOTAVAIL:
-        return OUTCOME_LOCAL_ERROR
-    return OUTCOME_REFUSED
+    if error == ECONNREFUSED:
+        return OUTCOME_REFUSED
+    return OUTCOME_LOCAL_ERROR      # descriptors, memory, ports, rights: no fault of the backend's
+
+
+# connect(2) and bind(2) when every source port towards this address is taken.
+cdef inline bint is_no_port(int error) noexcept nogil:
+    return error == EADDRNOTAVAIL or error == EADDRINUSE or error == EAGAIN
 
 
 cdef void attempt_lost(worker_t* w, flow_t* f, uint32_t outcome) noexcept nogil:
@@ -107,7 +113,7 @@ cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const key_t* what)
             return 0
         attempt_lost(w, f, flow_outcome(-status))
         if flow_outcome(-status) == OUTCOME_LOCAL_ERROR:
-            return 1 + (DROP_NO_PORT if status == -EADDRNOTAVAIL else DROP_NO_DESCRIPTOR)
+            return 1 + (DROP_NO_PORT if is_no_port(-status) else DROP_NO_DESCRIPTOR)
     return 1 + DROP_REFUSED
 
 
@@ -115,8 +121,10 @@ cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const key_t* what)
 
 # An entry for the newcomer; in a full table the oldest flow without an answer makes room.
 cdef uint32_t flow_entry(worker_t* w, udp_t* u, const newcomer_t* n) noexcept nogil:
-    cdef uint32_t idx = flowtable_add(&u.flows, n.key, n.hash, now_tick(w))
+    cdef uint32_t idx = FLOW_NONE
     cdef uint32_t old
+    if likely(w.n_flows < w.flows_max):
+        idx = flowtable_add(&u.flows, n.key, n.hash, now_tick(w))
     if unlikely(idx == FLOW_NONE):
         old = flowtable_oldest(&u.flows, EVICT_LOOKS)
         if old == FLOW_NONE:
@@ -141,6 +149,8 @@ cdef void flow_begin(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) n
     f.client_family = n.family
     f.scope = n.scope
     f.quota = 1
+    if n.is_unchecked:
+        f.flags = FLOW_UNCHECKED
     memcpy(f.client_ip, n.ip, 16)
 
 
@@ -151,11 +161,12 @@ cdef uint32_t flow_admit(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* s
         return 1 + DROP_DRAINING
     if unlikely(backsock_is_loop(w, n)):
         return 1 + DROP_LOOP
-    if u.conf.udp.flow_rate and not meter_take(&u.flow_meter, u.conf.udp.flow_rate, 1, 1, w.now_ms):
-        return 1 + DROP_FLOW_RATE
     refused = source_admit(w, u, n, source)
     if refused:
         return refused
+    if u.conf.udp.flow_rate and not meter_take(&u.flow_meter, u.conf.udp.flow_rate, 1, 1, w.now_ms):
+        source_release(u, source[0])
+        return 1 + DROP_FLOW_RATE
     if ngy_add32(&w.shared.sessions[u.id], 1) >= u.conf.max_sessions and u.conf.max_sessions:
         ngy_sub32(&w.shared.sessions[u.id], 1)
         source_release(u, source[0])
@@ -173,6 +184,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
     refused = 1 + DROP_TABLE_FULL
     if idx != FLOW_NONE:
         flow_begin(w, u, idx, n)
+        flow_at(u, idx).key_hash = key_hash(&n.what) if n.what.n else hash_bytes(n.ip, 16, n.family)
         refused = flow_reach(w, u, idx, &n.what)
     if refused:
         if idx != FLOW_NONE:

@@ -1,7 +1,7 @@
 # What a worker keeps for UDP. One udp_t per UDP listener; flow_t lies beside the flow's entry in the table, same index.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.layout cimport snap_listener_t
-from nginy._fast.base.limits cimport DATAGRAM_BATCH, MAX_TRIED
+from nginy._fast.base.limits cimport DATAGRAM_BATCH, EVENTS_PER_TURN, MAX_TRIED
 from nginy._fast.mem.flowtable cimport flow_key_t, flowtable_t
 from nginy._fast.mem.slab cimport slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t
@@ -36,6 +36,7 @@ cdef struct flow_t:
     uint64_t bytes[2]           # delivered: [FRONT] from the client, [BACK] from the backend
     uint64_t start_ms
     uint64_t attempt_us
+    uint64_t key_hash           # of what the choice went by
     uint64_t question           # DNS: hash of the question that waits for an answer
     uint16_t dns_id
     uint16_t back_port          # source port towards the backend, host order
@@ -47,7 +48,8 @@ cdef struct flow_t:
     uint16_t tried[MAX_TRIED]
     uint32_t answer_us          # to the first answer
     uint8_t quota               # answers taken at the last event
-    uint8_t reserved[3]
+    uint8_t n_learned           # keys bound since it was opened
+    uint8_t reserved[2]
 
 cdef struct meter_t:            # a token bucket (RFC 2697, one rate): a thousandth of a unit each
     uint64_t level
@@ -79,7 +81,7 @@ cdef struct newcomer_t:         # whom a flow is opened for
     uint8_t ip[16]
     uint16_t port
     uint8_t family
-    uint8_t reserved
+    uint8_t is_unchecked        # DNS: not a question that an answer could be held against
     uint32_t scope
     uint32_t sock               # socket id
 
@@ -99,9 +101,10 @@ cdef struct udp_t:
     uint8_t is_leaving          # its listener is gone or drains: no new flows
     uint8_t has_bindings
     uint8_t has_sources
+    uint8_t is_keyed            # bindings are asked: its key is not the client's address and port
+    uint8_t is_transparent
     uint8_t is_behind           # silent flows wait to be ended
     uint8_t is_headed           # backends get PROXY headers
-    uint8_t reserved[2]
     uint32_t n_live             # flows that count as sessions
     uint64_t cut_ms             # deadline when leaving; 0 = none
     snap_listener_t conf        # a copy: flows may outlive the generation that named it
@@ -133,4 +136,4 @@ cdef struct udp_work_t:         # of the batch under way; one per worker
     uint64_t hashes[DATAGRAM_BATCH]
     uint32_t found[DATAGRAM_BATCH]
     uint32_t n_pending          # sockets with datagrams, served after everything else
-    uint32_t pending[DATAGRAM_BATCH]
+    uint32_t pending[EVENTS_PER_TURN]

@@ -91,14 +91,17 @@ cdef ssize_t one_send(worker_t* w, udp_t* u, uint32_t idx, uint8_t* at, uint32_t
     cdef flow_t* f = flow_at(u, idx)
     cdef uint8_t header[PROXY2_MOST]
     cdef iovec two[2]
+    cdef ssize_t status
     if likely(not u.is_headed):
         return dgram_send(f.fd, at, n)
     two[0].iov_base = header
     two[0].iov_len = header_write(w, u, idx, header)
     two[1].iov_base = at
     two[1].iov_len = n
-    f.flags |= FLOW_HEADED
-    return dgram_send_run(f.fd, two, 2, 0)
+    status = dgram_send_run(f.fd, two, 2, 0)
+    if status >= 0:
+        f.flags |= FLOW_HEADED
+    return status
 
 
 # A run that was received as one, where none can be sent: datagram by datagram. What went is taken off the run.
@@ -164,7 +167,7 @@ cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
     while i != DATAGRAM_BATCH:
         run_gather(&run, w.udp_work.datagrams, i, u.is_headed or f.flags & FLOW_PLAIN)
         status = run_send(w, u, idx, &run)
-        if is_full(status):
+        if is_full(status) or status == -EMSGSIZE:      # which may be an earlier one's, told by ICMP
             status = run_send(w, u, idx, &run)
         if likely(status >= 0):
             sent(w, u, f, run.n, run.n_bytes)

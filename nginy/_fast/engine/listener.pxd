@@ -19,8 +19,5 @@ cdef void listener_timer(worker_t* w, listener_t* l) noexcept nogil
 cdef void listener_close(worker_t* w, listener_t* l) noexcept nogil
 cdef void listeners_close(worker_t* w) noexcept nogil
 
-# UDP: its flows send their answers by it.
-cdef bint is_needed(const worker_t* w, const listener_t* l) noexcept nogil
-
 # Let go of every socket and leave what is queued to the other holders.
 cdef void listeners_drop(worker_t* w) noexcept nogil

@@ -14,7 +14,7 @@ from nginy._fast.engine.datagram cimport datagrams_note
 from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_gen, tag_make
 from nginy._fast.engine.stats cimport count, stats_access, stats_refused
 from nginy._fast.engine.types cimport FRONT, TIMER_LISTENER, listener_t, session_side_t, session_t, worker_t
-from nginy._fast.engine.udp cimport udp_is_needed, udp_socket
+from nginy._fast.engine.udp cimport udp_is_open, udp_socket
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
 from nginy._fast.net.poller cimport poller_add_source, poller_add_stream, poller_remove
 from nginy._fast.net.sock cimport sock_accept, sock_close, sock_reset, sock_unlisten
@@ -173,15 +173,11 @@ cdef void listener_close(worker_t* w, listener_t* l) noexcept nogil:
     l.fd = 0
 
 
-# Flows need the socket that their answers leave by, and go on with it.
-cdef bint is_needed(const worker_t* w, const listener_t* l) noexcept nogil:
-    return l.is_udp != 0 and l.is_served != 0 and udp_is_needed(w, l.id)
-
-
+# For a drain. UDP sockets stay: flows answer by them, and their places in the group decide on who gets a datagram.
 cdef void listeners_close(worker_t* w) noexcept nogil:
     cdef uint32_t i
     for i in range(w.n_sockets):
-        if not is_needed(w, &w.sockets[i]):
+        if not w.sockets[i].is_udp:
             listener_close(w, &w.sockets[i])
 
 
@@ -216,7 +212,7 @@ cdef void listeners_settle(worker_t* w) noexcept nogil:
         listener = snapshot_listener(&w.snapshot, l.id)
         if listener != NULL and listener.protocol == PROTOCOL_UDP:
             udp_socket(w, l, row.is_wildcard)
-        if is_mine(w, l) and not l.is_served:
+        if is_mine(w, l) and not l.is_served and (not l.is_udp or udp_is_open(w, l.id)):
             listener_serve(w, l)
         elif not is_mine(w, l) and l.is_served:
             listener_unserve(w, l)

@@ -12,6 +12,7 @@ from nginy._fast.mem.flowtable cimport (
 )
 
 cdef enum:
+    SOURCE_LOOKS = 64           # for one without flows
     SOURCE_KEPT_TICKS = 32      # 2 s: longer than any bucket takes to fill
 
 
@@ -40,7 +41,7 @@ cdef void source_key(flow_key_t* key, const newcomer_t* n) noexcept nogil:
 cdef uint32_t source_add(udp_t* u, const flow_key_t* key, uint64_t hash, uint32_t tick) noexcept nogil:
     cdef uint32_t idx = flowtable_add(&u.sources, key, hash, tick)
     cdef uint32_t old, _turn
-    for _turn in range(EVICT_LOOKS):
+    for _turn in range(SOURCE_LOOKS):
         if idx != FLOW_NONE:
             break
         old = flowtable_oldest(&u.sources, EVICT_LOOKS)

@@ -3,13 +3,14 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
-    AF_INET, AF_INET6, EAGAIN, ENOBUFS, htons, sockaddr_in, sockaddr_in6,
+    AF_INET, AF_INET6, EAGAIN, EMSGSIZE, ENOBUFS, htons, sockaddr_in, sockaddr_in6,
     sockaddr_storage, unlikely,
 )
 from nginy._fast.base.layout cimport CHECK_DNS
 from nginy._fast.base.limits cimport DATAGRAM_BATCH, REPLIES_PER_EVENT
 from nginy._fast.base.status cimport (
     DROP_SEND_ERROR, DROP_SEND_FULL, DROP_SEND_NOBUFS, DROP_UNEXPECTED, REASON_CLOSED,
+    REASON_DRAIN_DEADLINE,
 )
 from nginy._fast.engine.flow cimport flow_answered, flow_at, flow_end, flow_is_done, flow_refused, flow_touch
 from nginy._fast.engine.flows cimport FLOW_ANSWERED, FLOW_PLAIN_BACK, FLOW_UNCHECKED, flow_t, udp_t, udp_work_t
@@ -179,13 +180,16 @@ cdef void answers_take(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
     cdef uint32_t n = f.quota
     cdef uint32_t n_kept
     cdef int got
+    if unlikely(l.fd <= 0 or l.id != u.id):     # its listener has gone
+        flow_end(w, u, idx, REASON_DRAIN_DEADLINE)
+        return
     if work.out_fd != l.fd or work.outward.n_parts + n > DATAGRAM_BATCH:
         replies_flush(w)
     work.out_fd = l.fd
     work.out_udp = u.id
     got = dgram_take(f.fd, &work.outward, n, sizes)
     if got < 0:
-        if got != -EAGAIN:
+        if got != -EAGAIN and got != -EMSGSIZE:
             flow_refused(w, u, idx, -got)
         return
     count(&w.row.udp[u.id].receives, 1)
@@ -216,7 +220,7 @@ cdef void reply_event(worker_t* w, udp_t* u, uint32_t idx, uint32_t fd_gen, uint
         return
     if unlikely(bits & POLL_BROKEN):
         error = sock_error(flow_at(u, idx).fd)
-        if error:
+        if error and error != EMSGSIZE:     # a smaller path is no refusal
             flow_refused(w, u, idx, error)
             return
     answers_take(w, u, idx)

@@ -176,6 +176,7 @@ cdef struct worker_t:
     uint64_t* port_flow         # owned; by source port of ours: listener id and flow of the socket that has it, plus 1
     uint32_t n_udps             # highest UDP listener id + 1
     uint32_t n_flows            # live, of all UDP listeners
+    uint32_t flows_max          # that descriptors and source ports allow
     uint8_t udp_is_sweeping     # a sweep through flows is under way
     uint8_t udp_is_behind       # silent flows wait to be ended
     uint8_t udp_is_leaving      # a UDP listener is gone or drains

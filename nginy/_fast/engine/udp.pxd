@@ -3,14 +3,14 @@ from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.engine.flows cimport udp_t
 from nginy._fast.engine.types cimport listener_t, worker_t
 
-# The UDP listeners of the snapshot that was just adopted: opened, tuned, or leaving. 0, or -ENOMEM for those that stay shut.
+# The UDP listeners of the snapshot that was just adopted: opened, tuned, or ended. 0, or -ENOMEM when some stay shut.
 cdef int udp_adopt(worker_t* w) noexcept nogil
 
 # A socket of a UDP listener is about to be served.
 cdef void udp_socket(worker_t* w, listener_t* l, bint is_wildcard) noexcept nogil
 
-# Whether flows still need the sockets of this listener.
-cdef bint udp_is_needed(const worker_t* w, uint32_t listener) noexcept nogil
+# Whether this listener has its tables: else nobody would take its datagrams.
+cdef bint udp_is_open(const worker_t* w, uint32_t listener) noexcept nogil
 
 # No new flows from now on; those there are get until deadline_ms (0 = their own end).
 cdef void udp_leave(worker_t* w, uint32_t listener, uint64_t deadline_ms) noexcept nogil

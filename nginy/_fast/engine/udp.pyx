@@ -6,9 +6,9 @@ from nginy._fast.base.cdefs cimport ENOMEM
 from nginy._fast.base.layout cimport (
     KEY_TUPLE, NO_INDEX, PROTOCOL_UDP, PROXY_OFF, VERDICT_DOWN, snap_backend_t, snap_listener_t, snap_pool_t,
 )
-from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN, MAX_BACKENDS, MAX_LISTENERS
+from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_BACKEND_REMOVED, REASON_DRAIN_DEADLINE
-from nginy._fast.engine.backsock cimport backsock_event, backsocks_expire
+from nginy._fast.engine.backsock cimport backsock_event, backsocks_expire, backsocks_settle
 from nginy._fast.engine.flow cimport flow_at, flow_end, flows_expire
 from nginy._fast.engine.flows cimport FLOW_LIVE, binding_t, flow_t, resting_t, source_t, udp_t, udp_work_t
 from nginy._fast.engine.reply cimport reply_event
@@ -20,7 +20,7 @@ from nginy._fast.mem.region cimport region_close, region_open
 from nginy._fast.mem.slab cimport slab_close, slab_open
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
 from nginy._fast.net.dgram cimport BATCH_BYTES, batch_open
-from nginy._fast.net.sock cimport sock_name
+from nginy._fast.net.sock cimport sock_drops, sock_name
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
 
 cdef enum:
@@ -29,6 +29,7 @@ cdef enum:
     RESTING_SHIFT = 6
     SWEEP_FLOWS = 512           # looked at per turn
     KEPT_ENTRIES = 4096         # a table that was never larger keeps its memory
+    RENEWED_ENTRIES = 65536     # giving back more at once would stop the loop for too long
     WAIT_TICKS = 16             # a second at most between two looks for silent flows
 
 cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
@@ -75,7 +76,7 @@ cdef void table_renew(worker_t* w, flowtable_t* t) noexcept nogil:
     cdef uint32_t cap = t.cap
     cdef uint32_t side_bytes = t.side_bytes
     cdef flowtable_t fresh
-    if t.n_taken or t.n_fresh < KEPT_ENTRIES or table_open(w, &fresh, cap, side_bytes) < 0:
+    if t.n_taken or t.n_fresh < KEPT_ENTRIES or t.n_fresh > RENEWED_ENTRIES or table_open(w, &fresh, cap, side_bytes) < 0:
         return
     flowtable_close(t)
     t[0] = fresh
@@ -91,7 +92,7 @@ cdef int tables_open(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcep
         status = table_open(w, &u.bindings, cap, sizeof(binding_t))
         u.has_bindings = status == 0
     if status == 0 and (conf.udp.source_flows or conf.udp.source_rate) and not u.has_sources:
-        status = table_open(w, &u.sources, cap, sizeof(source_t))
+        status = table_open(w, &u.sources, min(cap * 2, <uint32_t>MAX_FLOWS), sizeof(source_t))  # half of them free
         u.has_sources = status == 0
     if status == 0 and conf.udp.is_reuse and u.first_resting == NULL:
         status = slab_open(&u.resting, sizeof(resting_t), 0, RESTING_MOST, RESTING_SHIFT)
@@ -106,11 +107,14 @@ cdef int tables_open(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcep
 cdef void udp_tune(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, conf.pool)
     u.conf = conf[0]
+    u.is_keyed = conf.udp.key_kind != KEY_TUPLE
+    u.is_transparent = pool != NULL and pool.is_transparent != 0
     u.is_headed = pool != NULL and pool.proxy_out != PROXY_OFF
     u.is_leaving = w.is_draining
     u.cut_ms = w.drain_until_ms if w.is_draining else 0
     u.sweep_at = 0
     w.udp_is_sweeping = 1
+    backsocks_settle(w, u)
 
 
 cdef int udp_open(worker_t* w, const snap_listener_t* conf) noexcept nogil:
@@ -137,21 +141,23 @@ cdef int udp_open(worker_t* w, const snap_listener_t* conf) noexcept nogil:
 cdef int udp_adopt(worker_t* w) noexcept nogil:
     cdef const snap_listener_t* conf
     cdef uint32_t i
-    cdef int status = 0
+    cdef int status
+    cdef int worst = 0
     for i in range(w.n_udps):
         conf = snapshot_listener(&w.snapshot, i)
         if w.udps[i].is_open and (conf == NULL or conf.protocol != PROTOCOL_UDP):
-            udp_leave(w, i, w.now_ms + w.udps[i].conf.drain_ms if w.udps[i].conf.drain_ms else 0)
+            udp_leave(w, i, w.now_ms)   # its sockets are closed: no datagram of its flows can come any more
     for i in range(w.snapshot.header.n_listeners):
         conf = &w.snapshot.listeners[i]
         if conf.protocol != PROTOCOL_UDP:
             continue
         status = work_open(w)
-        if status == 0:
-            status = udp_open(w, conf)
         if status < 0:
             return status
-    return 0
+        status = udp_open(w, conf)
+        if status < 0:
+            worst = status      # the others are opened all the same
+    return worst
 
 
 cdef void udp_socket(worker_t* w, listener_t* l, bint is_wildcard) noexcept nogil:
@@ -161,19 +167,21 @@ cdef void udp_socket(worker_t* w, listener_t* l, bint is_wildcard) noexcept nogi
     if l.port == 0:
         family = sock_name(l.fd, l.ip, &l.port)
         l.family = <uint16_t>max(family, 0)
+        l.overflow = sock_drops(l.fd)   # what others have counted already
+
+
+cdef bint udp_is_open(const worker_t* w, uint32_t listener) noexcept nogil:
+    return listener < w.n_udps and w.udps[listener].is_open != 0
 
 
 # ---- leaving ----
-
-cdef bint udp_is_needed(const worker_t* w, uint32_t listener) noexcept nogil:
-    return listener < w.n_udps and w.udps[listener].is_open and w.udps[listener].n_live != 0
-
 
 cdef void udp_leave(worker_t* w, uint32_t listener, uint64_t deadline_ms) noexcept nogil:
     cdef udp_t* u = &w.udps[listener]
     if not u.is_open:
         return
     u.is_leaving = 1
+    u.conf.udp.n_nets = u.conf.udp.n_cids = 0   # they lie in the generation that named it
     u.sweep_at = 0
     w.udp_is_leaving = w.udp_is_sweeping = 1
     if deadline_ms and (u.cut_ms == 0 or deadline_ms < u.cut_ms):
@@ -238,7 +246,7 @@ cdef void udp_step(worker_t* w) noexcept nogil:
         if u.is_leaving and u.n_live == 0:
             backsocks_expire(w, u, True)
         w.udp_is_sweeping |= u.sweep_at != NO_INDEX
-        w.udp_is_leaving |= u.is_leaving and (u.n_live or u.resting.n_taken)
+        w.udp_is_leaving |= u.is_leaving != 0 and (u.n_live != 0 or u.resting.n_taken != 0)
 
 
 cdef void udp_cut_all(worker_t* w, uint32_t reason) noexcept nogil:

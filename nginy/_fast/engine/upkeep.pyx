@@ -7,7 +7,6 @@ from nginy._fast.base.limits cimport SWEEP_PER_TURN, UPKEEP_MS
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE
 from nginy._fast.engine.carrier cimport carrier_settle
 from nginy._fast.engine.channel cimport channel_tell, worker_drain
-from nginy._fast.engine.listener cimport is_needed, listener_close
 from nginy._fast.engine.relay cimport relay_cut_at
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.types cimport SESS_RELAY, session_t, worker_t
@@ -78,14 +77,6 @@ cdef void drain_step(worker_t* w) noexcept nogil:
         w.is_over = 1
 
 
-# Sockets of UDP listeners that are gone, once their last flow is.
-cdef void leavers_close(worker_t* w) noexcept nogil:
-    cdef uint32_t i
-    for i in range(w.n_sockets):
-        if w.sockets[i].fd > 0 and w.sockets[i].is_udp and not w.sockets[i].is_listed and not is_needed(w, &w.sockets[i]):
-            listener_close(w, &w.sockets[i])
-
-
 # ---- memory ----
 
 # One chunk of this pool, when its round says so.
@@ -125,6 +116,5 @@ cdef void upkeep_step(worker_t* w) noexcept nogil:
     sweep_step(w)
     if w.udp_is_sweeping or w.udp_is_leaving:
         udp_step(w)
-        leavers_close(w)
     drain_step(w)
     memory_step(w)

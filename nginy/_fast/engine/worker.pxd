@@ -9,6 +9,7 @@ cdef struct worker_options_t:
     uint32_t slot
     uint32_t slots              # of the board
     uint32_t sessions_max
+    uint32_t flows_max
     uint64_t buffers_bytes
     uint32_t pipes_max          # 0 = never splice
     bint is_spin

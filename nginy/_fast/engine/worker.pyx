@@ -104,6 +104,7 @@ cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogi
     w.port_min = options.port_min
     w.port_max = options.port_max
     w.is_spin = options.is_spin
+    w.flows_max = options.flows_max
     w.sweep_at = NO_INDEX
     turn_begin(w)
     wheel_open(&w.wheel, w.now_ms)

@@ -38,6 +38,9 @@ cdef int sock_keepalive(int fd, uint32_t idle_s) noexcept nogil
 cdef void sock_close(int fd) noexcept nogil
 cdef void sock_reset(int fd) noexcept nogil             # close; the peer sees a reset
 
+# Datagrams that this socket has dropped so far for want of room (SO_MEMINFO, SK_MEMINFO_DROPS).
+cdef uint32_t sock_drops(int fd) noexcept nogil
+
 # A socket's own address (IPv4 in the first four bytes) and port, host order; other families: zeros.
 cdef int sock_name(int fd, uint8_t* ip, uint16_t* port) noexcept nogil
 

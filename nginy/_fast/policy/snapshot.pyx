@@ -4,8 +4,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport F_GET_SEALS, F_SEAL_SHRINK, F_SEAL_WRITE, c_fcntl, c_fstat, c_stat
 from nginy._fast.base.layout cimport (
-    LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t, snap_header_t,
-    snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
+    KEY_QUIC_CID, LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t,
+    snap_header_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
 from nginy._fast.base.limits cimport (
     KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_POOLS, MAX_RETRIES, MAX_SOCKETS,
@@ -82,7 +82,8 @@ cdef bint udp_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil
     if l.protocol != PROTOCOL_UDP:
         return True
     return (
-        0 < l.udp.flows_max <= MAX_FLOWS and l.udp.key_bytes <= KEY_SLICE_BYTES
+        0 < l.udp.flows_max <= MAX_FLOWS and l.udp.key_bytes <= KEY_SLICE_BYTES and l.udp.cid_bytes <= KEY_SLICE_BYTES
+        and (l.udp.key_kind != KEY_QUIC_CID or (l.udp.key_bytes <= 8 and l.udp.key_offset <= KEY_SLICE_BYTES))
         and <uint64_t>l.udp.first_net + l.udp.n_nets <= s.header.n_nets
         and <uint64_t>l.udp.first_cid + l.udp.n_cids <= s.header.n_cids
     )

@@ -90,7 +90,7 @@ RULES = [
     udp("§session: {per_datagram: on, requests: 2}", ".session", "`per_datagram: on` is `requests: 1`"),
     udp("§session: {per_datagram: off, requests: 1}", ".session", "say different things"),
     session("check: dns, reuse: §on", ".reuse", "`reuse` needs `requests: 1`"),
-    session("check: dns, requests: 2, reuse: §on", ".reuse", "`reuse` needs `requests: 1`"),
+    session("check: §dns, requests: 2", ".check", "`check: dns` goes with `requests: 1`"),
     session("requests: 1, responses: 1, reuse: §on", ".reuse", "a late answer could reach another client"),
     session("per_datagram: on, reuse: §on", ".reuse", "`reuse` needs `check: dns`"),
     whole(

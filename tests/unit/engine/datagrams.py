@@ -64,9 +64,9 @@ class Balanced:
     def __init__(
         self, addresses: list[Any], *, host: str = "127.0.0.1", policy: str = "round_robin", gro: bool = False,
         wildcard: bool = False, idle_ms: int = 60000, pool_row: dict[str, Any] | None = None,
-        row: dict[str, Any] | None = None, **settings: Any,
+        row: dict[str, Any] | None = None, flows_most: int = door.MAX_FLOWS, **settings: Any,
     ) -> None:  # fmt: skip
-        self.driven = Driven()
+        self.driven = Driven(flows_max=flows_most)
         self.sock = datagram_socket("0.0.0.0" if wildcard else host)
         self.sock.setblocking(False)
         self.sock.setsockopt(socket.SOL_SOCKET, 40, 1)  # SO_RXQ_OVFL

@@ -357,14 +357,102 @@ def test_removed_backend_ends_its_flows_with_a_reason_and_the_next_datagram_choo
             client.close()
 
 
-def test_removed_listener_serves_its_flows_and_nobody_new(echoes):
-    with Balanced(addresses(echoes), idle_ms=600) as nginy, nginy.client() as client, nginy.client() as late:
-        first = ask(client)
+@pytest.mark.parametrize("n", [1, 256, 300])
+def test_removed_listener_ends_its_flows_with_a_reason(echoes, n):
+    with Balanced(addresses(echoes)) as nginy:
+        clients = [nginy.client() for _ in range(n)]
+        for client in clients:
+            ask(client)
         nginy.remove_listener()
-        assert ask(client) == first
-        late.send(b"too late")
-        wait_until(lambda: nginy.drops() == {"draining": 1}, "the newcomer to be refused")
-        wait_until(lambda: nginy.live() == 0, "the flow to end")
+        wait_until(lambda: nginy.live() == 0, "its flows to end")
+        assert nginy.reasons() == {"drain_deadline": n}
+        for client in clients:
+            client.close()
+
+
+def test_socket_id_of_a_removed_listener_serves_the_next_one(echoes):
+    with Balanced(addresses(echoes)) as nginy, nginy.client() as client:
+        ask(client)
+        nginy.remove_listener()
+        with datagram_socket() as fresh:
+            fresh.setblocking(False)
+            nginy.address = fresh.getsockname()
+            nginy.driven.give({0: fresh})
+            nginy.publish(addresses(echoes))
+            with nginy.client() as other:
+                assert ask(other)[2:] == b"hello"
+
+
+def test_other_answers_of_a_used_socket_reach_no_client_whose_request_cannot_be_read(silent):
+    with Balanced([silent.getsockname()], **DNS) as nginy, nginy.client() as one, nginy.client() as two:
+        one.send(question(1, b"a.example"))
+        _, flow = silent.recvfrom(512)
+        silent.sendto(question(1, b"a.example", is_answer=True), flow)
+        one.recv(512)
+        two.send(b"junk")
+        _, other = silent.recvfrom(512)
+        assert other != flow
+        silent.sendto(question(1, b"a.example", is_answer=True, tail=b"again"), flow)
+        assert is_silent(two, 0.1)
+
+
+def test_source_limit_does_not_stand_in_the_way_of_eviction(silent):
+    with Balanced([silent.getsockname()], flows_max=8, source_flows=4) as nginy:
+        clients = [nginy.client(f"127.0.1.{n}") for n in range(1, 21)]
+        for client in clients:
+            client.send(b"x")
+            silent.recv(10)
+        assert nginy.reasons() == {"evicted": 12} and nginy.drops() == {}
+        for client in clients:
+            client.close()
+
+
+def test_flows_beyond_what_descriptors_allow_evict_too(silent):
+    with Balanced([silent.getsockname()], flows_most=8) as nginy:
+        clients = [nginy.client() for _ in range(12)]
+        for client in clients:
+            client.send(b"x")
+            silent.recv(10)
+        assert nginy.live() == 8 and nginy.reasons() == {"evicted": 4}
+        for client in clients:
+            client.close()
+
+
+def test_sockets_are_not_used_again_once_that_is_turned_off(silent):
+    with Balanced([silent.getsockname()], **DNS) as nginy:
+        sources = []
+        for is_reuse in (True, True, False, False):
+            nginy.publish([silent.getsockname()], is_reuse=is_reuse)
+            with nginy.client() as client:
+                client.send(question(7, b"a.example"))
+                _, flow = silent.recvfrom(512)
+                silent.sendto(question(7, b"a.example", is_answer=True), flow)
+                client.recv(512)
+                sources.append(flow)
+        assert sources[0] == sources[1] and len(set(sources[1:])) == 3
+
+
+def test_key_that_is_no_longer_wanted_binds_nobody(echoes):
+    with Balanced(addresses(echoes), key_kind=door.KEYS["source"]) as nginy:
+        with nginy.client() as client:
+            ask(client)
+        nginy.publish(addresses(echoes), key_kind=door.KEYS["tuple"])
+        clients = [nginy.client() for _ in range(6)]
+        assert len({ask(client)[:2] for client in clients}) == 3
+        for client in clients:
+            client.close()
+
+
+def test_loop_is_seen_behind_a_proxy_header_too():
+    nets = [(mapped("127.0.0.0"), 104)]
+    with Balanced([], pool_row={"proxy_out": door.PROXY_OUT["datagram"]}, nets=nets) as nginy:
+        nginy.publish([nginy.address])
+        with nginy.client() as client:
+            client.send(b"round and round")
+            wait_until(lambda: nginy.drops().get("loop") == 1, "the loop to be seen")
+            assert nginy.counters["from_clients"] == 2
+
+
 
 
 def test_drain_lets_flows_finish_until_its_deadline(echoes):
