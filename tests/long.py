@@ -91,8 +91,8 @@ def memory_complaints(samples: list[Sample]) -> list[str]:
 
 
 def without_steps(samples: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    """The samples less what came at once: Python takes memory by the MiB, and one such step in twenty minutes looks like
-    a steep slope. More than STEPS_MAX of them stay in: that is no accident."""
+    """The samples less what came at once: Python takes memory by the MiB, and one such step in twenty minutes looks
+    like a steep slope. More than STEPS_MAX of them stay in: that is no accident."""
     jumps = [(later - one, at_s) for (_, one), (at_s, later) in pairwise(samples) if later - one >= STEP_BYTES]
     taken = sorted(jumps, reverse=True)[:STEPS_MAX]
     return [(at_s, held - sum(size for size, when_s in taken if when_s <= at_s)) for at_s, held in samples]
