@@ -1,11 +1,25 @@
 """Configurations as trees: one listener `front` on a kernel's port, one pool `back`."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Tree = dict[str, Any]
 
 LOOPBACK = "127.0.0.1:0"
+
+OPTIONS: dict[str, tuple[Tree, Tree, Tree]] = {
+    "": ({}, {}, {}),
+    "every": (
+        {"splice": "off", "tcp": {"quickack": "off", "fastopen": 64, "congestion": "reno"}},
+        {"tcp": {"quickack": "on", "fastopen": "on", "congestion": "reno"}},
+        {"spin": "on", "pipes": 0},
+    ),
+}
+"""Listener, pool and runtime. NGINY_TEST_OPTIONS=every: the promises hold with each option turned to its other side.
+
+`defer_accept` is not among them: a client that says nothing waits for it, which is what it is for.
+"""
 
 
 def tcp_config(
@@ -18,10 +32,13 @@ def tcp_config(
     admin: Mapping[str, Any] | None = None,
 ) -> Tree:
     """The tree; the mappings are laid over the defaults."""
+    front, back, whole = OPTIONS[os.environ.get("NGINY_TEST_OPTIONS", "")]
+    if str((listener or {}).get("bind")).startswith("unix:"):
+        front = {key: value for key, value in front.items() if key != "tcp"}
     return {
-        "runtime": {"workers": workers, "drain": "2s", **(runtime or {})},
-        "pools": {"back": {"backends": list(backends), **(pool or {})}},
-        "listeners": {"front": {"bind": LOOPBACK, "protocol": "tcp", "pool": "back", **(listener or {})}},
+        "runtime": {"workers": workers, "drain": "2s", **whole, **(runtime or {})},
+        "pools": {"back": {"backends": list(backends), **back, **(pool or {})}},
+        "listeners": {"front": {"bind": LOOPBACK, "protocol": "tcp", "pool": "back", **front, **(listener or {})}},
         "admin": dict(admin or {}),
     }
 
