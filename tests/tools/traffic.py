@@ -18,6 +18,7 @@ from typing import Any, Self
 from tests.tools.sockets import CHUNK_BYTES, parse_address
 
 SESSION_TIMEOUT_S = 20.0
+LASTING_S = 120.0
 LAST_BYTES_MAX = 2048
 BULK_BLOCK_BYTES = 1 << 20
 BULK_BLOCKS_MAX = 24
@@ -73,7 +74,10 @@ class Traffic:
             self._spawn(self._short_sessions(address, pause_s))
 
     def lasting(self, address: str, count: int, pause_s: float = 0.05) -> None:
-        """Open so many sessions that exchange checked bytes until stop()."""
+        """Open so many sessions that exchange checked bytes for LASTING_S, or until stop().
+
+        They end at last, because what lives is remembered: without an end, control's memory would grow with them.
+        """
         for _ in range(count):
             self._spawn(self._lasting_session(address, pause_s))
 
@@ -180,6 +184,7 @@ class Traffic:
 
     async def _lasting_session(self, address: str, pause_s: float) -> None:
         rounds = 0
+        end_s = self._loop.time() + LASTING_S
         try:
             sock = await self._connect(address)
         except OSError as error:
@@ -187,7 +192,7 @@ class Traffic:
             return
         self.tally.lasting_live += 1
         try:
-            while not self._is_stopping:
+            while not self._is_stopping and self._loop.time() < end_s:
                 payload = self._random.randbytes(self._random.randint(1, LAST_BYTES_MAX))
                 async with asyncio.timeout(SESSION_TIMEOUT_S):
                     await self._loop.sock_sendall(sock, payload)
