@@ -101,12 +101,15 @@ def curve_cell(point: Point, has_latency: bool) -> str:
 def targets_table(verdicts: Sequence[Verdict]) -> str:
     """Every target of the run."""
     rows = [
-        [verdict.workload, verdict.what, verdict.target, verdict.got, "met" if verdict.is_met else "**not met**"]
+        [
+            verdict.workload, verdict.what, verdict.target, verdict.got, "met" if verdict.is_met else "**not met**",
+            verdict.here,
+        ]
         for verdict in verdicts
     ]
     met = sum(verdict.is_met for verdict in verdicts)
     lines = ["## Targets", "", f"{met} of {len(verdicts)} met, within the spread of the run, at most 5 %.", ""]
-    return "\n".join([*lines, *lines_of(("workload", "what", "target", "got", ""), rows)]) + "\n"
+    return "\n".join([*lines, *lines_of(("workload", "what", "target", "got", "", "means here"), rows)]) + "\n"
 
 
 def front_matter(

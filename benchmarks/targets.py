@@ -21,11 +21,17 @@ class Verdict:
     target: str
     got: str
     is_met: bool
+    here: str = ""
+    """The target carried over to the peer of this run, where it was set beside another version."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio between two proxies in one workload. field: of a sample.   at_least: the bound is from below."""
+    """A ratio between two proxies in one workload. field: of a sample.   at_least: the bound is from below.
+
+    nginx_then: nginx' own ratio to the base when the bound was set, beside HAProxy 3.5-dev; nginx' ratio now tells what
+    the bound means beside the HAProxy of this run. 0: the bound is the bound.
+    """
 
     workload: str
     proxy: str
@@ -33,11 +39,12 @@ class Target:
     bound: float
     field: str = "cpu_per_unit"
     at_least: bool = False
+    nginx_then: float = 0.0
 
 
-def _bulk(key: str, bound: float) -> tuple[Target, ...]:
+def _bulk(key: str, bound: float, nginx_then: float = 0.0) -> tuple[Target, ...]:
     return (
-        Target(key, "nginy", "haproxy", bound),
+        Target(key, "nginy", "haproxy", bound, nginx_then=nginx_then),
         Target(key, "nginy", "haproxy splice-auto", 0.6),
         Target(key, "nginy", "haproxy", 3.0, "rate", at_least=True),
     )
@@ -49,18 +56,18 @@ def _udp(key: str, bound: float, proxy: str = "nginy", base: str = "nginx") -> t
 
 ONE_WAY, BOTH_WAYS = 0.25, 0.27
 RATIOS: tuple[Target, ...] = (
-    Target("connect", "nginy", "haproxy", 0.87),
+    Target("connect", "nginy", "haproxy", 0.87, nginx_then=0.92),
     Target("connect", "nginy", "nginx", 1.0),
     Target("connect", "nginy half_close off", "nginx half_close off", 0.9),
-    Target("ping64", "nginy", "haproxy", 0.82),
-    Target("ping1000", "nginy", "haproxy", 0.74),
-    Target("ping1", "nginy", "haproxy", 0.9),
+    Target("ping64", "nginy", "haproxy", 0.82, nginx_then=0.87),
+    Target("ping1000", "nginy", "haproxy", 0.74, nginx_then=0.87),
+    Target("ping1", "nginy", "haproxy", 0.9, nginx_then=0.85),
     Target("ping1", "nginy spin on", "haproxy", 1.0),
     Target("ping1", "nginy spin on", "haproxy", 1.0, "p50_us"),
-    *_bulk("down1", ONE_WAY),
-    *_bulk("down16", ONE_WAY),
-    *_bulk("both1", BOTH_WAYS),
-    *_bulk("both16", BOTH_WAYS),
+    *_bulk("down1", ONE_WAY, 0.88),
+    *_bulk("down16", ONE_WAY, 0.97),
+    *_bulk("both1", BOTH_WAYS, 0.88),
+    *_bulk("both16", BOTH_WAYS, 0.97),
     *_bulk("down1-cubic", ONE_WAY),
     *_bulk("down16-cubic", ONE_WAY),
     *_bulk("both1-cubic", BOTH_WAYS),
@@ -109,9 +116,23 @@ def judge(workload: str, samples: Sequence[Sample]) -> list[Verdict]:
         got = ratio_of(mine, theirs, target.field)
         if got is not None:
             what = f"{NAMES[target.field]}, {target.proxy} / {target.base}"
-            verdict = judge_ratio(workload, what, got, target.bound, target.at_least)
+            verdict = replace(
+                judge_ratio(workload, what, got, target.bound, target.at_least), here=carried_over(target, samples, got)
+            )
             verdicts.append(replace(verdict, got=verdict.got + remark(mine)) if target.at_least else verdict)
     return verdicts
+
+
+def carried_over(target: Target, samples: Sequence[Sample], got: Spread) -> str:
+    """What the bound means beside the peer of this run, and whether that is met; empty without a measure for it."""
+    nginx = [sample for sample in samples if sample.proxy == "nginx"]
+    base = [sample for sample in samples if sample.proxy == target.base]
+    now = ratio_of(nginx, base, target.field) if target.nginx_then else None
+    if now is None:
+        return ""
+    bound = target.bound * now.median / target.nginx_then
+    is_reached = is_met(got.median, bound, got.spread, target.at_least)
+    return f"≤ {bound:.2f}, {'met' if is_reached else 'not met'}"
 
 
 def remark(samples: Sequence[Sample]) -> str:

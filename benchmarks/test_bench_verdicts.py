@@ -51,6 +51,16 @@ def test_a_bound_is_met_within_the_spread_but_at_most_five_percent(
     assert is_met(got, 0.8, spread, at_least) is met
 
 
+def test_a_bound_is_carried_over_by_what_nginx_costs_beside_this_peer() -> None:
+    taken = [sample("haproxy", 0, 10), sample("nginx", 0, 9.57), sample("nginy", 0, 8.9)]
+    (verdict,) = judge("ping64", taken)
+    assert (verdict.is_met, verdict.here) == (False, "≤ 0.90, met")
+    (dearer,) = judge("ping64", [*taken[:2], sample("nginy", 0, 9.1)])
+    assert dearer.here == "≤ 0.90, not met"
+    (without,) = judge("ping64", [taken[0], taken[2]])
+    assert without.here == ""
+
+
 def test_a_target_without_its_proxy_is_not_judged() -> None:
     base = [sample("haproxy", 0, 10)]
     assert judge("ping64", base) == []
