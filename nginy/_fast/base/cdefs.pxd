@@ -117,6 +117,7 @@ cdef extern from "sys/socket.h" nogil:
         SO_LINGER
         SO_RXQ_OVFL
         SO_MEMINFO
+        SO_RCVBUF
         SCM_RIGHTS
         MSG_NOSIGNAL
         MSG_DONTWAIT

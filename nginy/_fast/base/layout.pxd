@@ -237,7 +237,7 @@ cdef struct udp_row_t:          # 256 bytes; one per listener, zero for TCP
     uint64_t receives           # system calls, so that the size of batches shows
     uint64_t sends
     uint64_t assured            # flows that a backend has answered, now
-    uint64_t kernel_drops       # datagrams that found the receive queue full (SO_RXQ_OVFL)
+    uint64_t kernel_drops       # datagrams that found a receive queue full: SO_RXQ_OVFL; upstream, of flows with much to say
     uint64_t drops[DROP_COUNT]
     uint64_t reserved[23 - DROP_COUNT]
 

@@ -6,7 +6,7 @@ from nginy._fast.base.cdefs cimport sockaddr
 from nginy._fast.base.layout cimport snap_addr_t, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport IDLE_SOCKETS
 from nginy._fast.base.status cimport DROP_UNEXPECTED
-from nginy._fast.engine.flows cimport FLOW_UNCHECKED, flow_t, newcomer_t, resting_t, udp_t
+from nginy._fast.engine.flows cimport FLOW_BULK, FLOW_UNCHECKED, flow_t, newcomer_t, resting_t, udp_t
 from nginy._fast.engine.session cimport TAG_FLOW, TAG_RESTING, tag_make
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport worker_t
@@ -14,7 +14,7 @@ from nginy._fast.mem.flowtable cimport flowtable_side
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_is_taken, slab_take
 from nginy._fast.net.dgram cimport dgram_open, dgram_take
 from nginy._fast.net.poller cimport poller_add_source, poller_move
-from nginy._fast.net.sock cimport sock_bind_transparent, sock_close, sock_connect, sock_name
+from nginy._fast.net.sock cimport sock_bind_transparent, sock_close, sock_connect, sock_drops, sock_name
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
 cdef enum:
@@ -89,7 +89,7 @@ cdef uint32_t resting_count(udp_t* u, uint32_t backend) noexcept nogil:
 cdef void backsock_rest(worker_t* w, udp_t* u, flow_t* f) noexcept nogil:
     cdef uint32_t idx
     cdef resting_t* r
-    if f.fd < 0 or not u.conf.udp.is_reuse or u.first_resting == NULL or resting_count(u, f.backend) >= IDLE_SOCKETS:
+    if f.fd < 0 or f.flags & FLOW_BULK or not u.conf.udp.is_reuse or u.first_resting == NULL or resting_count(u, f.backend) >= IDLE_SOCKETS:
         backsock_close(w, u, f)
         return
     idx = slab_take(&u.resting)
@@ -169,6 +169,8 @@ cdef void backsocks_settle(worker_t* w, udp_t* u) noexcept nogil:
 cdef void backsock_close(worker_t* w, udp_t* u, flow_t* f) noexcept nogil:
     if f.fd < 0:
         return
+    if f.flags & FLOW_BULK:
+        count(&w.row.udp[u.id].kernel_drops, sock_drops(f.fd))
     sock_close(f.fd)
     w.port_flow[f.back_port] = 0
     f.fd = -1

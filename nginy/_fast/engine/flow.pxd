@@ -23,6 +23,9 @@ cdef void flow_end(worker_t* w, udp_t* u, uint32_t idx, uint32_t reason) noexcep
 # Whether its last answer is there: as nginx' proxy_requests and proxy_responses have it.
 cdef bint flow_is_done(const udp_t* u, const flow_t* f) noexcept nogil
 
+# Answers that may still come before it is done.
+cdef uint64_t flow_due(const udp_t* u, const flow_t* f) noexcept nogil
+
 # The first answer came: from now on nothing evicts it.
 cdef void flow_answered(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil
 

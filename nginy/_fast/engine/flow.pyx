@@ -17,7 +17,7 @@ from nginy._fast.base.status cimport (
 from nginy._fast.engine.backsock cimport backsock_close, backsock_is_loop, backsock_open, backsock_rest
 from nginy._fast.engine.binding cimport binding_backend, binding_note, bindings_expire
 from nginy._fast.engine.flows cimport (
-    FLOW_ANSWERED, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_UNCHECKED, flow_t, newcomer_t, udp_t,
+    FLOW_ANSWERED, FLOW_BULK, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_UNCHECKED, flow_t, newcomer_t, udp_t,
 )
 from nginy._fast.engine.lease cimport lease_begin, lease_end
 from nginy._fast.engine.meter cimport meter_take, source_admit, source_release, sources_expire
@@ -214,7 +214,7 @@ cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept
         f.tried[0] = <uint16_t>f.backend
     attempt_lost(w, f, flow_outcome(error))
     backsock_close(w, u, f)
-    f.flags &= ~<uint32_t>(FLOW_ANSWERED | FLOW_HEADED)
+    f.flags &= ~<uint32_t>(FLOW_ANSWERED | FLOW_BULK | FLOW_HEADED)
     f.binding = FLOW_NONE
     return flow_reach(w, u, idx, &what)
 
@@ -232,6 +232,13 @@ cdef bint flow_is_done(const udp_t* u, const flow_t* f) noexcept nogil:
     if responses == NO_BOUND or f.n_requests == 0 or f.n_requests < requests:
         return False
     return f.n_responses >= <uint64_t>responses * f.n_requests
+
+
+cdef uint64_t flow_due(const udp_t* u, const flow_t* f) noexcept nogil:
+    cdef uint64_t wanted = <uint64_t>u.conf.udp.responses * f.n_requests
+    if u.conf.udp.responses == NO_BOUND or u.conf.udp.responses == 0 or f.n_requests < u.conf.udp.requests:
+        return <uint64_t>-1
+    return wanted - f.n_responses if wanted > f.n_responses else 0
 
 
 cdef void flow_answered(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:

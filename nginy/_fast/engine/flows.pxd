@@ -17,6 +17,7 @@ cdef enum:                      # flow_flag_t
     FLOW_PLAIN_BACK = 16        # nor does the way to its client
     FLOW_HEADED = 32            # the PROXY header of its first datagram is sent
     FLOW_UNCHECKED = 64         # its request could not be read: any answer may be one, its socket serves nobody else
+    FLOW_BULK = 128             # many answers at once: its socket has a larger queue, and what that dropped is counted
 
 cdef struct flow_t:
     int fd                      # owned; connected to the backend; -1 = none
@@ -47,6 +48,7 @@ cdef struct flow_t:
     uint8_t back_ip[16]         # source address towards the backend, IPv4 mapped
     uint16_t tried[MAX_TRIED]
     uint32_t answer_us          # to the first answer
+    uint32_t last_turn          # of the last answer
     uint8_t quota               # answers taken at the last event
     uint8_t n_learned           # keys bound since it was opened
     uint8_t reserved[2]

@@ -12,17 +12,19 @@ from nginy._fast.base.status cimport (
     DROP_SEND_ERROR, DROP_SEND_FULL, DROP_SEND_NOBUFS, DROP_UNEXPECTED, REASON_CLOSED,
     REASON_DRAIN_DEADLINE,
 )
-from nginy._fast.engine.flow cimport flow_answered, flow_at, flow_end, flow_is_done, flow_refused, flow_touch
-from nginy._fast.engine.flows cimport FLOW_ANSWERED, FLOW_PLAIN_BACK, FLOW_UNCHECKED, flow_t, udp_t, udp_work_t
+from nginy._fast.engine.flow cimport flow_answered, flow_at, flow_due, flow_end, flow_is_done, flow_refused, flow_touch
+from nginy._fast.engine.flows cimport FLOW_ANSWERED, FLOW_BULK, FLOW_PLAIN_BACK, FLOW_UNCHECKED, flow_t, udp_t, udp_work_t
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport BACK, listener_t, worker_t
 from nginy._fast.mem.flowtable cimport flow_key_t, flowtable_is_taken
 from nginy._fast.net.dgram cimport batch_t, dgram_add, dgram_flush, dgram_send_parts, dgram_take
 from nginy._fast.net.poller cimport POLL_BROKEN
-from nginy._fast.net.sock cimport sock_error
+from nginy._fast.net.sock cimport sock_error, sock_receive_room
 from nginy._fast.wire.dns cimport dns_is_response, dns_question
 
 cdef enum:
+    BULK_ANSWERS = 8            # in one event
+    BULK_ROOM_BYTES = 1048576   # of an upstream socket's queue then; the system's net.core.rmem_max is the bound
     RUN_BYTES = 65000           # payload of one UDP_SEGMENT send, whatever headers come before it
 
 
@@ -143,10 +145,11 @@ cdef uint32_t answers_add(worker_t* w, udp_t* u, uint32_t idx, uint32_t n, const
     cdef uint32_t run_size = 0
     cdef uint32_t run_bytes = 0
     cdef uint32_t n_kept = 0
+    cdef uint64_t n_due = flow_due(u, f)
     cdef uint32_t k
     cdef bint is_kept, is_more
     for k in range(n):
-        is_kept = is_expected(u, f, <const uint8_t*>b.parts[first + k].iov_base, sizes[k])
+        is_kept = n_kept < n_due and is_expected(u, f, <const uint8_t*>b.parts[first + k].iov_base, sizes[k])
         is_more = (
             is_kept and n_run != 0 and not f.flags & FLOW_PLAIN_BACK and sizes[k] <= run_size and sizes[k] != 0
             and run_bytes + sizes[k] <= RUN_BYTES and b.parts[first + k - 1].iov_len == run_size
@@ -178,8 +181,12 @@ cdef void answers_take(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
     cdef listener_t* l = &w.sockets[f.sock]
     cdef uint32_t sizes[REPLIES_PER_EVENT]
     cdef uint32_t n = f.quota
+    cdef uint32_t this_turn = <uint32_t>w.row.worker.turns
     cdef uint32_t n_kept
     cdef int got
+    if f.last_turn + 1 == this_turn:    # told again at once: more is there than was taken
+        n = min(n * 2, <uint32_t>REPLIES_PER_EVENT)
+    f.last_turn = this_turn
     if unlikely(l.fd <= 0 or l.id != u.id):     # its listener has gone
         flow_end(w, u, idx, REASON_DRAIN_DEADLINE)
         return
@@ -194,9 +201,10 @@ cdef void answers_take(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
         return
     count(&w.row.udp[u.id].receives, 1)
     count(&w.row.udp[u.id].from_backends, <uint64_t>got)
-    f.quota = <uint8_t>(min(n * 2, <uint32_t>REPLIES_PER_EVENT) if <uint32_t>got == n and n > 1 else max(got, 1))
-    if n == 1 and f.n_requests > f.n_responses + 1:
-        f.quota = 4             # more are likely under way
+    f.quota = <uint8_t>max(got, 1)
+    if unlikely(f.quota >= BULK_ANSWERS and not f.flags & FLOW_BULK):
+        f.flags |= FLOW_BULK
+        sock_receive_room(f.fd, BULK_ROOM_BYTES)
     n_kept = answers_add(w, u, idx, <uint32_t>got, sizes)
     if n_kept < <uint32_t>got:
         count(&w.row.udp[u.id].drops[DROP_UNEXPECTED], <uint32_t>got - n_kept)

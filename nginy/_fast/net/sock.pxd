@@ -41,6 +41,9 @@ cdef void sock_reset(int fd) noexcept nogil             # close; the peer sees a
 # Datagrams that this socket has dropped so far for want of room (SO_MEMINFO, SK_MEMINFO_DROPS).
 cdef uint32_t sock_drops(int fd) noexcept nogil
 
+# Ask for a longer receive queue; the system's bound is what it gets.
+cdef void sock_receive_room(int fd, int n_bytes) noexcept nogil
+
 # A socket's own address (IPv4 in the first four bytes) and port, host order; other families: zeros.
 cdef int sock_name(int fd, uint8_t* ip, uint16_t* port) noexcept nogil
 

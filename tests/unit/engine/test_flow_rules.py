@@ -499,3 +499,14 @@ def test_datagrams_at_random_are_never_mixed_up_nor_lost(echoes):
             assert [client.recv(65535) for _ in sent] == sent
         for client in clients:
             client.close()
+
+
+def test_answers_that_come_in_masses_find_room_or_are_counted(silent):
+    with Balanced([silent.getsockname()], idle_ms=400) as nginy, nginy.client() as client:
+        client.send(b"everything")
+        _, flow = silent.recvfrom(100)
+        for _ in range(2000):
+            silent.sendto(b"x" * 1200, flow)
+        wait_until(lambda: nginy.live() == 0, "the flow to end")
+        seen = nginy.counters
+        assert seen["from_backends"] + seen["kernel_drops"] == 2000
