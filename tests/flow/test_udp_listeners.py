@@ -1,10 +1,12 @@
 """Where datagrams come in, which of them go no further, and what is told about them."""
 
 import json
+import random
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +37,13 @@ def peer() -> Iterator[DatagramBackend]:
 
 
 def free_range(count: int) -> int:
-    """The first of so many neighbouring ports that nobody is bound to right now."""
-    for _ in range(100):
-        with datagram_socket() as probe:
-            first = probe.getsockname()[1]
-        try:
-            socks = [datagram_socket(port=port) for port in range(first, first + count)]
-        except (OSError, OverflowError):
-            continue
-        for sock in socks:
-            sock.close()
-        return first
+    """The first of so many neighbouring ports that nobody is bound to now, below those that the kernel hands out."""
+    for first in random.sample(range(10_000, 30_000), 200):
+        with ExitStack() as stack:
+            with suppress(OSError):
+                for port in range(first, first + count):
+                    stack.enter_context(datagram_socket(port=port))
+                return first
     raise AssertionError("no neighbouring free ports")
 
 
