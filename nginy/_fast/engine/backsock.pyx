@@ -89,7 +89,10 @@ cdef uint32_t resting_count(udp_t* u, uint32_t backend) noexcept nogil:
 cdef void backsock_rest(worker_t* w, udp_t* u, flow_t* f) noexcept nogil:
     cdef uint32_t idx
     cdef resting_t* r
-    if f.fd < 0 or f.flags & FLOW_BULK or not u.conf.udp.is_reuse or u.first_resting == NULL or resting_count(u, f.backend) >= IDLE_SOCKETS:
+    if (
+        f.fd < 0 or f.flags & FLOW_BULK or not u.conf.udp.is_reuse
+        or u.first_resting == NULL or resting_count(u, f.backend) >= IDLE_SOCKETS
+    ):
         backsock_close(w, u, f)
         return
     idx = slab_take(&u.resting)

@@ -5,7 +5,8 @@ from libc.string cimport memcmp, memcpy, memset
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC, MSG_CTRUNC,
     MSG_DONTWAIT, MSG_FASTOPEN, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, SCM_RIGHTS, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC,
-    SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MEMINFO, SO_RCVBUF, TCP_CONGESTION, TCP_KEEPIDLE,
+    SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MEMINFO, SO_RCVBUF,
+    TCP_CONGESTION, TCP_KEEPIDLE,
     TCP_NODELAY, TCP_QUICKACK, c_accept4, c_close, c_connect, c_getpeername, c_getsockname, c_getsockopt, c_recv,
     c_recvmsg, c_send, c_sendmsg, c_sendto, c_setsockopt, c_shutdown, c_socket, cmsghdr, errno, iovec, linger, msghdr,
     sockaddr, sockaddr_in6, sockaddr_storage, socklen_t, IPPROTO_IP, IPPROTO_IPV6, IP_TRANSPARENT, IPV6_TRANSPARENT,
