@@ -48,10 +48,11 @@ cdef resting_t* resting_at(udp_t* u, uint32_t idx) noexcept nogil:
 
 cdef void resting_unlink(udp_t* u, uint32_t idx) noexcept nogil:
     cdef resting_t* gone = resting_at(u, idx)
-    cdef uint32_t* link = &u.first_resting[gone.backend]
+    cdef uint32_t* link = &u.rests[gone.backend].first
     while link[0] != idx + 1:
         link = &resting_at(u, link[0] - 1).next
     link[0] = gone.next
+    u.rests[gone.backend].n -= 1
     gone.fd = -1
     gone.gen += 1
     slab_give(&u.resting, idx)
@@ -60,9 +61,9 @@ cdef void resting_unlink(udp_t* u, uint32_t idx) noexcept nogil:
 cdef bint resting_take(worker_t* w, udp_t* u, uint32_t idx, flow_t* f) noexcept nogil:
     cdef uint32_t at
     cdef resting_t* r
-    if not u.conf.udp.is_reuse or u.first_resting == NULL or u.first_resting[f.backend] == 0 or f.flags & FLOW_UNCHECKED:
+    if not u.conf.udp.is_reuse or u.rests == NULL or u.rests[f.backend].first == 0 or f.flags & FLOW_UNCHECKED:
         return False
-    at = u.first_resting[f.backend] - 1
+    at = u.rests[f.backend].first - 1
     r = resting_at(u, at)
     f.fd = r.fd
     f.back_port = r.back_port
@@ -76,22 +77,12 @@ cdef bint resting_take(worker_t* w, udp_t* u, uint32_t idx, flow_t* f) noexcept 
     return True
 
 
-# So many rest for this backend already.
-cdef uint32_t resting_count(udp_t* u, uint32_t backend) noexcept nogil:
-    cdef uint32_t at = u.first_resting[backend]
-    cdef uint32_t n = 0
-    while at and n < IDLE_SOCKETS:
-        n += 1
-        at = resting_at(u, at - 1).next
-    return n
-
-
 cdef void backsock_rest(worker_t* w, udp_t* u, flow_t* f) noexcept nogil:
     cdef uint32_t idx
     cdef resting_t* r
     if (
         f.fd < 0 or f.flags & FLOW_BULK or not u.conf.udp.is_reuse
-        or u.first_resting == NULL or resting_count(u, f.backend) >= IDLE_SOCKETS
+        or u.rests == NULL or u.rests[f.backend].n >= IDLE_SOCKETS
     ):
         backsock_close(w, u, f)
         return
@@ -112,8 +103,9 @@ cdef void backsock_rest(worker_t* w, udp_t* u, flow_t* f) noexcept nogil:
         return
     f.fd = -1
     w.port_flow[f.back_port] = 0
-    r.next = u.first_resting[f.backend]
-    u.first_resting[f.backend] = idx + 1
+    r.next = u.rests[f.backend].first
+    u.rests[f.backend].first = idx + 1
+    u.rests[f.backend].n += 1
 
 
 cdef void resting_close(udp_t* u, uint32_t idx) noexcept nogil:
@@ -142,7 +134,7 @@ cdef void backsock_event(worker_t* w, udp_t* u, uint32_t idx, uint32_t gen) noex
 cdef bint backsocks_expire(worker_t* w, udp_t* u, bint is_all) noexcept nogil:
     cdef uint32_t idx
     cdef uint32_t n = 0
-    if u.first_resting == NULL or u.resting.n_taken == 0:
+    if u.rests == NULL or u.resting.n_taken == 0:
         return False
     for idx in range(u.resting.n_touched):
         if not slab_is_taken(&u.resting, idx):
@@ -158,7 +150,7 @@ cdef bint backsocks_expire(worker_t* w, udp_t* u, bint is_all) noexcept nogil:
 cdef void backsocks_settle(worker_t* w, udp_t* u) noexcept nogil:
     cdef const snap_backend_t* b
     cdef uint32_t idx
-    if u.first_resting == NULL or u.resting.n_taken == 0:
+    if u.rests == NULL or u.resting.n_taken == 0:
         return
     for idx in range(u.resting.n_touched):
         if slab_is_taken(&u.resting, idx):

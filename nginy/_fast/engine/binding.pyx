@@ -45,7 +45,7 @@ cdef uint32_t binding_backend(udp_t* u, const key_t* what) noexcept nogil:
     return NO_INDEX if at == FLOW_NONE else (<binding_t*>flowtable_side(&u.bindings, at)).backend
 
 
-cdef void binding_note(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noexcept nogil:
+cdef void binding_note(worker_t* w, udp_t* u, flow_t* f, const key_t* what, bint is_choice) noexcept nogil:
     cdef flow_key_t key
     cdef uint64_t hash
     cdef uint32_t at, old
@@ -59,6 +59,8 @@ cdef void binding_note(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noex
     at = flowtable_find(&u.bindings, &key, hash)
     if at == FLOW_NONE and f.n_learned == LEARNED_MOST:
         return                  # one client must not push all others out
+    if at != FLOW_NONE and not is_choice and (<binding_t*>flowtable_side(&u.bindings, at)).backend != f.backend:
+        return
     f.n_learned += at == FLOW_NONE
     if at == FLOW_NONE:
         at = flowtable_add(&u.bindings, &key, hash, now_tick(w))
@@ -72,6 +74,14 @@ cdef void binding_note(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noex
     flowtable_touch(&u.bindings, at, now_tick(w))
     f.binding = at
     f.binding_hash = <uint32_t>hash
+
+
+cdef void binding_move(udp_t* u, const flow_t* f) noexcept nogil:
+    if (
+        f.binding != FLOW_NONE and flowtable_is_taken(&u.bindings, f.binding)
+        and u.bindings.entries[f.binding].hash == f.binding_hash
+    ):
+        (<binding_t*>flowtable_side(&u.bindings, f.binding)).backend = f.backend
 
 
 cdef void bindings_expire(worker_t* w, udp_t* u, uint32_t idle_ticks) noexcept nogil:

@@ -118,7 +118,6 @@ cdef void newcomer_fill(
 ) noexcept nogil:
     cdef const flow_key_t* key = &work.keys[i]
     cdef const proxied_t* who = &work.proxied[i]
-    cdef uint16_t id = 0
     n.key = key
     n.hash = work.hashes[i]
     n.sock = sock
@@ -131,9 +130,10 @@ cdef void newcomer_fill(
         n.port = who.port
         n.family = who.family
     key_extract(&n.what, &u.conf.udp, n.ip, n.family, work.datagrams[i].at, work.datagrams[i].n_bytes)
-    n.is_unchecked = (
-        u.conf.udp.check == CHECK_DNS and dns_question(work.datagrams[i].at, work.datagrams[i].n_bytes, &id) == 0
-    )
+    n.question = 0
+    n.dns_id = 0
+    if u.conf.udp.check == CHECK_DNS:   # each request is a flow of its own then
+        n.question = dns_question(work.datagrams[i].at, work.datagrams[i].n_bytes, &n.dns_id)
 
 
 # Send what has been gathered so far. A flow that ended meanwhile has no chain any more.
@@ -162,7 +162,7 @@ cdef uint32_t flow_of(worker_t* w, udp_t* u, listener_t* l, uint32_t i) noexcept
     newcomer_fill(&n, u, work, i, l.timer.idx, l.family != AF_INET)
     if idx != FLOW_NONE:
         if flow_at(u, idx).flags & FLOW_ANSWERED:   # else a stranger could bind whatever it likes
-            binding_note(w, u, flow_at(u, idx), &n.what)
+            binding_note(w, u, flow_at(u, idx), &n.what, False)
         return idx
     if u.flows.n_taken == u.flows.cap or w.n_flows >= w.flows_max:  # one of them has to go: not with datagrams of this batch
         batch_forward(w, u)
@@ -171,10 +171,6 @@ cdef uint32_t flow_of(worker_t* w, udp_t* u, listener_t* l, uint32_t i) noexcept
     if idx == FLOW_NONE:
         count(&w.row.udp[u.id].drops[drop], work.datagrams[i].n)
     return idx
-
-
-cdef void question_note(flow_t* f, const datagram_t* d) noexcept nogil:
-    f.question = dns_question(d.at, d.n_bytes, &f.dns_id)
 
 
 # Hang datagram i behind the others of its flow in this batch.
@@ -192,8 +188,6 @@ cdef void flow_chain(worker_t* w, udp_t* u, uint32_t idx, uint32_t i) noexcept n
     f.last = <uint16_t>i
     f.n_requests += work.datagrams[i].n
     flow_touch(w, u, idx)
-    if u.conf.udp.check == CHECK_DNS:
-        question_note(f, &work.datagrams[i])
     if u.conf.udp.requests and f.n_requests >= u.conf.udp.requests:
         flowtable_park(&u.flows, idx)   # the next one begins a new flow
         work.is_changed = 1

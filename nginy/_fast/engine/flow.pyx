@@ -6,7 +6,7 @@ from nginy._fast.base.cdefs cimport (
     EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, NGY_CHECK, ngy_add32, ngy_sub32, likely,
     unlikely,
 )
-from nginy._fast.base.layout cimport NO_BOUND, NO_INDEX, snap_backend_t
+from nginy._fast.base.layout cimport CHECK_DNS, NO_BOUND, NO_INDEX, snap_backend_t
 from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
 from nginy._fast.base.status cimport (
     DROP_BACKENDS_FULL, DROP_DRAINING, DROP_FLOW_RATE, DROP_LOOP, DROP_NO_BACKEND, DROP_NO_DESCRIPTOR, DROP_NO_PORT,
@@ -15,7 +15,7 @@ from nginy._fast.base.status cimport (
     REASON_CLOSED, REASON_CONNECT_FAILED, REASON_EVICTED, REASON_IDLE,
 )
 from nginy._fast.engine.backsock cimport backsock_close, backsock_is_loop, backsock_open, backsock_rest
-from nginy._fast.engine.binding cimport binding_backend, binding_note, bindings_expire
+from nginy._fast.engine.binding cimport binding_backend, binding_move, binding_note, bindings_expire
 from nginy._fast.engine.flows cimport (
     FLOW_ANSWERED, FLOW_BULK, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_UNCHECKED, flow_t, newcomer_t, udp_t,
 )
@@ -28,7 +28,7 @@ from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flowtable_add, flowtable_assure, flowtable_expire, flowtable_oldest, flowtable_remove,
 )
 from nginy._fast.mem.hash cimport hash_bytes
-from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, policy_choose
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts, policy_choose
 from nginy._fast.policy.key cimport key_hash, key_server, key_t
 from nginy._fast.policy.snapshot cimport snapshot_backend
 
@@ -47,7 +47,7 @@ cdef int named_candidate(worker_t* w, udp_t* u, flow_t* f, uint32_t backend) noe
     cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, backend) if backend != NO_INDEX else NULL
     if b == NULL or not b.is_usable or b.pool != u.conf.pool or f.n_tried:
         return -1
-    if not lease_begin(w, backend, b.max_conns):
+    if chooser_distrusts(&w.chooser, backend, w.now_ms) or not lease_begin(w, backend, b.max_conns):
         return -1
     return <int>w.snapshot.backend_at[backend]
 
@@ -149,7 +149,9 @@ cdef void flow_begin(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) n
     f.client_family = n.family
     f.scope = n.scope
     f.quota = 1
-    if n.is_unchecked:
+    f.question = n.question
+    f.dns_id = n.dns_id
+    if u.conf.udp.check == CHECK_DNS and n.question == 0:
         f.flags = FLOW_UNCHECKED
     memcpy(f.client_ip, n.ip, 16)
 
@@ -181,7 +183,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
         drop[0] = refused - 1
         return FLOW_NONE
     idx = flow_entry(w, u, n)
-    refused = 1 + DROP_TABLE_FULL
+    refused = 1 + (DROP_TABLE_FULL if u.flows.n_taken == u.flows.cap else DROP_NO_DESCRIPTOR)
     if idx != FLOW_NONE:
         flow_begin(w, u, idx, n)
         flow_at(u, idx).key_hash = key_hash(&n.what) if n.what.n else hash_bytes(n.ip, 16, n.family)
@@ -198,7 +200,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
     u.n_live += 1
     w.n_flows += 1
     stats_accepted(w, u.id)
-    binding_note(w, u, flow_at(u, idx), &n.what)
+    binding_note(w, u, flow_at(u, idx), &n.what, True)
     return idx
 
 
@@ -207,6 +209,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
 cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
     cdef key_t what
+    cdef uint32_t refused
     what.n = 0
     if f.flags & FLOW_ANSWERED:     # it was right until now: the attempts begin anew
         count(&w.row.udp[u.id].assured, <uint64_t>-1)
@@ -215,8 +218,10 @@ cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept
     attempt_lost(w, f, flow_outcome(error))
     backsock_close(w, u, f)
     f.flags &= ~<uint32_t>(FLOW_ANSWERED | FLOW_BULK | FLOW_HEADED)
-    f.binding = FLOW_NONE
-    return flow_reach(w, u, idx, &what)
+    refused = flow_reach(w, u, idx, &what)
+    if refused == 0:
+        binding_move(u, f)
+    return refused
 
 
 cdef void flow_refused(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept nogil:
@@ -297,8 +302,7 @@ cdef void flow_end(worker_t* w, udp_t* u, uint32_t idx, uint32_t reason) noexcep
     u.n_live -= 1
     w.n_flows -= 1
     stats_ended(w, u.id, reason)
-    if w.udp_work != NULL:
-        w.udp_work.is_changed = 1
+    w.udp_work.is_changed = 1
 
 
 cdef void flows_expire(worker_t* w, udp_t* u) noexcept nogil:

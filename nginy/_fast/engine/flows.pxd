@@ -76,6 +76,10 @@ cdef struct resting_t:          # an upstream socket between two flows
     uint16_t back_port
     uint8_t reserved[6]
 
+cdef struct rest_t:             # the resting sockets of one backend
+    uint32_t first              # plus 1; 0 = none
+    uint32_t n
+
 cdef struct newcomer_t:         # whom a flow is opened for
     const flow_key_t* key
     uint64_t hash
@@ -83,7 +87,10 @@ cdef struct newcomer_t:         # whom a flow is opened for
     uint8_t ip[16]
     uint16_t port
     uint8_t family
-    uint8_t is_unchecked        # DNS: not a question that an answer could be held against
+    uint8_t reserved
+    uint16_t dns_id
+    uint16_t reserved_too
+    uint64_t question           # DNS: 0 = not one that an answer could be held against
     uint32_t scope
     uint32_t sock               # socket id
 
@@ -114,7 +121,7 @@ cdef struct udp_t:
     flowtable_t bindings
     flowtable_t sources
     slab_t resting              # resting_t; cap 0 = sockets are not used again
-    uint32_t* first_resting     # owned; by backend id, plus 1; 0 = none
+    rest_t* rests               # owned; by backend id; NULL = sockets are not used again
     uint32_t sweep_at           # next flow of a running sweep; NO_INDEX = none
     meter_t flow_meter
     meter_t datagram_meter

@@ -10,7 +10,7 @@ from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN, MA
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_BACKEND_REMOVED, REASON_DRAIN_DEADLINE
 from nginy._fast.engine.backsock cimport backsock_event, backsocks_expire, backsocks_settle
 from nginy._fast.engine.flow cimport flow_at, flow_end, flows_expire
-from nginy._fast.engine.flows cimport FLOW_LIVE, binding_t, flow_t, resting_t, source_t, udp_t, udp_work_t
+from nginy._fast.engine.flows cimport FLOW_LIVE, binding_t, flow_t, rest_t, resting_t, source_t, udp_t, udp_work_t
 from nginy._fast.engine.reply cimport reply_event
 from nginy._fast.engine.session cimport TAG_RESTING
 from nginy._fast.engine.types cimport TIMER_FLOWS, listener_t, worker_t
@@ -66,8 +66,8 @@ cdef void tables_close(udp_t* u) noexcept nogil:
     flowtable_close(&u.bindings)
     flowtable_close(&u.sources)
     slab_close(&u.resting)
-    region_close(u.first_resting, (MAX_BACKENDS + 1) * sizeof(uint32_t))
-    u.first_resting = NULL
+    region_close(u.rests, (MAX_BACKENDS + 1) * sizeof(rest_t))
+    u.rests = NULL
     u.is_open = u.has_bindings = u.has_sources = 0
 
 
@@ -94,10 +94,10 @@ cdef int tables_open(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcep
     if status == 0 and (conf.udp.source_flows or conf.udp.source_rate) and not u.has_sources:
         status = table_open(w, &u.sources, min(cap * 2, <uint32_t>MAX_FLOWS), sizeof(source_t))  # half of them free
         u.has_sources = status == 0
-    if status == 0 and conf.udp.is_reuse and u.first_resting == NULL:
+    if status == 0 and conf.udp.is_reuse and u.rests == NULL:
         status = slab_open(&u.resting, sizeof(resting_t), 0, RESTING_MOST, RESTING_SHIFT)
-        u.first_resting = <uint32_t*>region_open((MAX_BACKENDS + 1) * sizeof(uint32_t))
-        if u.first_resting == NULL:
+        u.rests = <rest_t*>region_open((MAX_BACKENDS + 1) * sizeof(rest_t))
+        if u.rests == NULL:
             status = -ENOMEM
     return status
 
@@ -146,6 +146,7 @@ cdef int udp_adopt(worker_t* w) noexcept nogil:
     for i in range(w.n_udps):
         conf = snapshot_listener(&w.snapshot, i)
         if w.udps[i].is_open and (conf == NULL or conf.protocol != PROTOCOL_UDP):
+            w.udps[i].conf.udp.n_nets = w.udps[i].conf.udp.n_cids = 0     # they lie in the generation that named it
             udp_leave(w, i, w.now_ms)   # its sockets are closed: no datagram of its flows can come any more
     for i in range(w.snapshot.header.n_listeners):
         conf = &w.snapshot.listeners[i]
@@ -181,7 +182,6 @@ cdef void udp_leave(worker_t* w, uint32_t listener, uint64_t deadline_ms) noexce
     if not u.is_open:
         return
     u.is_leaving = 1
-    u.conf.udp.n_nets = u.conf.udp.n_cids = 0   # they lie in the generation that named it
     u.sweep_at = 0
     w.udp_is_leaving = w.udp_is_sweeping = 1
     if deadline_ms and (u.cut_ms == 0 or deadline_ms < u.cut_ms):
@@ -202,8 +202,6 @@ cdef uint32_t verdict_of(worker_t* w, udp_t* u, const flow_t* f) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
     if u.is_leaving and u.cut_ms and w.now_ms >= u.cut_ms:
         return REASON_DRAIN_DEADLINE
-    if u.is_leaving and (b == NULL or pool == NULL):
-        return NO_INDEX         # its listener went with its pool: it may finish
     if b == NULL or b.pool != u.conf.pool:
         return REASON_BACKEND_REMOVED
     if pool != NULL and pool.is_on_down_reset and b.verdict == VERDICT_DOWN:

@@ -32,6 +32,9 @@ cdef void chooser_close(chooser_t* c) noexcept nogil
 # Do not prefer this backend until SUSPICION_MS from now.
 cdef void chooser_distrust(chooser_t* c, uint32_t backend_id, uint64_t now_ms) noexcept nogil
 
+# Whether that time is still running.
+cdef bint chooser_distrusts(chooser_t* c, uint32_t backend_id, uint64_t now_ms) noexcept nogil
+
 # Position of a backend in the snapshot, or -REASON_NO_BACKEND, or -REASON_BACKENDS_FULL.
 # A backend tried before comes again only when no other is usable.
 cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, const attempt_t* attempt) noexcept nogil

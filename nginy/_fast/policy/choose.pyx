@@ -53,13 +53,13 @@ cdef void chooser_distrust(chooser_t* c, uint32_t backend_id, uint64_t now_ms) n
     c.distrust_until_ms[backend_id] = until if until else 1
 
 
-cdef inline bint is_distrusted(chooser_t* c, uint32_t id, uint64_t now_ms) noexcept nogil:
-    if c.distrust_until_ms[id] == 0:
+cdef bint chooser_distrusts(chooser_t* c, uint32_t backend_id, uint64_t now_ms) noexcept nogil:
+    if c.distrust_until_ms[backend_id] == 0:
         return False
     # the mark wraps after 49 days: only the second before it counts
-    if <uint32_t>(c.distrust_until_ms[id] - <uint32_t>now_ms - 1) < SUSPICION_MS:
+    if <uint32_t>(c.distrust_until_ms[backend_id] - <uint32_t>now_ms - 1) < SUSPICION_MS:
         return True
-    c.distrust_until_ms[id] = 0
+    c.distrust_until_ms[backend_id] = 0
     return False
 
 
@@ -83,7 +83,7 @@ cdef inline bint may_take(chooser_t* c, look_t* look, const snap_backend_t* b) n
     if is_full(c, b):
         look.saw_full = True
         return False
-    return look.allow >= ALLOW_DISTRUSTED or not is_distrusted(c, b.id, look.attempt.now_ms)
+    return look.allow >= ALLOW_DISTRUSTED or not chooser_distrusts(c, b.id, look.attempt.now_ms)
 
 
 # a's load per weight is below b's; one more session is counted so that weight matters at zero.

@@ -134,6 +134,41 @@ def test_connection_id_keeps_its_backend_when_the_client_moves(echoes):
         assert ask(after, b"\x40" + cid + b"data")[:2] == first
 
 
+def test_key_whose_backend_refuses_chooses_again(echoes):
+    with datagram_socket() as closed:
+        dead = closed.getsockname()
+    with Balanced([dead, echoes[0].address], key_kind=door.KEYS["source"]) as nginy, nginy.client() as client:
+        client.send(b"to whom")
+        wait_until(lambda: nginy.live() == 0 or not is_silent(client, 0), "a refusal, or an answer")
+        while not is_silent(client):
+            client.recv(100)
+        assert [ask(client) for _ in range(3)] == [b"a:hello"] * 3
+
+
+def test_id_that_belongs_to_another_backend_cannot_be_taken_away(echoes):
+    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8}
+    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as owner, nginy.client() as thief:
+        first = ask(owner, b"\x40" + b"o" * 8)[:2]
+        assert ask(thief, b"\x40" + b"t" * 8)[:2] != first
+        ask(thief, b"\x40" + b"o" * 8)
+        with nginy.client() as moved:
+            assert ask(moved, b"\x40" + b"o" * 8)[:2] == first
+
+
+def test_drain_still_takes_proxy_headers_off(echoes):
+    header = proxy_header(("192.0.2.1", 1000), ("192.0.2.2", 53))
+    nginy = Balanced(addresses(echoes), nets=[(mapped("127.0.0.0"), 104)])
+    with nginy.client() as proxy:
+        assert ask(proxy, header + b"one")[2:] == b"one"
+        nginy.driven.tell(door.MSG_DRAIN, 1000)
+        wait_until(lambda: nginy.driven.board.worker(0)["state"] == 2, "the drain")
+        assert ask(proxy, header + b"two")[2:] == b"two"
+    nginy.driven.wait(door.MSG_DRAINED)
+    nginy.driven.join()
+    nginy.driven.close()
+    nginy.sock.close()
+
+
 def test_new_id_of_a_known_client_is_learned(echoes):
     key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8}
     with Balanced(addresses(echoes), **key) as nginy, nginy.client() as before, nginy.client() as after:
