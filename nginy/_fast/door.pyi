@@ -70,7 +70,6 @@ class UdpRow(Protocol):
     bandwidth: int
     check: int
     is_reuse: bool
-    is_gro: bool
     nets: Sequence[tuple[bytes, int]]
     cids: Sequence[tuple[int, int]]
 

@@ -28,7 +28,6 @@ cdef udp_fill(snap_udp_t* to, row, uint32_t first_net, uint32_t first_cid):
     to.bandwidth = row.bandwidth
     to.check = row.check
     to.is_reuse = bool(row.is_reuse)
-    to.is_gro = bool(row.is_gro)
     to.first_net, to.n_nets = first_net, len(row.nets)
     to.first_cid, to.n_cids = first_cid, len(row.cids)
 

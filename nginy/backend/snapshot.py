@@ -44,7 +44,6 @@ class UdpRow:
     bandwidth: int
     check: int
     is_reuse: bool
-    is_gro: bool
     nets: Sequence[tuple[bytes, int]] = ()
     cids: Sequence[tuple[int, int]] = ()
 
@@ -224,7 +223,6 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
         bandwidth=_share(limits.bandwidth, workers),
         check=door.CHECKS[session.check],
         is_reuse=session.reuse,
-        is_gro=listener.udp.gro,
         nets=_nets(listener),
         cids=_cids(server, listener.pool, ids, resolved) if server else (),
     )

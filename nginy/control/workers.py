@@ -6,6 +6,7 @@ Belongs to the loop's thread.
 import asyncio
 import socket
 from collections.abc import Callable, Iterable
+from os import strerror
 
 from nginy._fast import door
 from nginy.control.channel import Channel, Message, Publication, close_all
@@ -133,6 +134,9 @@ class Crew:
             self._is_up(seat, message.b)
         elif message.kind == door.MSG_ADOPTED:
             seat.adopted_gen = max(seat.adopted_gen, message.a)
+            if message.b:  # it serves the rest of the generation
+                error = strerror(message.b)
+                self._emit("udp_listener_shut", level="error", slot=seat.slot, generation=message.a, error=error)
         elif message.kind == door.MSG_REJECTED:
             self._refused(seat, message)
         elif message.kind == door.MSG_DRAINED:

@@ -5,7 +5,7 @@ from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS
 from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
 
 cdef enum:
-    LAYOUT_VERSION = 3
+    LAYOUT_VERSION = 4
     SNAPSHOT_MAGIC = 0x4e475953
     BOARD_MAGIC = 0x4e475942
     MESSAGE_MAGIC = 0x4e47594d
@@ -97,8 +97,8 @@ cdef struct snap_udp_t:         # what only a UDP listener has; zero otherwise
     uint8_t key_kind            # key_kind_t
     uint8_t check               # check_kind_t
     uint8_t is_reuse            # upstream sockets serve further flows once all answers are there
-    uint8_t is_gro              # runs may be received as one (UDP_GRO)
-    uint32_t reserved
+    uint8_t reserved
+    uint32_t reserved_too
 
 cdef struct snap_net_t:         # a network: address in network order, IPv4 mapped into IPv6
     uint8_t address[16]
@@ -284,7 +284,7 @@ cdef enum:                      # message_kind_t
     MSG_DRAIN = 4               # to worker: a = deadline, ms from now
     MSG_STOP = 5                # to worker
     MSG_READY = 16              # from worker: a = slot, b = gen
-    MSG_ADOPTED = 17            # from worker: a = gen
+    MSG_ADOPTED = 17            # from worker: a = gen, b = errno of a UDP listener that could not be opened, else 0
     MSG_REJECTED = 18           # from worker: a = gen, b = refusal_t
     MSG_DRAINED = 19            # from worker: a = sessions cut
     MSG_HELLO = 20              # from worker on a rejoin: a = slot, b = gen, ids = (pid,), board and snapshot

@@ -3,9 +3,9 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from nginy._fast.base.layout cimport NO_INDEX
-from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
+from nginy._fast.base.limits cimport EVICT_LOOKS, FLOWS_EXPIRED_PER_TURN
 from nginy._fast.engine.flows cimport binding_t, flow_t, udp_t
-from nginy._fast.engine.types cimport worker_t
+from nginy._fast.engine.types cimport now_tick, worker_t
 from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flow_key_t, flowtable_add, flowtable_expire, flowtable_find, flowtable_hash, flowtable_is_taken,
     flowtable_oldest, flowtable_remove, flowtable_side, flowtable_touch,
@@ -15,10 +15,6 @@ from nginy._fast.policy.key cimport key_t
 
 cdef enum:
     LEARNED_MOST = 64           # keys of one flow: connection ids are changed now and then
-
-
-cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
-    return <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
 
 
 cdef void binding_key(flow_key_t* key, const key_t* what) noexcept nogil:

@@ -1,6 +1,6 @@
 """Board: every row is a sequence number and 64-bit counters, so rows are added and compared as arrays."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, ngy_fence_acquire, ngy_load64, ngy_load64_acquire, ngy_store64_release, ngy_sub32,
@@ -71,37 +71,35 @@ cdef void board_read_worker(const board_t* b, uint32_t slot, worker_row_t* out) 
     row_read(<uint64_t*>&board_region(b.base, slot).worker, <uint64_t*>out, sizeof(worker_row_t) // 8)
 
 
-cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_row_t* out) noexcept nogil:
+# Where a row lies in its region, so that one walk serves every kind of row.
+cdef inline const uint64_t* row_at(const board_t* b, uint32_t region, const void* in_first) noexcept nogil:
+    return <const uint64_t*>(
+        <const uint8_t*>board_region(b.base, region) + (<const uint8_t*>in_first - <const uint8_t*>board_region(b.base, 0))
+    )
+
+
+# One worker's row, or with slot -1 the sum of all since the row was last given to somebody.
+cdef void rows_sum(const board_t* b, const void* in_first, int slot, uint64_t* out) noexcept nogil:
     cdef uint32_t i
-    memset(out, 0, sizeof(listener_row_t))
+    memset(out, 0, ROW_WORDS * sizeof(uint64_t))
     if slot >= 0:
-        row_add(<uint64_t*>&board_region(b.base, <uint32_t>slot).listeners[id], <uint64_t*>out)
+        row_add(row_at(b, <uint32_t>slot, in_first), out)
         return
     for i in range(b.slots + 1):
-        row_add(<uint64_t*>&board_region(b.base, i).listeners[id], <uint64_t*>out)
-    row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).listeners[id], <uint64_t*>out)
+        row_add(row_at(b, i, in_first), out)
+    row_subtract(row_at(b, b.slots + 1, in_first), out)
+
+
+cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_row_t* out) noexcept nogil:
+    rows_sum(b, &board_region(b.base, 0).listeners[id], slot, <uint64_t*>out)
 
 
 cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil:
-    cdef uint32_t i
-    memset(out, 0, sizeof(udp_row_t))
-    if slot >= 0:
-        row_add(<uint64_t*>&board_region(b.base, <uint32_t>slot).udp[id], <uint64_t*>out)
-        return
-    for i in range(b.slots + 1):
-        row_add(<uint64_t*>&board_region(b.base, i).udp[id], <uint64_t*>out)
-    row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).udp[id], <uint64_t*>out)
+    rows_sum(b, &board_region(b.base, 0).udp[id], slot, <uint64_t*>out)
 
 
 cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_row_t* out) noexcept nogil:
-    cdef uint32_t i
-    memset(out, 0, sizeof(backend_row_t))
-    if slot >= 0:
-        row_add(<uint64_t*>&board_region(b.base, <uint32_t>slot).backends[id], <uint64_t*>out)
-        return
-    for i in range(b.slots + 1):
-        row_add(<uint64_t*>&board_region(b.base, i).backends[id], <uint64_t*>out)
-    row_subtract(<uint64_t*>&board_region(b.base, b.slots + 1).backends[id], <uint64_t*>out)
+    rows_sum(b, &board_region(b.base, 0).backends[id], slot, <uint64_t*>out)
 
 
 cdef uint64_t reasons_sum(const listener_row_t* row) noexcept nogil:

@@ -85,6 +85,7 @@ cdef void unlisted_close(worker_t* w, const snapshot_t* fresh) noexcept nogil:
 cdef void adopt(worker_t* w, int fd) noexcept nogil:
     cdef snapshot_t fresh
     cdef int status = snapshot_open(&fresh, fd)
+    cdef int without
     if status < 0:
         sock_close(fd)
         count(&w.row.worker.rejected, 1)
@@ -101,7 +102,7 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
     if w.snapshot_fd >= 0:
         sock_close(w.snapshot_fd)
     w.snapshot_fd = fd
-    udp_adopt(w)
+    without = udp_adopt(w)
     if not w.is_draining:
         listeners_settle(w)
     if fresh.header.n_backend_at > w.row.worker.n_backend_rows:
@@ -110,7 +111,7 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
     if not w.is_ready_told:
         w.is_ready_told = 1
         channel_tell(w, MSG_READY, w.slot, fresh.header.gen)
-    channel_tell(w, MSG_ADOPTED, fresh.header.gen, 0)
+    channel_tell(w, MSG_ADOPTED, fresh.header.gen, <uint64_t>-without)
 
 
 cdef void worker_drain(worker_t* w, uint64_t deadline_ms) noexcept nogil:

@@ -10,11 +10,11 @@ from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_pool_t
 from nginy._fast.base.limits cimport FASTOPEN_BYTES, QUEUE_FULL_WAIT_MS
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_SELF_CONNECT,
-    OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_BACKENDS_FULL, REASON_CLIENT_GONE, REASON_CONNECT_FAILED,
+    OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED,
     REASON_CONNECT_TIMEOUT, REASON_NO_DESCRIPTOR, REASON_NO_PORT,
 )
 from nginy._fast.engine.carry cimport leg_sent
-from nginy._fast.engine.lease cimport lease_drop, lease_take
+from nginy._fast.engine.lease cimport lease_choose, lease_drop
 from nginy._fast.engine.relay cimport leg_note, relay_begin
 from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
@@ -30,12 +30,8 @@ from nginy._fast.net.sock cimport (
     sock_congestion, sock_connect, sock_connect_with, sock_error, sock_is_connected, sock_is_self, sock_open, sock_peek,
     sock_quickack, sock_skip,
 )
-from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, policy_choose
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust
 from nginy._fast.policy.snapshot cimport snapshot_pool
-
-cdef enum:
-    LEASE_RACES = 64            # lost races for the last free place before the pool counts as full
-
 
 cdef uint32_t outcome_of(int error) noexcept nogil:
     if error == ETIMEDOUT:
@@ -81,21 +77,17 @@ cdef bint may_be_self(const worker_t* w, const snap_addr_t* addr) noexcept nogil
 # The candidate to try, its lease taken. Position in the snapshot, or -reason.
 cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
     cdef attempt_t attempt
-    cdef uint32_t _turn
-    cdef int at = 0
+    cdef int at
     cdef const session_side_t* side = session_side(w, s)
     attempt.key_hash = hash_bytes(side.client_ip, 16, side.client_family)
     attempt.now_ms = w.now_ms
     attempt.n_tried = s.n_tried
     memcpy(attempt.tried, side.tried, sizeof(side.tried))
-    for _turn in range(LEASE_RACES):
-        at = policy_choose(&w.chooser, &w.snapshot, s.pool, &attempt)
-        if at < 0:
-            return at
+    at = lease_choose(w, s.pool, &attempt)
+    if at >= 0:
         s.backend = w.snapshot.backends[at].id
-        if lease_take(w, s, w.snapshot.backends[at].max_conns):
-            return at
-    return -REASON_BACKENDS_FULL
+        s.has_lease = 1
+    return at
 
 
 cdef int attempt_watch(worker_t* w, session_t* s) noexcept nogil:

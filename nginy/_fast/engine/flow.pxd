@@ -1,15 +1,14 @@
 # A flow's life: opened by a datagram that belongs to none, ended once with exactly one reason.
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.engine.flows cimport flow_t, newcomer_t, udp_t
-from nginy._fast.engine.types cimport worker_t
+from nginy._fast.engine.types cimport now_tick, worker_t
 from nginy._fast.mem.flowtable cimport flowtable_side, flowtable_touch
-from nginy._fast.base.limits cimport FLOW_TICK_SHIFT
 
 cdef inline flow_t* flow_at(const udp_t* u, uint32_t idx) noexcept nogil:
     return <flow_t*>flowtable_side(&u.flows, idx)
 
 cdef inline void flow_touch(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
-    flowtable_touch(&u.flows, idx, <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT))
+    flowtable_touch(&u.flows, idx, now_tick(w))
 
 # A flow with a connected socket, or FLOW_NONE with the reason (drop_t) in *drop.
 cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* drop) noexcept nogil

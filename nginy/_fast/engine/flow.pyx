@@ -19,26 +19,18 @@ from nginy._fast.engine.binding cimport binding_backend, binding_move, binding_n
 from nginy._fast.engine.flows cimport (
     FLOW_ANSWERED, FLOW_BULK, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_UNCHECKED, flow_t, newcomer_t, udp_t,
 )
-from nginy._fast.engine.lease cimport lease_begin, lease_end
+from nginy._fast.engine.lease cimport lease_begin, lease_choose, lease_end
 from nginy._fast.engine.meter cimport meter_take, source_admit, source_release, sources_expire
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_ended, stats_outcome
-from nginy._fast.engine.types cimport BACK, FRONT, session_side_t, session_t, worker_t
+from nginy._fast.engine.types cimport BACK, FRONT, now_tick, session_side_t, session_t, worker_t
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flowtable_add, flowtable_assure, flowtable_expire, flowtable_oldest, flowtable_remove,
 )
 from nginy._fast.mem.hash cimport hash_bytes
-from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts, policy_choose
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts
 from nginy._fast.policy.key cimport key_hash, key_server, key_t
 from nginy._fast.policy.snapshot cimport snapshot_backend
-
-cdef enum:
-    LEASE_RACES = 64            # lost races for the last free place before the pool counts as full
-
-
-cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
-    return <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
-
 
 # ---- choosing ----
 
@@ -55,7 +47,6 @@ cdef int named_candidate(worker_t* w, udp_t* u, flow_t* f, uint32_t backend) noe
 # The next candidate, its lease taken. Position in the snapshot, or -reason.
 cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noexcept nogil:
     cdef attempt_t attempt
-    cdef uint32_t _turn
     cdef uint32_t bound = binding_backend(u, what)
     cdef int at = named_candidate(w, u, f, key_server(&u.conf.udp, w.snapshot.cids + u.conf.udp.first_cid, what))
     if at < 0:
@@ -66,11 +57,7 @@ cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noe
     attempt.now_ms = w.now_ms
     attempt.n_tried = f.n_tried
     memcpy(attempt.tried, f.tried, sizeof(f.tried))
-    for _turn in range(LEASE_RACES):
-        at = policy_choose(&w.chooser, &w.snapshot, u.conf.pool, &attempt)
-        if at < 0 or lease_begin(w, w.snapshot.backends[at].id, w.snapshot.backends[at].max_conns):
-            return at
-    return -REASON_BACKENDS_FULL
+    return lease_choose(w, u.conf.pool, &attempt)
 
 
 cdef uint32_t flow_outcome(int error) noexcept nogil:

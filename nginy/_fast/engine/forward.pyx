@@ -13,12 +13,9 @@ from nginy._fast.engine.flow cimport flow_at, flow_end, flow_is_done, flow_move
 from nginy._fast.engine.flows cimport FLOW_HEADED, FLOW_PLAIN, datagram_t, flow_t, udp_t
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport FRONT, listener_t, worker_t
-from nginy._fast.net.dgram cimport dgram_send, dgram_send_run
+from nginy._fast.net.dgram cimport RUN_BYTES, dgram_is_full, dgram_send, dgram_send_run
 from nginy._fast.policy.snapshot cimport snapshot_pool
 from nginy._fast.wire.proxy2 cimport PROXY2_MOST, proxy2_write
-
-cdef enum:
-    RUN_BYTES = 65000           # payload of one UDP_SEGMENT send, whatever headers come before it
 
 cdef struct run_t:              # what one call sends
     iovec parts[DATAGRAM_BATCH + 1]
@@ -131,10 +128,6 @@ cdef ssize_t run_send(worker_t* w, udp_t* u, uint32_t idx, run_t* r) noexcept no
     return dgram_send_run(flow_at(u, idx).fd, r.parts, r.n_parts, r.segment)
 
 
-cdef inline bint is_full(ssize_t status) noexcept nogil:
-    return status == -EAGAIN or status == -ENOBUFS
-
-
 # No runs on this way: the datagrams are larger than its packets, or its device cannot split them.
 cdef inline bint is_no_run(ssize_t status) noexcept nogil:
     return status == -EINVAL or status == -EMSGSIZE or status == -EIO or status == -EOPNOTSUPP
@@ -167,7 +160,7 @@ cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
     while i != DATAGRAM_BATCH:
         run_gather(&run, w.udp_work.datagrams, i, u.is_headed or f.flags & FLOW_PLAIN)
         status = run_send(w, u, idx, &run)
-        if is_full(status) or status == -EMSGSIZE:      # which may be an earlier one's, told by ICMP
+        if dgram_is_full(status) or status == -EMSGSIZE:      # which may be an earlier one's, told by ICMP
             status = run_send(w, u, idx, &run)
         if likely(status >= 0):
             sent(w, u, f, run.n, run.n_bytes)
@@ -180,7 +173,7 @@ cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
         elif run.segment and is_no_run(status) and not f.flags & FLOW_PLAIN:
             f.flags |= FLOW_PLAIN
             continue
-        elif is_full(status):
+        elif dgram_is_full(status):
             run_lost(w, u, &run, DROP_SEND_NOBUFS if status == -ENOBUFS else DROP_SEND_FULL)
         else:
             run_lost(w, u, &run, DROP_SEND_ERROR)

@@ -3,8 +3,13 @@
 from libc.stdint cimport uint32_t
 from nginy._fast.base.cdefs cimport NGY_CHECK, ngy_add32, ngy_store64, ngy_sub32
 from nginy._fast.base.layout cimport backend_row_t
+from nginy._fast.base.status cimport REASON_BACKENDS_FULL
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport session_t, worker_t
+from nginy._fast.policy.choose cimport attempt_t, policy_choose
+
+cdef enum:
+    LEASE_RACES = 64            # lost races for the last free place before the pool counts as full
 
 
 cdef bint lease_begin(worker_t* w, uint32_t backend, uint32_t max_conns) noexcept nogil:
@@ -25,11 +30,14 @@ cdef void lease_end(worker_t* w, uint32_t backend) noexcept nogil:
     ngy_sub32(&w.shared.in_flight[backend], 1)
 
 
-cdef bint lease_take(worker_t* w, session_t* s, unsigned int max_conns) noexcept nogil:
-    if not lease_begin(w, s.backend, max_conns):
-        return False
-    s.has_lease = 1
-    return True
+cdef int lease_choose(worker_t* w, uint32_t pool, const attempt_t* attempt) noexcept nogil:
+    cdef uint32_t _turn
+    cdef int at
+    for _turn in range(LEASE_RACES):
+        at = policy_choose(&w.chooser, &w.snapshot, pool, attempt)
+        if at < 0 or lease_begin(w, w.snapshot.backends[at].id, w.snapshot.backends[at].max_conns):
+            return at
+    return -REASON_BACKENDS_FULL
 
 
 cdef void lease_drop(worker_t* w, session_t* s) noexcept nogil:

@@ -2,10 +2,10 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
+from nginy._fast.base.limits cimport EVICT_LOOKS, FLOWS_EXPIRED_PER_TURN
 from nginy._fast.base.status cimport DROP_SOURCE_FLOWS, DROP_SOURCE_RATE, DROP_TABLE_FULL
 from nginy._fast.engine.flows cimport meter_t, newcomer_t, source_t, udp_t
-from nginy._fast.engine.types cimport worker_t
+from nginy._fast.engine.types cimport now_tick, worker_t
 from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flow_key_t, flowtable_add, flowtable_expire, flowtable_find, flowtable_hash, flowtable_oldest,
     flowtable_remove, flowtable_side, flowtable_touch,
@@ -58,7 +58,7 @@ cdef uint32_t source_add(udp_t* u, const flow_key_t* key, uint64_t hash, uint32_
 
 
 cdef uint32_t source_admit(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* source) noexcept nogil:
-    cdef uint32_t tick = <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
+    cdef uint32_t tick = now_tick(w)
     cdef flow_key_t key
     cdef uint64_t hash
     cdef uint32_t idx
@@ -90,7 +90,7 @@ cdef void source_release(udp_t* u, uint32_t source) noexcept nogil:
 
 
 cdef void sources_expire(worker_t* w, udp_t* u) noexcept nogil:
-    cdef uint32_t tick = <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
+    cdef uint32_t tick = now_tick(w)
     cdef uint32_t old[FLOWS_EXPIRED_PER_TURN]
     cdef uint32_t i
     cdef uint32_t n = flowtable_expire(&u.sources, tick, SOURCE_KEPT_TICKS, old, FLOWS_EXPIRED_PER_TURN)

@@ -17,7 +17,7 @@ from nginy._fast.engine.flows cimport FLOW_ANSWERED, FLOW_BULK, FLOW_PLAIN_BACK,
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport BACK, listener_t, worker_t
 from nginy._fast.mem.flowtable cimport flow_key_t, flowtable_is_taken
-from nginy._fast.net.dgram cimport batch_t, dgram_add, dgram_flush, dgram_send_parts, dgram_take
+from nginy._fast.net.dgram cimport RUN_BYTES, batch_t, dgram_add, dgram_flush, dgram_is_full, dgram_send_parts, dgram_take
 from nginy._fast.net.poller cimport POLL_BROKEN
 from nginy._fast.net.sock cimport sock_error, sock_receive_room
 from nginy._fast.wire.dns cimport dns_is_response, dns_question
@@ -25,14 +25,9 @@ from nginy._fast.wire.dns cimport dns_is_response, dns_question
 cdef enum:
     BULK_ANSWERS = 8            # in one event
     BULK_ROOM_BYTES = 1048576   # of an upstream socket's queue then; the system's net.core.rmem_max is the bound
-    RUN_BYTES = 65000           # payload of one UDP_SEGMENT send, whatever headers come before it
 
 
 # ---- sending ----
-
-cdef inline bint is_full(int status) noexcept nogil:
-    return status == -EAGAIN or status == -ENOBUFS
-
 
 cdef void message_drop(worker_t* w, udp_work_t* work, uint32_t message, uint32_t n, int status) noexcept nogil:
     cdef uint32_t drop = DROP_SEND_ERROR
@@ -47,7 +42,7 @@ cdef void message_drop(worker_t* w, udp_work_t* work, uint32_t message, uint32_t
 cdef void message_failed(worker_t* w, udp_work_t* work, uint32_t message, int status) noexcept nogil:
     cdef uint32_t n = <uint32_t>work.outward.messages[message].msg_hdr.msg_iovlen
     cdef uint32_t n_lost = n
-    if work.out_runs[message] and not is_full(status):
+    if work.out_runs[message] and not dgram_is_full(status):
         flow_at(&w.udps[work.out_udp], work.out_flows[message]).flags |= FLOW_PLAIN_BACK
         n_lost = dgram_send_parts(work.out_fd, &work.outward, message, &status)
         count(&w.row.udp[work.out_udp].sends, n)
@@ -76,9 +71,9 @@ cdef void replies_flush(worker_t* w) noexcept nogil:
         if got > 0:
             first = messages_sent(w, work, first, <uint32_t>got)
             is_retry = False
-        elif is_full(got) and not is_retry:
+        elif dgram_is_full(got) and not is_retry:
             is_retry = True     # once more, then the rest is dropped
-        elif is_full(got):
+        elif dgram_is_full(got):
             while first < work.outward.n_messages:
                 message_failed(w, work, first, got)
                 first += 1

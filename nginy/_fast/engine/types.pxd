@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.layout cimport (
     access_ring_t, backend_row_t, board_region_t, board_shared_t, listener_row_t, worker_row_t,
 )
-from nginy._fast.base.limits cimport MAX_TRIED
+from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, MAX_TRIED
 from nginy._fast.engine.flows cimport udp_t, udp_work_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_t
 from nginy._fast.mem.slab cimport slab_side, slab_t
@@ -202,6 +202,10 @@ cdef inline session_side_t* session_side(const worker_t* w, const session_t* s) 
 
 cdef inline session_t* session_of_timer(timer_t* timer) noexcept nogil:
     return <session_t*>(<uint8_t*>timer - <size_t>&(<session_t*>NULL).timer)
+
+# The clock of flow tables.
+cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
+    return <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
 
 # Buffers that legs hold, and pipes.
 cdef inline uint64_t carrier_lent(const carrier_t* c) noexcept nogil:

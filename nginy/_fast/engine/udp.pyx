@@ -13,7 +13,7 @@ from nginy._fast.engine.flow cimport flow_at, flow_end, flows_expire
 from nginy._fast.engine.flows cimport FLOW_LIVE, binding_t, flow_t, rest_t, resting_t, source_t, udp_t, udp_work_t
 from nginy._fast.engine.reply cimport reply_event
 from nginy._fast.engine.session cimport TAG_RESTING
-from nginy._fast.engine.types cimport TIMER_FLOWS, listener_t, worker_t
+from nginy._fast.engine.types cimport TIMER_FLOWS, listener_t, now_tick, worker_t
 from nginy._fast.mem.flowtable cimport flowtable_close, flowtable_is_taken, flowtable_open, flowtable_t, flowtable_wait
 from nginy._fast.mem.hash cimport random_next
 from nginy._fast.mem.region cimport region_close, region_open
@@ -31,10 +31,6 @@ cdef enum:
     KEPT_ENTRIES = 4096         # a table that was never larger keeps its memory
     RENEWED_ENTRIES = 65536     # giving back more at once would stop the loop for too long
     WAIT_TICKS = 16             # a second at most between two looks for silent flows
-
-cdef inline uint32_t now_tick(const worker_t* w) noexcept nogil:
-    return <uint32_t>(w.now_ms >> FLOW_TICK_SHIFT)
-
 
 # ---- memory ----
 

@@ -1,11 +1,12 @@
 # Datagrams in batches: recvmmsg(2), sendmmsg(2), runs of equal size as one call (UDP_SEGMENT, UDP_GRO; udp(7)).
 # None of these blocks. All return >= 0 or -errno. A batch belongs to one worker and holds nothing between two turns.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from nginy._fast.base.cdefs cimport iovec, mmsghdr, sockaddr_storage
+from nginy._fast.base.cdefs cimport EAGAIN, ENOBUFS, iovec, mmsghdr, sockaddr_storage
 from nginy._fast.base.limits cimport DATAGRAM_BATCH
 
 cdef enum:
     BATCH_BYTES = 4214784       # DATAGRAM_BATCH * DATAGRAM_STRIDE
+    RUN_BYTES = 65000           # payload of one UDP_SEGMENT send, whatever headers come before it
     CONTROL_WORDS = 16          # room for a packet info, a segment size and a drop count
 
 cdef struct control_t:          # aligned as control messages want it
@@ -40,6 +41,10 @@ cdef void dgram_arrival(const batch_t* b, uint32_t i, arrival_t* out) noexcept n
 # Up to n datagrams of a connected socket into free buffers of b, from n_parts on; the caller adds what it keeps.
 # is_run: control messages are looked for (UDP_GRO is on). How many, or -errno. sizes: bytes of each.
 cdef int dgram_take(int fd, batch_t* b, uint32_t n, uint32_t* sizes) noexcept nogil
+
+# No room to send now.
+cdef inline bint dgram_is_full(ssize_t status) noexcept nogil:
+    return status == -EAGAIN or status == -ENOBUFS
 
 # A connected datagram socket: 0 or -errno.
 cdef int dgram_open(int family) noexcept nogil

@@ -30,7 +30,6 @@ PLAIN = UdpRow(
     bandwidth=0,
     check=door.CHECKS["none"],
     is_reuse=False,
-    is_gro=False,
     nets=[],
 )
 
@@ -124,8 +123,7 @@ def test_limits_of_a_source_are_not_shared_when_it_meets_one_worker() -> None:
 
 def test_trusted_networks_are_mapped_into_ipv6() -> None:
     senders = ["10.0.0.0/8", "192.0.2.1", "0.0.0.0/0", "2001:db8::/32", "::/0"]
-    row = udp_row({"udp": {"gro": "on", "proxy_protocol": {"from": senders}}})
-    assert row.is_gro
+    row = udp_row({"udp": {"proxy_protocol": {"from": senders}}})
     assert [(str(ip_address(address)), bits) for address, bits in row.nets] == [
         ("::ffff:a00:0", 104),
         ("::ffff:c000:201", 128),
@@ -182,7 +180,6 @@ def test_each_udp_setting_changes_the_block_and_the_door_accepts_it() -> None:
         {"session": {"key": "quic_cid"}},
         {"session": {"key": {"kind": "quic_cid", "server": server}}},
         *({"limits": {key: limit}} for key, limit in LIMITS.items()),
-        {"udp": {"gro": "on"}},
         {"udp": {"proxy_protocol": {"from": "::1"}}},
     ]
     blocks = set()

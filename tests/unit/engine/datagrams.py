@@ -77,25 +77,22 @@ class Balanced:
         self.address = (host, self.sock.getsockname()[1])
         self.gen = 0
         self.settings = settings | dict(
-            policy=policy, gro=gro, idle_ms=idle_ms, pool_row=pool_row or {}, row=row or {}, wildcard=wildcard
+            policy=policy, idle_ms=idle_ms, pool_row=pool_row or {}, row=row or {}, wildcard=wildcard
         )
         self.driven.give({0: self.sock})
         self.publish(addresses)
 
-    def publish(self, addresses: list[Any], **changes: Any) -> None:
-        """The next generation: backends are (id, address) or addresses, numbered in order."""
+    def publish(self, addresses: list[Any], **changes: Any) -> int:
+        """The next generation: backends are addresses, numbered in order. -> the errno that came with its adoption."""
         self.gen += 1
         settings = self.settings | changes
         rows = [backend(at, address=address) for at, address in enumerate(addresses) if address is not None]
-        udp_row = udp(
-            is_gro=settings.pop("gro"),
-            **{key: value for key, value in settings.items() if key not in _OURS},
-        )
+        udp_row = udp(**{key: value for key, value in settings.items() if key not in _OURS})
         listeners = [listener(idle_ms=settings["idle_ms"], udp=udp_row, **settings["row"])]
-        sockets = [socket_row(is_wildcard=settings["wildcard"])]
+        sockets = [socket_row(listener=settings["row"].get("id", 0), is_wildcard=settings["wildcard"])]
         pools = [pool(policy=settings["policy"], **settings["pool_row"])]
         self.driven.publish(door.pack_snapshot(self.gen, listeners, pools, rows, sockets))
-        self.driven.wait(door.MSG_ADOPTED)
+        return self.driven.wait(door.MSG_ADOPTED)[1]
 
     def remove_listener(self) -> None:
         self.gen += 1
@@ -141,3 +138,12 @@ class Balanced:
 
 
 _OURS = {"policy", "idle_ms", "pool_row", "row", "wildcard"}
+
+
+def addresses(echoes: list[Echo]) -> list[Any]:
+    return [echo.address for echo in echoes]
+
+
+def ask(client: socket.socket, data: bytes = b"hello") -> bytes:
+    client.send(data)
+    return client.recv(65535)

@@ -1,6 +1,8 @@
 """How flows are counted, bound to keys, limited and ended: requests and responses, keys, rates, reloads."""
 
+import errno
 import random
+import resource
 import socket
 import struct
 
@@ -8,30 +10,13 @@ import pytest
 
 from nginy._fast import door
 from tests.tools.waiting import wait_until
-from tests.unit.engine.datagrams import Balanced, Echo, datagram_socket, is_silent
-
-
-@pytest.fixture
-def echoes():
-    made = [Echo(b"a:"), Echo(b"b:"), Echo(b"c:")]
-    yield made
-    for echo in made:
-        echo.close()
+from tests.unit.engine.datagrams import Balanced, Echo, addresses, ask, datagram_socket, is_silent
 
 
 @pytest.fixture
 def silent():
     with datagram_socket() as sock:
         yield sock
-
-
-def addresses(echoes):
-    return [echo.address for echo in echoes]
-
-
-def ask(client, data=b"hello"):
-    client.send(data)
-    return client.recv(65535)
 
 
 # ---- requests and responses: nginx' proxy_requests and proxy_responses ----
@@ -545,3 +530,23 @@ def test_answers_that_come_in_masses_find_room_or_are_counted(silent):
         wait_until(lambda: nginy.live() == 0, "the flow to end")
         seen = nginy.counters
         assert seen["from_backends"] + seen["kernel_drops"] == 2000
+
+
+# ---- memory ----
+
+
+def test_listener_whose_table_finds_no_memory_stays_shut_and_says_so(echoes):
+    with Balanced(addresses(echoes)[:1]) as nginy:
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        with open("/proc/self/statm") as file:
+            mapped = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + (16 << 20), before[1]))
+        try:
+            error = nginy.publish(addresses(echoes)[:1], row={"id": 1}, flows_max=1 << 20)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+        assert error == errno.ENOMEM
+        with nginy.client() as client:
+            client.send(b"hello")
+            assert is_silent(client)
+        assert nginy.publish(addresses(echoes)[:1], row={"id": 2}, flows_max=16) == 0

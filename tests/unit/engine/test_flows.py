@@ -5,24 +5,7 @@ import socket
 import pytest
 
 from tests.tools.waiting import wait_until
-from tests.unit.engine.datagrams import Balanced, Echo, datagram_socket, is_silent
-
-
-@pytest.fixture
-def echoes():
-    made = [Echo(b"a:"), Echo(b"b:"), Echo(b"c:")]
-    yield made
-    for echo in made:
-        echo.close()
-
-
-def addresses(echoes):
-    return [echo.address for echo in echoes]
-
-
-def ask(client, data=b"hello"):
-    client.send(data)
-    return client.recv(65535)
+from tests.unit.engine.datagrams import Balanced, Echo, addresses, ask, datagram_socket, is_silent
 
 
 def test_client_gets_its_answer_and_stays_on_its_backend(echoes):

@@ -69,7 +69,6 @@ def udp(**changes):
         bandwidth=0,
         check=door.CHECKS["none"],
         is_reuse=False,
-        is_gro=False,
         nets=(),
         cids=(),
     )
