@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from nginy._fast.base.cdefs cimport (
-    AF_INET, ECONNREFUSED, EHOSTUNREACH, EINVAL, EIO, EMSGSIZE, ENETUNREACH, EOPNOTSUPP, iovec, likely,
+    AF_INET, ECONNREFUSED, EHOSTUNREACH, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOBUFS, EOPNOTSUPP, iovec, likely,
 )
 from nginy._fast.base.layout cimport PROXY_DATAGRAM, PROXY_OFF, snap_pool_t
 from nginy._fast.base.limits cimport DATAGRAM_BATCH
