@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import nginy
 from nginy.admin.commands import Commands
@@ -15,6 +16,9 @@ from nginy.errors import ConfigError, ControlError, NginyError
 from nginy.model import Config
 from nginy.observe.access import AccessDrain
 from nginy.observe.status import status_tree
+
+if TYPE_CHECKING:
+    from nginy.observe.metrics import Metrics
 
 
 class EventLog(Protocol):
@@ -29,15 +33,23 @@ class House:
     """Belongs to one loop. config_path: what a reload reads; None refuses reloads by command and signal."""
 
     def __init__(self, control: Control, log: EventLog, config_path: Path | None) -> None:
-        from nginy.observe.metrics import Metrics
-
         self.control = control
         self.access = AccessDrain(control, control.config.runtime.access_log, log=log)
         self._log = log
         self._config_path = config_path
-        self._metrics = Metrics(control, access=self.access, log=log)
         self._undo = AsyncExitStack()
         self._wishes: set[asyncio.Task[None]] = set()
+
+    @cached_property
+    def _metrics(self) -> "Metrics":
+        # at the first scrape or reload: no client waits for what draws metrics
+        from nginy.observe.metrics import Metrics
+
+        return Metrics(self.control, access=self.access, log=self._log)
+
+    async def render(self, accept: str = "") -> tuple[str, bytes]:
+        """One scrape, as Metrics.render."""
+        return await self._metrics.render(accept)
 
     async def start(self, socket: Path | None) -> None:
         """socket: the control socket, None for none.
@@ -131,7 +143,7 @@ class House:
         from nginy.admin.http import AdminHttp
         from nginy.observe.ready import Readiness
 
-        http = AdminHttp(wanted.bind, metrics=self._metrics, ready=Readiness(self.control), status=self._status)
+        http = AdminHttp(wanted.bind, metrics=self, ready=Readiness(self.control), status=self._status)
         await http.start()
         undo.push_async_callback(http.stop)
         self.control.event("admin_http", address=http.address)

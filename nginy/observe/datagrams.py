@@ -1,11 +1,13 @@
 """What only UDP listeners count: datagrams by direction, and why some of them were not passed on."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nginy._fast.door import DROPS
-from nginy.observe.sheet import Sheet
 from nginy.observe.source import Counters, ListenerPicture
+
+if TYPE_CHECKING:
+    from nginy.observe.sheet import Sheet
 
 DIRECTIONS = ("from_clients", "to_backends", "from_backends", "to_clients")
 CALLS: Mapping[str, str] = {"receive": "receives", "send": "sends"}
@@ -18,7 +20,7 @@ def count_drops(counters: Counters) -> dict[str, int]:
     return dict(zip(DROP_REASONS, (counters["kernel_drops"], *counters["drops"]), strict=True))
 
 
-def fill_datagrams(sheet: Sheet, listener: ListenerPicture) -> None:
+def fill_datagrams(sheet: "Sheet", listener: ListenerPicture) -> None:
     """Put one listener on the sheet; nothing for TCP."""
     counters, name = listener.datagrams, listener.name
     if counters is None:
