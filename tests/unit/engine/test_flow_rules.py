@@ -10,7 +10,7 @@ import pytest
 
 from nginy._fast import door
 from tests.tools.waiting import wait_until
-from tests.unit.engine.datagrams import Balanced, Echo, addresses, ask, datagram_socket, is_silent
+from tests.unit.engine.datagrams import Balanced, addresses, ask, datagram_socket, is_silent
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import socket
 
-import pytest
-
 from tests.tools.waiting import wait_until
 from tests.unit.engine.datagrams import Balanced, Echo, addresses, ask, datagram_socket, is_silent
 
