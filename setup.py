@@ -32,9 +32,9 @@ if SANITIZERS:
 
 
 def extensions() -> list[Extension]:
-    # testdoor puts the structures in front of pytest: built for a development install, left out of wheels.
+    # testdoor and testrings put the structures in front of pytest: built for a development install, left out of wheels.
     is_wheel = "bdist_wheel" in sys.argv
-    sources = [p for p in sorted(Path("nginy/_fast").rglob("*.pyx")) if not (is_wheel and p.stem == "testdoor")]
+    sources = [p for p in sorted(Path("nginy/_fast").rglob("*.pyx")) if not (is_wheel and p.stem.startswith("test"))]
     return [
         Extension(
             ".".join(source.with_suffix("").parts),

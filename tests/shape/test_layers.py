@@ -6,7 +6,7 @@ import pytest
 
 from tests.shape.sources import CYTHON, PYTHON, cython_cimports, module_of, python_imports
 
-# A room may import itself and these. `_fast` stands for the door alone, for `flows` for the flow table.
+# A room may import itself and these. `_fast` stands for the door alone, or for what OPEN_FAST names.
 ROOMS = {
     "__init__": {"server", "config", "errors", "model", "flows"},
     "__main__": {"cli"},
@@ -20,16 +20,16 @@ ROOMS = {
     "model": set(),
     "config": {"model", "errors", "proxy"},
     "proxy": {"model"},
-    "balancer": {"model"},
+    "balancer": {"model", "_fast"},
     "backend": {"model", "errors", "balancer", "_fast"},
     "control": {"config", "backend", "balancer", "model", "errors", "proxy", "_fast"},
     "admin": {"observe", "errors", "model"},
     "observe": {"model", "errors", "_fast"},
 }
 FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3}
-FAST |= dict.fromkeys(("door", "table", "testdoor"), 4)
+FAST |= dict.fromkeys(("door", "rings", "table", "testdoor", "testrings"), 4)
 ONLY_FAST = "nginy._fast.door"
-OPEN_FAST = {"flows": "nginy._fast.table"}
+OPEN_FAST = {"flows": "nginy._fast.table", "balancer": "nginy._fast.rings"}
 
 
 def room_of(module: str) -> str:
