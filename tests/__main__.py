@@ -1,6 +1,6 @@
 """`python -m tests`: everything a change has to pass. `python -m tests ROOM …`: one room, quickly.
 
-Rooms: lint, unit, shape, flow, fault, real, guard, options, debug, sanitize, wheels; or any path that pytest takes.
+Rooms: lint, unit, conform, shape, flow, fault, real, guard, options, debug, sanitize, wheels; or any path for pytest.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.tools import programs, variants
 
 ROOT = Path(__file__).parents[1]
-SUITES = {room: [f"tests/{room}"] for room in ("unit", "shape", "flow", "fault", "real", "guard")}
+SUITES = {room: [f"tests/{room}"] for room in ("unit", "conform", "shape", "flow", "fault", "real", "guard")}
 VARIANT_TESTS = (
     "tests/unit/engine", "tests/unit/mem", "tests/unit/policy", "tests/flow/test_integrity.py",
     "tests/flow/test_resets.py", "tests/flow/test_half_close.py", "tests/flow/test_connect.py",

@@ -1,1 +1,21 @@
-"""The policy seam for Python users: the native policies by name, the words for outcomes, the five hooks."""
+"""How backends are chosen: rings and tables as a library, and the policy seam for Python users.
+
+`from nginy.balancer import Ring, Maglev, Rendezvous, Jump, BoundedLoad` loads nothing of the proxy.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nginy.balancer.rings import BoundedLoad, Jump, Maglev, Rendezvous, Ring
+
+__all__ = ["BoundedLoad", "Jump", "Maglev", "Rendezvous", "Ring"]
+
+_ROOMS = dict.fromkeys(__all__, "nginy.balancer.rings")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_ROOMS[name]), name)

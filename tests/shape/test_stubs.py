@@ -3,7 +3,7 @@
 import ast
 import inspect
 
-from nginy._fast import door, table
+from nginy._fast import door, rings, table
 from tests.shape.sources import ROOT
 
 STUB = ast.parse((ROOT / "nginy/_fast/door.pyi").read_text())
@@ -75,3 +75,16 @@ def test_stub_and_flow_table_name_the_same_things() -> None:
     methods = {node.name for node in classes["FlowTable"].body if isinstance(node, ast.FunctionDef)} - {"__init__"}
     written = {name for name in vars(table.FlowTable) if not name.startswith("_")} | {"__len__", "__contains__"}
     assert methods == written
+
+
+def test_stub_and_rings_name_the_same_things() -> None:
+    nodes = ast.parse((ROOT / "nginy/_fast/rings.pyi").read_text()).body
+    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+    constants = [node.target for node in nodes if isinstance(node, ast.AnnAssign)]
+    declared = {target.id for target in constants if isinstance(target, ast.Name)} | set(classes)
+    declared |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    public = {name for name, value in vars(rings).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert declared | {"Walk"} == public
+    for name, node in classes.items():
+        methods = {f.name for f in node.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("__")}
+        assert methods == {n for n in vars(getattr(rings, name)) if not n.startswith("__")}, name
