@@ -6,6 +6,7 @@ from functools import partial
 from benchmarks import (
     fairness,
     idle,
+    policies,
     scale,
     startup,
     udp,
@@ -32,6 +33,7 @@ OVER_UDP: dict[str, Part] = {
 FURTHER: dict[str, Part] = {
     **{workload.key: partial(main_row, workload) for workload in CUBIC},
     scale.KEY: scale.run,
+    policies.KEY: policies.run,
     fairness.KEY: fairness.run,
     idle.KEY: idle.run,
     workers.KEY: workers.run,

@@ -117,10 +117,12 @@ class Nginy(Proxy):
     splice = "auto"
     spin = "off"
     event_log = ""
+    policy = ""
+    """How it chooses a backend; empty for its default."""
 
     def values(self) -> dict[str, object]:
         listener = {"protocol": "tcp", "pool": "back", "half_close": self.half_close, "splice": self.splice}
-        pool = {}
+        pool = {"policy": self.policy}
         if self.shape.has_same_options:
             listener["tcp"] = f"{{defer_accept: {DEFER_S}s, quickack: off}}"
             pool["tcp"] = "{quickack: off}"

@@ -25,7 +25,7 @@ from tests.tools.proc import descriptors, resident_bytes
 from tests.tools.traffic import EchoBackend, Traffic
 from tests.tools.waiting import wait_until
 
-NAMES_REMEMBERED = 300
+FILLING_TURNS = 600
 RELOAD_EVERY_S = 5.0
 FAULT_EVERY_S = 2.0
 SLOPE_MAX_BYTES_PER_H = 1 << 20
@@ -123,7 +123,9 @@ def soak(minutes: float, seed: int, keys: dict, runtime: dict) -> list[str]:
 
         nginy = Nginy(config(0)).start()
         stack.callback(nginy.clean_up)
-        for turn in range(1, NAMES_REMEMBERED):  # control remembers removed names, up to a bound: reach it first
+        # Control remembers removed names, and reads the rows of ids that it gives away again: both up to a bound, which
+        # is reached first.
+        for turn in range(1, FILLING_TURNS):
             nginy.reload(config(turn))
         traffic = stack.enter_context(Traffic(seed))
         traffic.short(nginy.address(), at_once=8)
@@ -138,7 +140,7 @@ def run_soak(
 ) -> list[Sample]:
     traffic, datagrams = both
     start_s = time.monotonic()
-    next_reload_s, next_fault_s, turn = start_s + RELOAD_EVERY_S, start_s + FAULT_EVERY_S, NAMES_REMEMBERED
+    next_reload_s, next_fault_s, turn = start_s + RELOAD_EVERY_S, start_s + FAULT_EVERY_S, FILLING_TURNS
     samples: list[Sample] = []
     watched_pid = nginy.worker_pids()[0]
     while (now_s := time.monotonic()) < start_s + minutes * 60:
