@@ -7,6 +7,7 @@ from benchmarks import (
     fairness,
     idle,
     policies,
+    rings,
     scale,
     startup,
     udp,
@@ -38,6 +39,7 @@ FURTHER: dict[str, Part] = {
     idle.KEY: idle.run,
     workers.KEY: workers.run,
     startup.KEY: startup.run,
+    rings.KEY: rings.run,
     **OVER_UDP,
     **CURVES,
 }

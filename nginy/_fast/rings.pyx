@@ -1,6 +1,7 @@
 """Rings and tables for Python programs: the same builders and look-ups that control and workers call."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_AsUnsignedLongLong
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -497,11 +498,14 @@ cdef class Jump:
         self.n = n
 
     def __getitem__(self, number):
+        cdef int is_beyond = 0
+        cdef long long word
         if not isinstance(number, int):
             raise TypeError(f"{number!r} is no integer: hash names first, or use Ring, Maglev or Rendezvous")
-        if not -(1 << 63) <= number < 1 << 64:
+        word = PyLong_AsLongLongAndOverflow(number, &is_beyond)
+        if is_beyond and not 0 <= number < 1 << 64:
             raise ValueError(f"{number} does not fit 64 bits")
-        return jump_bucket(<uint64_t>(number & 0xffffffffffffffff), self.n)
+        return jump_bucket(PyLong_AsUnsignedLongLong(number) if is_beyond else <uint64_t>word, self.n)
 
     def __len__(self):
         return self.n

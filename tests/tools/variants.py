@@ -104,7 +104,8 @@ def check_installed(folder: Path, wheel: Path) -> bool:
         [
             str(python),
             "-c",
-            "import importlib.util as u, sys; sys.exit(u.find_spec('nginy._fast.testdoor') is not None)",
+            "import importlib.util as u, sys\n"
+            "sys.exit(any(u.find_spec(f'nginy._fast.{name}') for name in ('testdoor', 'testrings')))",
         ],
         [str(folder / "venv/bin/nginy"), "demo", "--requests", "3"],
     ]

@@ -8,7 +8,6 @@ cdef enum:
     LENGTH_AT = 56              # of the message, in bits, at the end of the last block
 
 cdef uint32_t[64] sines         # floor(2**32 * abs(sin(i + 1))): RFC 1321, section 3.4
-cdef uint8_t[16] turns          # bits to rotate by, four for each round
 
 sines[:] = [
     0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
@@ -20,38 +19,57 @@ sines[:] = [
     0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
     0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 ]
-turns[:] = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21]
 
 
 cdef inline uint32_t rotated(uint32_t x, uint32_t n) noexcept nogil:
     return x << n | x >> (32 - n)
 
 
-# One step: the four words move on by one place.
-cdef inline void step(uint32_t* w, uint32_t mixed, uint32_t part, uint32_t i) noexcept nogil:
-    cdef uint32_t next_b = w[1] + rotated(w[0] + mixed + sines[i] + part, turns[(i >> 4) * 4 + (i & 3)])
-    w[0] = w[3]
-    w[3] = w[2]
-    w[2] = w[1]
-    w[1] = next_b
+# The four rounds' ways to mix three words: RFC 1321, section 3.4, F to I; F and G with one operation less.
+cdef inline uint32_t choice(uint32_t x, uint32_t y, uint32_t z) noexcept nogil:
+    return z ^ (x & (y ^ z))
 
 
-cdef void add_block(uint32_t* words, const uint8_t* block) noexcept nogil:
+cdef inline uint32_t parity(uint32_t x, uint32_t y, uint32_t z) noexcept nogil:
+    return x ^ y ^ z
+
+
+cdef inline uint32_t odd_one(uint32_t x, uint32_t y, uint32_t z) noexcept nogil:
+    return y ^ (x | ~z)
+
+
+cdef inline void add_block(uint32_t* words, const uint8_t* block) noexcept nogil:
     cdef uint32_t part[16]
-    cdef uint32_t w[4]
     cdef uint32_t i
+    cdef uint32_t a = words[0]
+    cdef uint32_t b = words[1]
+    cdef uint32_t c = words[2]
+    cdef uint32_t d = words[3]
     memcpy(part, block, BLOCK)
-    memcpy(w, words, sizeof(w))
-    for i in range(16):
-        step(w, (w[1] & w[2]) | (~w[1] & w[3]), part[i], i)
-    for i in range(16, 32):
-        step(w, (w[3] & w[1]) | (~w[3] & w[2]), part[(5 * i + 1) & 15], i)
-    for i in range(32, 48):
-        step(w, w[1] ^ w[2] ^ w[3], part[(3 * i + 5) & 15], i)
-    for i in range(48, 64):
-        step(w, w[2] ^ (w[1] | ~w[3]), part[(7 * i) & 15], i)
-    for i in range(4):
-        words[i] += w[i]
+    for i in range(0, 16, 4):   # four steps at a time, as the words are then back in their places
+        a = b + rotated(a + choice(b, c, d) + part[i] + sines[i], 7)
+        d = a + rotated(d + choice(a, b, c) + part[i + 1] + sines[i + 1], 12)
+        c = d + rotated(c + choice(d, a, b) + part[i + 2] + sines[i + 2], 17)
+        b = c + rotated(b + choice(c, d, a) + part[i + 3] + sines[i + 3], 22)
+    for i in range(16, 32, 4):
+        a = b + rotated(a + choice(d, b, c) + part[(5 * i + 1) & 15] + sines[i], 5)
+        d = a + rotated(d + choice(c, a, b) + part[(5 * i + 6) & 15] + sines[i + 1], 9)
+        c = d + rotated(c + choice(b, d, a) + part[(5 * i + 11) & 15] + sines[i + 2], 14)
+        b = c + rotated(b + choice(a, c, d) + part[5 * i & 15] + sines[i + 3], 20)
+    for i in range(32, 48, 4):
+        a = b + rotated(a + parity(b, c, d) + part[(3 * i + 5) & 15] + sines[i], 4)
+        d = a + rotated(d + parity(a, b, c) + part[(3 * i + 8) & 15] + sines[i + 1], 11)
+        c = d + rotated(c + parity(d, a, b) + part[(3 * i + 11) & 15] + sines[i + 2], 16)
+        b = c + rotated(b + parity(c, d, a) + part[(3 * i + 14) & 15] + sines[i + 3], 23)
+    for i in range(48, 64, 4):
+        a = b + rotated(a + odd_one(b, c, d) + part[7 * i & 15] + sines[i], 6)
+        d = a + rotated(d + odd_one(a, b, c) + part[(7 * i + 7) & 15] + sines[i + 1], 10)
+        c = d + rotated(c + odd_one(d, a, b) + part[(7 * i + 14) & 15] + sines[i + 2], 15)
+        b = c + rotated(b + odd_one(c, d, a) + part[(7 * i + 5) & 15] + sines[i + 3], 21)
+    words[0] += a
+    words[1] += b
+    words[2] += c
+    words[3] += d
 
 
 cdef void md5_digest(const uint8_t* p, uint32_t n_bytes, uint32_t* words) noexcept nogil:
