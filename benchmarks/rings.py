@@ -1,7 +1,7 @@
 """What rings and tables cost: in C, and from Python beside packages of the Python index and plain Python.
 
 Only the thread's own CPU time counts. The loops of a contest take turns, so that a machine that drifts spoils all of
-them alike, and a ratio is taken within a round. Each look-up of a C loop begins with the answer of the one before; those
+them alike; ratios are taken within a round. Each look-up of a C loop begins with the answer of the one before; those
 from Python go through 2,000 keys; the loop itself is in every figure. Packages that are not installed are left out.
 """
 
