@@ -32,7 +32,7 @@ if SANITIZERS:
 
 
 def extensions() -> list[Extension]:
-    # testdoor and testrings put the structures in front of pytest: built for a development install, left out of wheels.
+    # test*.pyx put the structures in front of pytest: built for a development install, left out of wheels.
     is_wheel = "bdist_wheel" in sys.argv
     sources = [p for p in sorted(Path("nginy/_fast").rglob("*.pyx")) if not (is_wheel and p.stem.startswith("test"))]
     return [

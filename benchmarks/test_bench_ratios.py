@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import plain
-from nginy._fast import door, testdoor
+from nginy._fast import door, testdoor, testpolicy
 
 pytestmark = pytest.mark.benchmark(max_time=0.25, min_rounds=5)
 
@@ -91,10 +91,10 @@ def test_choose(benchmark: Any, policy: str, n_backends: int, kind: str) -> None
     backends, steps = backends_of(n_backends), STEPS[n_backends]
     block, weights = pack_native(1, backends, policy), [row.weight for row in backends]
     for n in range(1, 50):
-        assert testdoor.Chooser(block).churn(POOL, n) == plain.Chooser(policy, weights).churn(n), n
+        assert testpolicy.Chooser(block).churn(POOL, n) == plain.Chooser(policy, weights).churn(n), n
     benchmark.group = f"choose: {policy} of {n_backends}, {steps} times"
     if kind == "native":
-        benchmark(testdoor.Chooser(block).churn, POOL, steps)
+        benchmark(testpolicy.Chooser(block).churn, POOL, steps)
     else:
         benchmark(plain.Chooser(policy, weights).churn, steps)
 

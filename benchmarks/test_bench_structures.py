@@ -4,13 +4,15 @@ Each benchmark does a fixed number of steps without Python in between; `ns_per_s
 figure to look at.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from nginy._fast.testdoor import Chooser, Slab, Wheel
+from nginy._fast.testdoor import Slab, Wheel
+from nginy._fast.testpolicy import Chooser
 
 from nginy._fast import door
+from nginy.backend.rows import KeyRow
 
 STEPS = 100_000
 POOL = 0
@@ -29,6 +31,7 @@ class Row:
     congestion: str = ""
     proxy_out: int = 0
     is_transparent: bool = False
+    key: KeyRow = field(default_factory=KeyRow)
     tier: int = 0
     weight: int = 1
     state: int = 0

@@ -47,10 +47,23 @@ MSG_HELLO: int
 MAX_MESSAGE_FDS: int
 MAX_MESSAGE_BYTES: int
 
+class KeyRow(Protocol):
+    """What to take as a key; kind is one of KEYS. offset, n_bytes: of `bytes`; value: of `constant`.
+
+    cid_bytes: length of the connection ids in short headers, of `quic_cid`.
+    """
+
+    kind: int
+    offset: int
+    n_bytes: int
+    cid_bytes: int
+    value: bytes
+
 class UdpRow(Protocol):
     """What only a UDP listener has. Rates and bounds are one worker's share; 0 = no bound.
 
     responses: NO_BOUND = not known.
+    server_offset, server_bytes: where a server's id lies in connection ids; 0 bytes = servers encode none.
 
     nets: 16 bytes in network order, IPv4 mapped into IPv6, and the length of the prefix.
     cids: a server's id (its bytes as a number, the first one highest) and the id of its backend.
@@ -59,10 +72,9 @@ class UdpRow(Protocol):
     flows_max: int
     requests: int
     responses: int
-    key_kind: int
-    key_offset: int
-    key_bytes: int
-    cid_bytes: int
+    key: KeyRow
+    server_offset: int
+    server_bytes: int
     source_flows: int
     source_rate: int
     flow_rate: int
@@ -87,6 +99,7 @@ class ListenerRow(Protocol):
     is_splice: bool
     is_deferred: bool
     udp: UdpRow | None
+    name_hash: int
 
 class PoolRow(Protocol):
     id: int
@@ -97,6 +110,7 @@ class PoolRow(Protocol):
     congestion: str
     proxy_out: int
     is_transparent: bool
+    key: KeyRow
 
 class BackendRow(Protocol):
     id: int
@@ -177,6 +191,7 @@ AccessRecord = tuple[int, int, int, str, int, int, int, int, int, int]
 def pack_sockaddr(host: str, port: int) -> bytes: ...
 def pack_sockaddr_unix(path: str) -> bytes: ...
 def format_sockaddr(sockaddr: bytes) -> str: ...
+def name_hash(name: str) -> int: ...
 def pack_snapshot(
     gen: int,
     listeners: Sequence[ListenerRow],

@@ -6,9 +6,11 @@ from nginy._fast.base.cdefs cimport (
     MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl, errno,
 )
 from nginy._fast.base cimport layout, limits, status
+from nginy._fast.base cimport message as messages
 from nginy._fast.base.layout cimport (
-    access_record_t, backend_row_t, board_header_t, listener_row_t, message_t, udp_row_t, worker_row_t,
+    access_record_t, backend_row_t, board_header_t, listener_row_t, udp_row_t, worker_row_t,
 )
+from nginy._fast.base.message cimport MESSAGE_MAGIC, message_t
 from nginy._fast.engine.board cimport board_t, board_attach, board_fold, board_forget_backend, board_forget_listener
 from nginy._fast.engine.board cimport (
     board_detach, board_read_backend, board_read_listener, board_read_udp, board_read_worker, board_take_access,
@@ -18,7 +20,7 @@ from nginy._fast.engine.stats cimport board_bytes
 from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
 from nginy._fast.mem.clock cimport clock_us
-from nginy._fast.mem.hash cimport hash_mix
+from nginy._fast.mem.hash cimport hash_bytes, hash_mix
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.policy.choose cimport POLICY_LEAST_CONN, POLICY_RANDOM2, POLICY_ROUND_ROBIN, POLICY_SOURCE_HASH
 from nginy._fast.policy.pack cimport snapshot_size, snapshot_write
@@ -54,6 +56,8 @@ DROPS = (
 PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP}
 KEYS = {
     "tuple": layout.KEY_TUPLE, "source": layout.KEY_SOURCE, "bytes": layout.KEY_BYTES, "quic_cid": layout.KEY_QUIC_CID,
+    "destination": layout.KEY_DESTINATION, "sni": layout.KEY_SNI, "listener": layout.KEY_LISTENER,
+    "constant": layout.KEY_CONSTANT, "session": layout.KEY_SESSION,
 }
 CHECKS = {"none": layout.CHECK_NONE, "dns": layout.CHECK_DNS}
 PROXY_OUT = {"off": layout.PROXY_OFF, "flow": layout.PROXY_FLOW, "datagram": layout.PROXY_DATAGRAM}
@@ -71,16 +75,16 @@ POLICIES = {
 }
 STATES = {"ready": 0, "drain": 1, "maint": 2}
 VERDICTS = {"unknown": 0, "up": 1, "down": 2}
-MSG_SOCKETS = layout.MSG_SOCKETS
-MSG_SNAPSHOT = layout.MSG_SNAPSHOT
-MSG_SERVE = layout.MSG_SERVE
-MSG_DRAIN = layout.MSG_DRAIN
-MSG_STOP = layout.MSG_STOP
-MSG_READY = layout.MSG_READY
-MSG_ADOPTED = layout.MSG_ADOPTED
-MSG_REJECTED = layout.MSG_REJECTED
-MSG_DRAINED = layout.MSG_DRAINED
-MSG_HELLO = layout.MSG_HELLO
+MSG_SOCKETS = messages.MSG_SOCKETS
+MSG_SNAPSHOT = messages.MSG_SNAPSHOT
+MSG_SERVE = messages.MSG_SERVE
+MSG_DRAIN = messages.MSG_DRAIN
+MSG_STOP = messages.MSG_STOP
+MSG_READY = messages.MSG_READY
+MSG_ADOPTED = messages.MSG_ADOPTED
+MSG_REJECTED = messages.MSG_REJECTED
+MSG_DRAINED = messages.MSG_DRAINED
+MSG_HELLO = messages.MSG_HELLO
 
 _MESSAGE_HEAD = struct.Struct("=IHHQQ")
 _REFUSALS = ("", "cannot be mapped", "is not sealed", "has another layout", "has a wrong checksum", "points outside itself")
@@ -139,6 +143,12 @@ def format_sockaddr(sockaddr: bytes) -> str:
 
 # ---- snapshot ----
 
+def name_hash(name: str) -> int:
+    """64 bits that stand for a name on every worker and machine."""
+    cdef bytes text = name.encode()
+    return hash_bytes(<const uint8_t*>text, len(text), len(text))
+
+
 def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False, drain_ms=30000, meta=b"") -> bytes:
     """One snapshot block: flat, checksummed, without pointers; to be sealed and sent to the workers.
 
@@ -191,7 +201,7 @@ def pack_message(kind: int, a: int = 0, b: int = 0, ids=()) -> bytes:
     """One channel message; at most MAX_MESSAGE_FDS ids."""
     if len(ids) > limits.MAX_MESSAGE_IDS:
         raise ValueError(f"{len(ids)} ids in a message, {limits.MAX_MESSAGE_IDS} fit")
-    return _MESSAGE_HEAD.pack(layout.MESSAGE_MAGIC, kind, len(ids), a, b) + struct.pack(f"={len(ids)}I", *ids)
+    return _MESSAGE_HEAD.pack(MESSAGE_MAGIC, kind, len(ids), a, b) + struct.pack(f"={len(ids)}I", *ids)
 
 
 def unpack_message(message: bytes) -> tuple:
@@ -199,7 +209,7 @@ def unpack_message(message: bytes) -> tuple:
     if len(message) < _MESSAGE_HEAD.size:
         raise ValueError(f"message of {len(message)} bytes")
     magic, kind, n, a, b = _MESSAGE_HEAD.unpack_from(message)
-    if magic != layout.MESSAGE_MAGIC or len(message) != _MESSAGE_HEAD.size + 4 * n:
+    if magic != MESSAGE_MAGIC or len(message) != _MESSAGE_HEAD.size + 4 * n:
         raise ValueError("not a channel message")
     return kind, a, b, struct.unpack_from(f"={n}I", message, _MESSAGE_HEAD.size)
 

@@ -5,22 +5,33 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from nginy._fast.base cimport layout, limits
 from nginy._fast.base.layout cimport (
-    snap_addr_t, snap_backend_t, snap_cid_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t,
+    snap_addr_t, snap_backend_t, snap_cid_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t,
 )
+
+
+cdef key_fill(snap_key_t* to, row):
+    cdef bytes value = row.value
+    if not 0 <= row.n_bytes <= limits.KEY_SLICE_BYTES or len(value) > limits.KEY_SLICE_BYTES:
+        raise ValueError(f"a key of {max(row.n_bytes, len(value))} bytes; {limits.KEY_SLICE_BYTES} fit")
+    to.kind = row.kind
+    to.offset = row.offset
+    to.n_bytes = row.n_bytes
+    to.cid_bytes = row.cid_bytes
+    to.n_value = len(value)
+    memcpy(to.value, <const char*>value, len(value))
 
 
 cdef udp_fill(snap_udp_t* to, row, uint32_t first_net, uint32_t first_cid):
     if not 0 < row.flows_max <= limits.MAX_FLOWS:
         raise ValueError(f"{row.flows_max} flows; 1..{limits.MAX_FLOWS}")
-    if not 0 <= row.key_bytes <= (8 if row.key_kind == layout.KEY_QUIC_CID else limits.KEY_SLICE_BYTES):
-        raise ValueError(f"a key of {row.key_bytes} bytes")
+    if not 0 <= row.server_bytes <= 8:
+        raise ValueError(f"a server's id of {row.server_bytes} bytes")
     to.flows_max = row.flows_max
     to.requests = row.requests
     to.responses = row.responses
-    to.key_kind = row.key_kind
-    to.key_offset = row.key_offset
-    to.key_bytes = row.key_bytes
-    to.cid_bytes = row.cid_bytes
+    key_fill(&to.key, row.key)
+    to.server_offset = row.server_offset
+    to.server_bytes = row.server_bytes
     to.source_flows = row.source_flows
     to.source_rate = row.source_rate
     to.flow_rate = row.flow_rate
@@ -53,6 +64,7 @@ cdef listener_fill(snap_listener_t* to, row):
     to.is_half_close = bool(row.is_half_close)
     to.is_splice = bool(row.is_splice)
     to.is_deferred = bool(row.is_deferred)
+    to.name_hash = row.name_hash
     to.protocol = layout.PROTOCOL_TCP if row.udp is None else layout.PROTOCOL_UDP
     check_id("listener", row.id, limits.MAX_LISTENERS)
     if row.retries > limits.MAX_RETRIES:
@@ -69,6 +81,8 @@ cdef pool_fill(snap_pool_t* to, row):
     to.is_fastopen = bool(row.is_fastopen)
     to.proxy_out = row.proxy_out
     to.is_transparent = bool(row.is_transparent)
+    key_fill(&to.key, row.key)
+    to.wants_local = row.key.kind == layout.KEY_DESTINATION
     to.id = row.id
     to.policy = row.policy
     to.is_on_down_reset = bool(row.on_down_reset)

@@ -1,10 +1,10 @@
 """Puts the structures of the data plane in front of pytest and pytest-benchmark. Not in wheels."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport c_clock_gettime, timespec
-from nginy._fast.base.limits cimport BUFFER_BYTES, MAX_BACKENDS, MAX_TRIED
+from nginy._fast.base.limits cimport BUFFER_BYTES
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_close, buffers_give, buffers_open, buffers_t, buffers_take
 from nginy._fast.mem.clock cimport clock_ms, clock_us
 from nginy._fast.mem.flowtable cimport (
@@ -21,10 +21,6 @@ from nginy._fast.mem.wheel cimport (
     wheel_advance, wheel_arm, wheel_disarm, wheel_is_armed, wheel_node_t, wheel_open, wheel_t, wheel_take_due,
     wheel_wait_ms,
 )
-from nginy._fast.policy.choose cimport (
-    attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_t, policy_choose,
-)
-from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
 
 cdef extern from "time.h":
     int CLOCK_THREAD_CPUTIME_ID
@@ -162,63 +158,6 @@ cdef class Wheel:
         for _turn in range(rounds):
             for i in range(self.n):
                 wheel_arm(self.wheel, &self.nodes[i], now_ms + 1000 + i)
-
-
-cdef class Chooser:
-    """A worker's choices over one snapshot block, with in-flight counts set by the test."""
-
-    cdef chooser_t chooser
-    cdef snapshot_t snapshot
-    cdef bytes block
-    cdef uint32_t* in_flight
-
-    def __cinit__(self, bytes block, uint64_t seed=1, uint32_t phase=0):
-        self.in_flight = <uint32_t*>calloc(MAX_BACKENDS + 1, sizeof(uint32_t))
-        if self.in_flight == NULL or chooser_open(&self.chooser, self.in_flight, seed, phase) < 0:
-            raise MemoryError
-        self.use(block)
-
-    def __dealloc__(self):
-        chooser_close(&self.chooser)
-        free(self.in_flight)
-
-    def use(self, bytes block):
-        """Adopt another snapshot; cursors stay."""
-        self.block = block
-        if snapshot_read(&self.snapshot, <const uint8_t*>self.block, len(block)) < 0:
-            raise ValueError("unsound snapshot")
-
-    def set_in_flight(self, uint32_t backend, uint32_t n):
-        self.in_flight[backend] = n
-
-    def distrust(self, uint32_t backend, uint64_t now_ms):
-        chooser_distrust(&self.chooser, backend, now_ms)
-
-    def choose(self, uint32_t pool, key=b"", tried=(), uint64_t now_ms=1):
-        """Backend id, or a negative reason code."""
-        cdef attempt_t attempt
-        cdef uint32_t i
-        cdef int at
-        memset(&attempt, 0, sizeof(attempt))
-        attempt.key_hash = hash_of(key)
-        attempt.now_ms = now_ms
-        attempt.n_tried = min(len(tried), MAX_TRIED)
-        for i in range(attempt.n_tried):
-            attempt.tried[i] = tried[i]
-        at = policy_choose(&self.chooser, &self.snapshot, pool, &attempt)
-        return at if at < 0 else self.snapshot.backends[at].id
-
-    def churn(self, uint32_t pool, uint32_t n):
-        """Choose n times with keys 0..n-1; the sum of positions, for benchmarks."""
-        cdef attempt_t attempt
-        cdef uint32_t i
-        cdef int64_t total = 0
-        memset(&attempt, 0, sizeof(attempt))
-        attempt.now_ms = 1
-        for i in range(n):
-            attempt.key_hash = hash_bytes(<const uint8_t*>&i, 4, 0)
-            total += policy_choose(&self.chooser, &self.snapshot, pool, &attempt)
-        return total
 
 
 # ---- flow table ----

@@ -4,7 +4,6 @@ Units change here: seconds of the model become whole milliseconds, at least 1; "
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_network
 from math import ceil
@@ -13,7 +12,8 @@ from typing import Protocol
 from nginy._fast import door
 from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
-from nginy.model import BytesKey, CidServer, Config, Listener, Pool, QuicCidKey
+from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
+from nginy.model import BytesKey, CidServer, Config, Listener, Pool, QuicCidKey, SessionKey
 
 MS_MAX = 2**32 - 1
 
@@ -24,94 +24,6 @@ class Ids(Protocol):
     def listener(self, name: str) -> int: ...
     def pool(self, name: str) -> int: ...
     def backend(self, pool: str, address: str) -> int: ...
-
-
-@dataclass(slots=True)
-class UdpRow:
-    """What only a UDP listener has, as one worker sees it: the door's stub says what each field means."""
-
-    flows_max: int
-    requests: int
-    responses: int
-    key_kind: int
-    key_offset: int
-    key_bytes: int
-    cid_bytes: int
-    source_flows: int
-    source_rate: int
-    flow_rate: int
-    datagram_rate: int
-    bandwidth: int
-    check: int
-    is_reuse: bool
-    nets: Sequence[tuple[bytes, int]] = ()
-    cids: Sequence[tuple[int, int]] = ()
-
-
-@dataclass(slots=True)
-class ListenerRow:
-    """A listener as workers see it; half_close_ms is inactivity of the remaining direction."""
-
-    id: int
-    pool: int
-    connect_ms: int
-    idle_ms: int
-    half_close_ms: int
-    drain_ms: int
-    max_sessions: int
-    retries: int
-    keepalive_s: int
-    is_half_close: bool
-    is_splice: bool
-    is_deferred: bool
-    udp: "door.UdpRow | None" = None
-
-
-@dataclass(slots=True)
-class PoolRow:
-    """A pool as workers see it; policy is the door's code. congestion: empty for the system's."""
-
-    id: int
-    policy: int
-    on_down_reset: bool
-    is_quickack: bool
-    is_fastopen: bool
-    congestion: str
-    proxy_out: int = 0
-    is_transparent: bool = False
-
-
-@dataclass(slots=True)
-class BackendRow:
-    """A backend as workers see it; state and verdict are the door's codes."""
-
-    id: int
-    pool: int
-    tier: int
-    weight: int
-    state: int
-    verdict: int
-    max_conns: int
-    sockaddr: bytes
-
-
-@dataclass(slots=True)
-class SocketRow:
-    """Which worker slot serves a listening socket; door.SHARED_SLOT for all of them."""
-
-    sock_id: int
-    listener: int
-    slot: int
-    is_wildcard: bool = False
-
-
-@dataclass(slots=True)
-class Rows:
-    """Everything but the sockets, in configured order."""
-
-    listeners: list[ListenerRow]
-    pools: list[PoolRow]
-    backends: list[BackendRow]
 
 
 def build_rows(
@@ -129,7 +41,7 @@ def build_rows(
     """
     rows = Rows([], [], [])
     for name, listener in config.listeners.items():
-        row = _listener_row(listener, ids.listener(name), ids.pool(listener.pool))
+        row = _listener_row(name, listener, ids.listener(name), ids.pool(listener.pool))
         if listener.protocol == "udp":
             row.udp = _udp_row(listener, ids, resolved[listener.pool], workers)
         rows.listeners.append(row)
@@ -181,7 +93,7 @@ def pack_address(address: str) -> bytes:
     return door.pack_sockaddr(place.host, place.port)
 
 
-def _listener_row(listener: Listener, id: int, pool: int) -> ListenerRow:
+def _listener_row(name: str, listener: Listener, id: int, pool: int) -> ListenerRow:
     timeouts, limits = listener.timeouts, listener.limits
     is_udp = listener.protocol == "udp"
     return ListenerRow(
@@ -197,6 +109,7 @@ def _listener_row(listener: Listener, id: int, pool: int) -> ListenerRow:
         is_half_close=listener.half_close,
         is_splice=listener.splice == "auto",
         is_deferred=listener.tcp.defer_accept is not None,
+        name_hash=door.name_hash(name),
     )
 
 
@@ -204,7 +117,6 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
     session, limits = listener.session, listener.limits
     key, responses = session.key, session.expected_responses
     server = key.server if isinstance(key, QuicCidKey) else None
-    slice_of = key if isinstance(key, BytesKey) else server
     # All flows of a source meet on one worker then: nothing is left to divide.
     sharing = 1 if key.kind == "source" else workers
     return UdpRow(
@@ -212,10 +124,9 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
         # where no answer is awaited each datagram ends its flow: those of one batch must not share it by chance
         requests=session.requests or int(responses == 0 or session.check == "dns"),
         responses=door.NO_BOUND if responses is None else responses,
-        key_kind=door.KEYS[key.kind],
-        key_offset=slice_of.offset if slice_of else 0,
-        key_bytes=slice_of.length if slice_of else 0,
-        cid_bytes=key.length if isinstance(key, QuicCidKey) else 0,
+        key=key_row(key),
+        server_offset=server.offset if server else 0,
+        server_bytes=server.length if server else 0,
         source_flows=_share(limits.flows_per_source, sharing),
         source_rate=_share(limits.flow_rate_per_source, sharing),
         flow_rate=_share(limits.flow_rate, workers),
@@ -226,6 +137,16 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
         nets=_nets(listener),
         cids=_cids(server, listener.pool, ids, resolved) if server else (),
     )
+
+
+def key_row(key: SessionKey) -> KeyRow:
+    """A key of the configuration as workers see it."""
+    row = KeyRow(door.KEYS[key.kind])
+    if isinstance(key, BytesKey):
+        row.offset, row.n_bytes = key.offset, key.length
+    elif isinstance(key, QuicCidKey):
+        row.cid_bytes = key.length
+    return row
 
 
 def _share(limit: int | None, workers: int) -> int:
@@ -262,6 +183,7 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
         is_quickack=pool.tcp.quickack,
         is_fastopen=pool.tcp.fastopen,
         congestion=pool.tcp.congestion or "",
+        key=KeyRow(),
         proxy_out=door.PROXY_OUT[pool.udp.proxy_protocol],
         is_transparent=pool.udp.transparent,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from nginy._fast import door
 from nginy.backend.registry import Resolved
-from nginy.backend.snapshot import SocketRow
+from nginy.backend.rows import SocketRow
 from nginy.control.datagrams import receive_bytes
 from nginy.control.ids import Ids, IdSpace, Reusable
 from nginy.control.listeners import Group

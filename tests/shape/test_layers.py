@@ -27,7 +27,7 @@ ROOMS = {
     "observe": {"model", "errors", "_fast"},
 }
 FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3}
-FAST |= dict.fromkeys(("door", "rings", "table", "testdoor", "testrings"), 4)
+FAST |= dict.fromkeys(("door", "rings", "table", "testdoor", "testpolicy", "testrings"), 4)
 ONLY_FAST = "nginy._fast.door"
 OPEN_FAST = {"flows": "nginy._fast.table", "balancer": "nginy._fast.rings"}
 

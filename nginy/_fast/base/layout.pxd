@@ -1,14 +1,13 @@
-# What lies in shared memory: the snapshot (control to workers), the board (workers to control), channel messages.
+# What lies in shared memory: the snapshot (control to workers), the board (workers to control).
 # Both sides of a channel run the same build; LAYOUT_VERSION changes with any field.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_MESSAGE_IDS
+from nginy._fast.base.limits cimport ACCESS_RECORDS, KEY_SLICE_BYTES, MAX_BACKENDS, MAX_LISTENERS
 from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
 
 cdef enum:
-    LAYOUT_VERSION = 4
+    LAYOUT_VERSION = 5
     SNAPSHOT_MAGIC = 0x4e475953
     BOARD_MAGIC = 0x4e475942
-    MESSAGE_MAGIC = 0x4e47594d
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound
     VERDICT_DOWN = 2            # unknown 0, up 1
@@ -20,11 +19,17 @@ cdef enum:                      # protocol_t
     PROTOCOL_TCP = 0
     PROTOCOL_UDP = 1
 
-cdef enum:                      # key_kind_t: what a client is known by
+cdef enum:                      # key_kind_t: what a client is known by, and what a choice goes by
     KEY_TUPLE = 0               # address and port
     KEY_SOURCE = 1              # address
-    KEY_BYTES = 2               # a slice of the payload
+    KEY_BYTES = 2               # a slice of the payload, or of the first bytes of a preread
     KEY_QUIC_CID = 3            # destination connection id (RFC 8999)
+    KEY_DESTINATION = 4         # the address and port that the client asked
+    KEY_SNI = 5                 # server name of a TLS hello
+    KEY_LISTENER = 6            # the listener's name
+    KEY_CONSTANT = 7            # the same for everybody
+    KEY_SESSION = 8             # UDP: the key of the session; TCP, and where that is the tuple: the address
+    KEY_COUNT = 9
 
 cdef enum:                      # check_kind_t: how an answer is told from a stray datagram
     CHECK_NONE = 0
@@ -78,13 +83,21 @@ cdef struct snap_header_t:
     uint32_t is_access_log
     uint32_t reserved
 
+cdef struct snap_key_t:         # what to take as a key
+    uint8_t kind                # key_kind_t
+    uint8_t cid_bytes           # KEY_QUIC_CID: length of connection ids in short headers
+    uint8_t n_value             # KEY_CONSTANT
+    uint8_t reserved
+    uint16_t offset             # KEY_BYTES: where the slice begins
+    uint16_t n_bytes            # KEY_BYTES: 1 to KEY_SLICE_BYTES
+    uint8_t value[KEY_SLICE_BYTES]
+
 cdef struct snap_udp_t:         # what only a UDP listener has; zero otherwise
     uint32_t flows_max          # entries of its table, per worker
     uint32_t requests           # client datagrams after which a new flow begins; 0 = never
     uint32_t responses          # expected per client datagram; NO_BOUND = not known
-    uint32_t key_offset         # KEY_BYTES: of the slice in the payload. KEY_QUIC_CID: of the server's id in the connection id
-    uint32_t key_bytes          # 1 to 32; KEY_QUIC_CID: length of the server's id, 0 = servers encode none
-    uint32_t cid_bytes          # KEY_QUIC_CID: length of connection ids in short headers
+    uint32_t server_offset      # of a server's id in connection ids
+    uint32_t server_bytes       # length of that id, at most 8; 0 = servers encode none
     uint32_t source_flows       # live flows per client address and worker; 0 = no bound
     uint32_t source_rate        # new flows per second and client address, per worker; 0 = no bound
     uint32_t flow_rate          # new flows per second, per worker; 0 = no bound
@@ -94,11 +107,10 @@ cdef struct snap_udp_t:         # what only a UDP listener has; zero otherwise
     uint32_t n_nets
     uint32_t first_cid          # of the servers' ids (KEY_QUIC_CID), sorted by id
     uint32_t n_cids
-    uint8_t key_kind            # key_kind_t
+    snap_key_t key              # what a client is known by: KEY_TUPLE, KEY_SOURCE, KEY_BYTES, KEY_QUIC_CID
     uint8_t check               # check_kind_t
     uint8_t is_reuse            # upstream sockets serve further flows once all answers are there
-    uint8_t reserved
-    uint32_t reserved_too
+    uint8_t reserved[6]
 
 cdef struct snap_net_t:         # a network: address in network order, IPv4 mapped into IPv6
     uint8_t address[16]
@@ -124,6 +136,7 @@ cdef struct snap_listener_t:
     uint8_t is_splice           # bulk may be moved by splice(2)
     uint8_t is_deferred         # TCP_DEFER_ACCEPT: the client's first bytes are there when it is accepted
     uint32_t protocol           # protocol_t
+    uint64_t name_hash          # equal on every machine that has a listener of this name
     snap_udp_t udp
 
 cdef struct snap_pool_t:
@@ -137,7 +150,9 @@ cdef struct snap_pool_t:
     uint8_t proxy_out           # proxy_out_t (UDP)
     uint8_t congestion[CONGESTION_BYTES]    # TCP_CONGESTION of the back leg, padded with zeros; empty = the system's
     uint8_t is_transparent      # UDP: backends see the client's own address as the source (IP_TRANSPARENT)
-    uint8_t reserved[7]
+    uint8_t wants_local         # a choice may go by the address that the client asked
+    uint8_t reserved[6]
+    snap_key_t key              # what a choice by key goes by
 
 cdef struct snap_tier_t:
     uint32_t first              # position of the first backend
@@ -274,25 +289,3 @@ cdef struct board_region_t:
 cdef struct board_shared_t:     # process-wide atomics, one per capped object
     uint32_t in_flight[MAX_BACKENDS + 1]
     uint32_t sessions[MAX_LISTENERS]
-
-# ---- channel ----
-
-cdef enum:                      # message_kind_t
-    MSG_SOCKETS = 1             # to worker: ids, as many descriptors
-    MSG_SNAPSHOT = 2            # to worker: a = gen, one descriptor
-    MSG_SERVE = 3               # to worker: a = bit mask of further slots to serve
-    MSG_DRAIN = 4               # to worker: a = deadline, ms from now
-    MSG_STOP = 5                # to worker
-    MSG_READY = 16              # from worker: a = slot, b = gen
-    MSG_ADOPTED = 17            # from worker: a = gen, b = errno of a UDP listener that could not be opened, else 0
-    MSG_REJECTED = 18           # from worker: a = gen, b = refusal_t
-    MSG_DRAINED = 19            # from worker: a = sessions cut
-    MSG_HELLO = 20              # from worker on a rejoin: a = slot, b = gen, ids = (pid,), board and snapshot
-
-cdef struct message_t:
-    uint32_t magic
-    uint16_t kind
-    uint16_t n_ids
-    uint64_t a
-    uint64_t b
-    uint32_t ids[MAX_MESSAGE_IDS]

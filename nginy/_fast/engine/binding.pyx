@@ -19,7 +19,7 @@ cdef enum:
 
 cdef void binding_key(flow_key_t* key, const key_t* what) noexcept nogil:
     memset(key, 0, sizeof(flow_key_t))
-    memcpy(key.words, what.bytes, what.n)
+    memcpy(key.words, what.at, what.n)
     key.words[4] = what.n
 
 

@@ -2,11 +2,12 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport EAGAIN, EINTR, c_getpid, sockaddr_storage, socklen_t
-from nginy._fast.base.layout cimport (
-    MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT, MSG_SOCKETS,
-    MSG_STOP, VERDICT_DOWN, message_t, snap_backend_t, snap_pool_t,
-)
+from nginy._fast.base.layout cimport VERDICT_DOWN, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MESSAGES_PER_EVENT
+from nginy._fast.base.message cimport (
+    MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT, MSG_SOCKETS,
+    MSG_STOP, message_t,
+)
 from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
 from nginy._fast.engine.reply cimport replies_flush
 from nginy._fast.engine.session cimport TAG_CHANNEL, TAG_REJOIN, tag_make

@@ -22,8 +22,8 @@ from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_NAGLE, LEG_QUIET, session_side, session_side_t,
     session_t, worker_t,
 )
+from nginy._fast.engine.visit cimport session_visit
 from nginy._fast.mem.clock cimport clock_us
-from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_OUT, poller_add_stream
 from nginy._fast.net.sock cimport (
@@ -31,6 +31,7 @@ from nginy._fast.net.sock cimport (
     sock_quickack, sock_skip,
 )
 from nginy._fast.policy.choose cimport attempt_t, chooser_distrust
+from nginy._fast.policy.key cimport visit_t
 from nginy._fast.policy.snapshot cimport snapshot_pool
 
 cdef uint32_t outcome_of(int error) noexcept nogil:
@@ -77,12 +78,14 @@ cdef bint may_be_self(const worker_t* w, const snap_addr_t* addr) noexcept nogil
 # The candidate to try, its lease taken. Position in the snapshot, or -reason.
 cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
     cdef attempt_t attempt
+    cdef visit_t visit
     cdef int at
-    cdef const session_side_t* side = session_side(w, s)
-    attempt.key_hash = hash_bytes(side.client_ip, 16, side.client_family)
+    session_visit(w, s, &visit)
+    attempt.visit = &visit
+    attempt.is_hashed = False
     attempt.now_ms = w.now_ms
     attempt.n_tried = s.n_tried
-    memcpy(attempt.tried, side.tried, sizeof(side.tried))
+    memcpy(attempt.tried, session_side(w, s).tried, sizeof(attempt.tried))
     at = lease_choose(w, s.pool, &attempt)
     if at >= 0:
         s.backend = w.snapshot.backends[at].id

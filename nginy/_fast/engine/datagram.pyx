@@ -17,7 +17,7 @@ from nginy._fast.engine.types cimport listener_t, worker_t
 from nginy._fast.mem.flowtable cimport FLOW_NONE, flow_key_t, flowtable_find, flowtable_find_many, flowtable_park
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.net.dgram cimport arrival_t, batch_t, dgram_arrival, dgram_receive
-from nginy._fast.policy.key cimport key_extract, key_t
+from nginy._fast.policy.key cimport key_extract, key_slice, key_t, visit_t
 from nginy._fast.wire.dns cimport dns_question
 from nginy._fast.wire.proxy2 cimport proxied_t, proxy2_is_trusted, proxy2_read
 
@@ -54,9 +54,9 @@ cdef void key_fill(
         more = six.sin6_scope_id
     if a.local_bytes:
         memcpy(&key.words[2], a.local, a.local_bytes)
-    if u.conf.udp.key_kind == KEY_BYTES:        # one client may speak for many keys, each a flow of its own
-        key_extract(&what, &u.conf.udp, NULL, 0, d.at, d.n_bytes)
-        more ^= <uint32_t>hash_bytes(what.bytes, what.n, what.n)
+    if u.conf.udp.key.kind == KEY_BYTES:        # one client may speak for many keys, each a flow of its own
+        key_slice(&what, d.at, d.n_bytes, u.conf.udp.key.offset, u.conf.udp.key.n_bytes)
+        more ^= <uint32_t>hash_bytes(what.at, what.n, what.n)
     key.words[4] |= <uint64_t>l.port << 16 | more << 32
 
 
@@ -113,23 +113,41 @@ cdef bint datagram_read(
 
 # ---- flows ----
 
-cdef void newcomer_fill(
-    newcomer_t* n, udp_t* u, const udp_work_t* work, uint32_t i, uint32_t sock, bint is_six
-) noexcept nogil:
+cdef void visit_fill(visit_t* v, worker_t* w, const udp_t* u, const listener_t* l, uint32_t i) noexcept nogil:
+    cdef const udp_work_t* work = w.udp_work
     cdef const flow_key_t* key = &work.keys[i]
     cdef const proxied_t* who = &work.proxied[i]
+    memset(v, 0, sizeof(visit_t))
+    v.local_family = 4 if l.family == AF_INET else 6
+    memcpy(v.ip, key.words, 16)
+    v.port = <uint16_t>key.words[4]
+    v.family = v.local_family
+    if who.family:
+        memcpy(v.ip, who.ip, 16)
+        v.port = who.port
+        v.family = who.family
+    memcpy(v.local_ip, l.ip, 16)
+    if work.arrivals[i].local_bytes:
+        memcpy(v.local_ip, &key.words[2], 16)
+    v.local_port = l.port
+    v.listener = u.id
+    v.listener_hash = u.conf.name_hash
+    v.bytes = work.datagrams[i].at
+    v.n_bytes = work.datagrams[i].n_bytes
+
+
+cdef void newcomer_fill(newcomer_t* n, worker_t* w, udp_t* u, const listener_t* l, uint32_t i) noexcept nogil:
+    cdef const udp_work_t* work = w.udp_work
+    cdef const flow_key_t* key = &work.keys[i]
     n.key = key
     n.hash = work.hashes[i]
-    n.sock = sock
-    memcpy(n.ip, key.words, 16)
-    n.port = <uint16_t>key.words[4]
-    n.family = 6 if is_six else 4
-    n.scope = <uint32_t>(key.words[4] >> 32) if is_six and u.conf.udp.key_kind != KEY_BYTES else 0
-    if who.family:
-        memcpy(n.ip, who.ip, 16)
-        n.port = who.port
-        n.family = who.family
-    key_extract(&n.what, &u.conf.udp, n.ip, n.family, work.datagrams[i].at, work.datagrams[i].n_bytes)
+    n.sock = l.timer.idx
+    n.scope = <uint32_t>(key.words[4] >> 32) if l.family != AF_INET and u.conf.udp.key.kind != KEY_BYTES else 0
+    visit_fill(&n.visit, w, u, l, i)
+    n.what.n = 0
+    if u.is_keyed:
+        key_extract(&n.what, &u.conf.udp.key, &n.visit)
+        n.visit.session = &n.what
     n.question = 0
     n.dns_id = 0
     if u.conf.udp.check == CHECK_DNS:   # each request is a flow of its own then
@@ -159,7 +177,7 @@ cdef uint32_t flow_of(worker_t* w, udp_t* u, listener_t* l, uint32_t i) noexcept
         idx = flowtable_find(&u.flows, &work.keys[i], work.hashes[i])
     if likely(idx != FLOW_NONE and not u.is_keyed):
         return idx
-    newcomer_fill(&n, u, work, i, l.timer.idx, l.family != AF_INET)
+    newcomer_fill(&n, w, u, l, i)
     if idx != FLOW_NONE:
         if flow_at(u, idx).flags & FLOW_ANSWERED:   # else a stranger could bind whatever it likes
             binding_note(w, u, flow_at(u, idx), &n.what, False)

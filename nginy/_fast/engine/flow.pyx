@@ -6,7 +6,7 @@ from nginy._fast.base.cdefs cimport (
     EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, NGY_CHECK, ngy_add32, ngy_sub32, likely,
     unlikely,
 )
-from nginy._fast.base.layout cimport CHECK_DNS, NO_BOUND, NO_INDEX, snap_backend_t
+from nginy._fast.base.layout cimport CHECK_DNS, NO_BOUND, NO_INDEX, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
 from nginy._fast.base.status cimport (
     DROP_BACKENDS_FULL, DROP_DRAINING, DROP_FLOW_RATE, DROP_LOOP, DROP_NO_BACKEND, DROP_NO_DESCRIPTOR, DROP_NO_PORT,
@@ -27,10 +27,9 @@ from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flowtable_add, flowtable_assure, flowtable_expire, flowtable_oldest, flowtable_remove,
 )
-from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts
-from nginy._fast.policy.key cimport key_hash, key_server, key_t
-from nginy._fast.policy.snapshot cimport snapshot_backend
+from nginy._fast.policy.key cimport key_server, visit_hash
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
 # ---- choosing ----
 
@@ -45,19 +44,25 @@ cdef int named_candidate(worker_t* w, udp_t* u, flow_t* f, uint32_t backend) noe
 
 
 # The next candidate, its lease taken. Position in the snapshot, or -reason.
-cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const key_t* what) noexcept nogil:
+cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) noexcept nogil:
     cdef attempt_t attempt
-    cdef uint32_t bound = binding_backend(u, what)
-    cdef int at = named_candidate(w, u, f, key_server(&u.conf.udp, w.snapshot.cids + u.conf.udp.first_cid, what))
-    if at < 0:
-        at = named_candidate(w, u, f, bound)
+    cdef int at = -1
+    if n != NULL:
+        at = named_candidate(w, u, f, key_server(&u.conf.udp, w.snapshot.cids + u.conf.udp.first_cid, &n.what))
+        if at < 0:
+            at = named_candidate(w, u, f, binding_backend(u, &n.what))
     if at >= 0:
         return at
+    attempt.visit = &n.visit if n != NULL else NULL
     attempt.key_hash = f.key_hash
+    attempt.is_hashed = n == NULL or f.key_hash != 0
     attempt.now_ms = w.now_ms
     attempt.n_tried = f.n_tried
     memcpy(attempt.tried, f.tried, sizeof(f.tried))
-    return lease_choose(w, u.conf.pool, &attempt)
+    at = lease_choose(w, u.conf.pool, &attempt)
+    if attempt.is_hashed:
+        f.key_hash = attempt.key_hash
+    return at
 
 
 cdef uint32_t flow_outcome(int error) noexcept nogil:
@@ -82,12 +87,12 @@ cdef void attempt_lost(worker_t* w, flow_t* f, uint32_t outcome) noexcept nogil:
     f.flags &= ~<uint32_t>FLOW_LEASED
 
 
-# Candidates in turn until one has a socket. 0, or 1 + drop_t.
-cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const key_t* what) noexcept nogil:
+# Candidates in turn until one has a socket. 0, or 1 + drop_t. n: NULL for a flow that leaves its backend.
+cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
     cdef int at, status
     while f.n_tried <= u.conf.retries:
-        at = flow_candidate(w, u, f, what)
+        at = flow_candidate(w, u, f, n)
         if at < 0:
             return 1 + (DROP_BACKENDS_FULL if at == -REASON_BACKENDS_FULL else DROP_NO_BACKEND)
         f.backend = w.snapshot.backends[at].id
@@ -132,15 +137,22 @@ cdef void flow_begin(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) n
     f.binding = FLOW_NONE
     f.backend = NO_INDEX
     f.start_ms = w.now_ms
-    f.client_port = n.port
-    f.client_family = n.family
+    f.client_port = n.visit.port
+    f.client_family = n.visit.family
     f.scope = n.scope
     f.quota = 1
     f.question = n.question
     f.dns_id = n.dns_id
     if u.conf.udp.check == CHECK_DNS and n.question == 0:
         f.flags = FLOW_UNCHECKED
-    memcpy(f.client_ip, n.ip, 16)
+    memcpy(f.client_ip, n.visit.ip, 16)
+
+
+# A flow may have to choose again when its first datagram is gone.
+cdef void flow_key(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) noexcept nogil:
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
+    if f.key_hash == 0 and pool != NULL:
+        f.key_hash = visit_hash(&pool.key, &n.visit)
 
 
 # Everything that is asked before a socket is made. 0 and the session counted in, or 1 + drop_t.
@@ -173,8 +185,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
     refused = 1 + (DROP_TABLE_FULL if u.flows.n_taken == u.flows.cap else DROP_NO_DESCRIPTOR)
     if idx != FLOW_NONE:
         flow_begin(w, u, idx, n)
-        flow_at(u, idx).key_hash = key_hash(&n.what) if n.what.n else hash_bytes(n.ip, 16, n.family)
-        refused = flow_reach(w, u, idx, &n.what)
+        refused = flow_reach(w, u, idx, n)
     if refused:
         if idx != FLOW_NONE:
             flowtable_remove(&u.flows, idx)
@@ -182,6 +193,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
         source_release(u, source)
         drop[0] = refused - 1
         return FLOW_NONE
+    flow_key(w, u, flow_at(u, idx), n)
     flow_at(u, idx).source = source
     flow_at(u, idx).flags |= FLOW_LIVE
     u.n_live += 1
@@ -195,9 +207,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
 
 cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
-    cdef key_t what
     cdef uint32_t refused
-    what.n = 0
     if f.flags & FLOW_ANSWERED:     # it was right until now: the attempts begin anew
         count(&w.row.udp[u.id].assured, <uint64_t>-1)
         f.n_tried = 1
@@ -205,7 +215,7 @@ cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept
     attempt_lost(w, f, flow_outcome(error))
     backsock_close(w, u, f)
     f.flags &= ~<uint32_t>(FLOW_ANSWERED | FLOW_BULK | FLOW_HEADED)
-    refused = flow_reach(w, u, idx, &what)
+    refused = flow_reach(w, u, idx, NULL)
     if refused == 0:
         binding_move(u, f)
     return refused

@@ -6,7 +6,7 @@ from nginy._fast.mem.flowtable cimport flow_key_t, flowtable_t
 from nginy._fast.mem.slab cimport slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t
 from nginy._fast.net.dgram cimport arrival_t, batch_t
-from nginy._fast.policy.key cimport key_t
+from nginy._fast.policy.key cimport key_t, visit_t
 from nginy._fast.wire.proxy2 cimport proxied_t
 
 cdef enum:                      # flow_flag_t
@@ -37,7 +37,7 @@ cdef struct flow_t:
     uint64_t bytes[2]           # delivered: [FRONT] from the client, [BACK] from the backend
     uint64_t start_ms
     uint64_t attempt_us
-    uint64_t key_hash           # of what the choice went by
+    uint64_t key_hash           # of what the choice went by; 0 = it went by none yet
     uint64_t question           # DNS: hash of the question that waits for an answer
     uint16_t dns_id
     uint16_t back_port          # source port towards the backend, host order
@@ -83,13 +83,10 @@ cdef struct rest_t:             # the resting sockets of one backend
 cdef struct newcomer_t:         # whom a flow is opened for
     const flow_key_t* key
     uint64_t hash
-    key_t what                  # what the choice goes by
-    uint8_t ip[16]
-    uint16_t port
-    uint8_t family
-    uint8_t reserved
+    key_t what                  # the session's key; its address stands in when it is empty
+    visit_t visit               # who sends it
     uint16_t dns_id
-    uint16_t reserved_too
+    uint16_t reserved
     uint64_t question           # DNS: 0 = not one that an answer could be held against
     uint32_t scope
     uint32_t sock               # socket id

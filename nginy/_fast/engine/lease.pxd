@@ -8,7 +8,7 @@ cdef bint lease_begin(worker_t* w, uint32_t backend, uint32_t max_conns) noexcep
 cdef void lease_end(worker_t* w, uint32_t backend) noexcept nogil
 
 # The next candidate, one lease on it taken. Position in the snapshot, or -reason.
-cdef int lease_choose(worker_t* w, uint32_t pool, const attempt_t* attempt) noexcept nogil
+cdef int lease_choose(worker_t* w, uint32_t pool, attempt_t* attempt) noexcept nogil
 
 # Give back the one that a session has, if it has one.
 cdef void lease_drop(worker_t* w, session_t* s) noexcept nogil

@@ -30,7 +30,7 @@ cdef void lease_end(worker_t* w, uint32_t backend) noexcept nogil:
     ngy_sub32(&w.shared.in_flight[backend], 1)
 
 
-cdef int lease_choose(worker_t* w, uint32_t pool, const attempt_t* attempt) noexcept nogil:
+cdef int lease_choose(worker_t* w, uint32_t pool, attempt_t* attempt) noexcept nogil:
     cdef uint32_t _turn
     cdef int at
     for _turn in range(LEASE_RACES):

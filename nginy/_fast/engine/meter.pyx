@@ -33,8 +33,8 @@ cdef bint meter_take(meter_t* m, uint64_t rate, uint64_t least, uint64_t n, uint
 # The address of a client as a key of the sources.
 cdef void source_key(flow_key_t* key, const newcomer_t* n) noexcept nogil:
     memset(key, 0, sizeof(flow_key_t))
-    memcpy(key.words, n.ip, 16)
-    key.words[2] = n.family
+    memcpy(key.words, n.visit.ip, 16)
+    key.words[2] = n.visit.family
 
 
 # The entry of a source that was not known. Room is made by forgetting one without flows.

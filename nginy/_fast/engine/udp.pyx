@@ -84,7 +84,7 @@ cdef int tables_open(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcep
     cdef int status = 0
     if not u.is_open:
         status = table_open(w, &u.flows, cap, sizeof(flow_t))
-    if status == 0 and conf.udp.key_kind != KEY_TUPLE and not u.has_bindings:
+    if status == 0 and conf.udp.key.kind != KEY_TUPLE and not u.has_bindings:
         status = table_open(w, &u.bindings, cap, sizeof(binding_t))
         u.has_bindings = status == 0
     if status == 0 and (conf.udp.source_flows or conf.udp.source_rate) and not u.has_sources:
@@ -103,7 +103,7 @@ cdef int tables_open(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcep
 cdef void udp_tune(worker_t* w, udp_t* u, const snap_listener_t* conf) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, conf.pool)
     u.conf = conf[0]
-    u.is_keyed = conf.udp.key_kind != KEY_TUPLE
+    u.is_keyed = conf.udp.key.kind != KEY_TUPLE
     u.is_transparent = pool != NULL and pool.is_transparent != 0
     u.is_headed = pool != NULL and pool.proxy_out != PROXY_OFF
     u.is_leaving = w.is_draining

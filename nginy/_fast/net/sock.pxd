@@ -1,7 +1,7 @@
 # Every socket system call of the data plane, none of which blocks. All return >= 0 or -errno; errno is read nowhere else.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from nginy._fast.base.cdefs cimport sockaddr, sockaddr_storage, socklen_t
-from nginy._fast.base.layout cimport message_t
+from nginy._fast.base.message cimport message_t
 
 # A client of a listening socket, non-blocking, close-on-exec.
 cdef int sock_accept(int fd, sockaddr_storage* addr, socklen_t* n_bytes) noexcept nogil

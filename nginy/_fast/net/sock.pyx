@@ -12,7 +12,8 @@ from nginy._fast.base.cdefs cimport (
     sockaddr, sockaddr_in6, sockaddr_storage, socklen_t, IPPROTO_IP, IPPROTO_IPV6, IP_TRANSPARENT, IPV6_TRANSPARENT,
     c_bind, htons, ntohs, sockaddr_in,
 )
-from nginy._fast.base.layout cimport CONGESTION_BYTES, message_t
+from nginy._fast.base.layout cimport CONGESTION_BYTES
+from nginy._fast.base.message cimport message_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS
 
 

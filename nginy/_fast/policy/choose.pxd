@@ -1,7 +1,7 @@
 # Which backend an attempt goes to. Reads one snapshot and shared in-flight counts; writes only the worker's own cursors.
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
-from nginy._fast.base.layout cimport snap_backend_t
 from nginy._fast.base.limits cimport MAX_TRIED
+from nginy._fast.policy.key cimport visit_t
 from nginy._fast.policy.snapshot cimport snapshot_t
 
 cdef enum:                      # policy_kind_t
@@ -20,7 +20,9 @@ cdef struct chooser_t:          # a worker's own memory of its choices; survives
     uint32_t phase              # where this worker's rounds begin
 
 cdef struct attempt_t:
-    uint64_t key_hash           # of the client's address, without port
+    const visit_t* visit        # borrowed; not looked at while is_hashed
+    uint64_t key_hash           # of the pool's key
+    bint is_hashed              # it is known; else the first choice that needs it fills it in
     uint64_t now_ms
     uint16_t tried[MAX_TRIED]   # backend ids of earlier attempts
     uint32_t n_tried
@@ -36,5 +38,5 @@ cdef void chooser_distrust(chooser_t* c, uint32_t backend_id, uint64_t now_ms) n
 cdef bint chooser_distrusts(chooser_t* c, uint32_t backend_id, uint64_t now_ms) noexcept nogil
 
 # Position of a backend in the snapshot, or -REASON_NO_BACKEND, or -REASON_BACKENDS_FULL.
-# A backend tried before comes again only when no other is usable.
-cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, const attempt_t* attempt) noexcept nogil
+# A backend tried before comes again only when no other is usable. The key's hash may be filled in.
+cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, attempt_t* attempt) noexcept nogil

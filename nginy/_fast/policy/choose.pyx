@@ -8,6 +8,7 @@ from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_POOLS, SUSPICION_MS
 from nginy._fast.base.status cimport REASON_BACKENDS_FULL, REASON_NO_BACKEND
 from nginy._fast.mem.hash cimport hash_mix, random_next
 from nginy._fast.mem.region cimport region_close, region_open
+from nginy._fast.policy.key cimport visit_hash
 from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_t
 
 cdef enum:
@@ -21,8 +22,8 @@ cdef enum:                      # allow_t: what this pass forgives
 cdef struct look_t:             # one pass over one tier
     const snapshot_t* s
     const snap_tier_t* tier
-    const attempt_t* attempt
-    uint32_t pool_id
+    attempt_t* attempt
+    const snap_pool_t* pool
     int allow
     bint saw_full
 
@@ -104,13 +105,13 @@ cdef int walk_from(chooser_t* c, look_t* look, uint32_t start) noexcept nogil:
 
 
 cdef int choose_in_turn(chooser_t* c, look_t* look) noexcept nogil:
-    cdef uint32_t start = c.cursor[look.pool_id]
+    cdef uint32_t start = c.cursor[look.pool.id]
     cdef int got
     if start == 0:
         start = c.phase
     got = walk_from(c, look, start % look.tier.n)
     if got >= 0:
-        c.cursor[look.pool_id] = <uint32_t>got - look.tier.first + 1    # 0 means: not begun
+        c.cursor[look.pool.id] = <uint32_t>got - look.tier.first + 1    # 0 means: not begun
     return got
 
 
@@ -136,7 +137,7 @@ cdef int choose_smooth(chooser_t* c, look_t* look) noexcept nogil:
 
 cdef int choose_least_conn(chooser_t* c, look_t* look) noexcept nogil:
     cdef uint32_t n = look.tier.n
-    cdef uint32_t start = c.cursor[look.pool_id] % n
+    cdef uint32_t start = c.cursor[look.pool.id] % n
     cdef uint32_t i, at
     cdef int best = -1
     for i in range(n):          # from a moving start, so that equals take turns
@@ -149,7 +150,7 @@ cdef int choose_least_conn(chooser_t* c, look_t* look) noexcept nogil:
         if best < 0 or is_less_loaded(c, &look.s.backends[at], &look.s.backends[best]):
             best = <int>at
     if best >= 0:
-        c.cursor[look.pool_id] = <uint32_t>best - look.tier.first + 1
+        c.cursor[look.pool.id] = <uint32_t>best - look.tier.first + 1
     return best
 
 
@@ -193,12 +194,20 @@ cdef int choose_random2(chooser_t* c, look_t* look) noexcept nogil:
     return first
 
 
+cdef uint64_t look_hash(look_t* look) noexcept nogil:
+    if not look.attempt.is_hashed:
+        look.attempt.key_hash = visit_hash(&look.pool.key, look.attempt.visit)
+        look.attempt.is_hashed = True
+    return look.attempt.key_hash
+
+
 cdef int choose_source_hash(chooser_t* c, look_t* look) noexcept nogil:
-    cdef uint64_t h = look.attempt.key_hash
+    cdef uint64_t h
     cdef uint32_t i
     cdef int at = 0
     if look.tier.weight_sum == 0:
         return -1
+    h = look_hash(look)
     for i in range(DRAWS):
         at = find_weight(look, h % look.tier.weight_sum)
         if may_take(c, look, &look.s.backends[at]):
@@ -219,7 +228,7 @@ cdef int choose_in_tier(chooser_t* c, look_t* look, uint32_t policy) noexcept no
     return choose_smooth(c, look)
 
 
-cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, const attempt_t* attempt) noexcept nogil:
+cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, attempt_t* attempt) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(s, pool_id)
     cdef look_t look
     cdef uint32_t i
@@ -228,7 +237,7 @@ cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, cons
         return -REASON_NO_BACKEND
     look.s = s
     look.attempt = attempt
-    look.pool_id = pool_id
+    look.pool = pool
     look.saw_full = False
     for look.allow in range(ALLOW_TRIED + 1):
         if look.allow == ALLOW_TRIED and attempt.n_tried == 0:

@@ -1,10 +1,12 @@
 """Key: extractors, by key_kind_t."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nginy._fast.base.layout cimport (
-    KEY_BYTES, KEY_QUIC_CID, NO_INDEX, snap_cid_t, snap_udp_t,
+    KEY_BYTES, KEY_CONSTANT, KEY_DESTINATION, KEY_LISTENER, KEY_QUIC_CID, KEY_SESSION, KEY_SNI, KEY_TUPLE, NO_INDEX,
+    snap_cid_t, snap_key_t, snap_udp_t,
 )
+from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.mem.hash cimport hash_bytes
 
 cdef enum:                      # RFC 8999: what all versions of QUIC have in common
@@ -13,41 +15,87 @@ cdef enum:                      # RFC 8999: what all versions of QUIC have in co
     QUIC_SHORT_ID_AT = 1
     QUIC_ID_MOST = 20           # RFC 9000, section 17.2
 
+cdef enum:
+    ADDRESS_BYTES = 17          # and its family
 
-cdef void take(key_t* key, const uint8_t* payload, uint32_t n_bytes, uint32_t offset, uint32_t n) noexcept nogil:
-    if n == 0 or n > KEY_MOST or offset > n_bytes or n_bytes - offset < n:
+
+cdef void key_slice(key_t* key, const uint8_t* received, uint32_t n_bytes, uint32_t offset, uint32_t n) noexcept nogil:
+    key.n = 0
+    if n == 0 or n > KEY_SLICE_BYTES or offset > n_bytes or n_bytes - offset < n:
         return
-    memcpy(key.bytes, payload + offset, n)
+    key.at = received + offset
     key.n = n
 
 
-cdef void take_cid(key_t* key, const snap_udp_t* conf, const uint8_t* payload, uint32_t n_bytes) noexcept nogil:
+cdef void take_cid(key_t* key, const snap_key_t* conf, const uint8_t* payload, uint32_t n_bytes) noexcept nogil:
     if n_bytes == 0:
         return
     if not payload[0] & QUIC_LONG:
-        take(key, payload, n_bytes, QUIC_SHORT_ID_AT, conf.cid_bytes)
+        key_slice(key, payload, n_bytes, QUIC_SHORT_ID_AT, conf.cid_bytes)
     elif n_bytes > QUIC_LONG_LENGTH_AT and payload[QUIC_LONG_LENGTH_AT] <= QUIC_ID_MOST:
-        take(key, payload, n_bytes, QUIC_LONG_LENGTH_AT + 1, payload[QUIC_LONG_LENGTH_AT])
+        key_slice(key, payload, n_bytes, QUIC_LONG_LENGTH_AT + 1, payload[QUIC_LONG_LENGTH_AT])
 
 
-cdef void key_extract(
-    key_t* key, const snap_udp_t* conf, const uint8_t* ip, uint8_t family, const uint8_t* payload, uint32_t n_bytes
-) noexcept nogil:
-    key.n = 0
-    if conf.key_kind == KEY_BYTES:
-        take(key, payload, n_bytes, conf.key_offset, conf.key_bytes)
-    elif conf.key_kind == KEY_QUIC_CID:
-        take_cid(key, conf, payload, n_bytes)
+cdef void take_own(key_t* key, uint32_t n) noexcept nogil:
+    key.at = key.own
+    key.n = n
+
+
+cdef void take_borrowed(key_t* key, const uint8_t* at, uint32_t n) noexcept nogil:
+    key.at = at
+    key.n = n
+
+
+# An address with its family, and its port if asked for.
+cdef void take_address(key_t* key, const uint8_t* ip, uint8_t family, uint16_t port, bint has_port) noexcept nogil:
+    memcpy(key.own, ip, 16)
+    key.own[16] = family
+    if has_port:
+        memcpy(key.own + ADDRESS_BYTES, &port, 2)
+    take_own(key, ADDRESS_BYTES + (2 if has_port else 0))
+
+
+cdef void take_session(key_t* key, const visit_t* v) noexcept nogil:
+    if v.session != NULL and v.session.n:
+        take_borrowed(key, v.session.at, v.session.n)
     else:
-        memcpy(key.bytes, ip, 16)
-        key.bytes[16] = family
-        key.n = 17
+        take_address(key, v.ip, v.family, 0, False)
+
+
+cdef void key_extract(key_t* key, const snap_key_t* conf, const visit_t* v) noexcept nogil:
+    cdef uint8_t kind = conf.kind
+    key.n = 0
+    if kind == KEY_SESSION:
+        take_session(key, v)
+    elif kind == KEY_BYTES:
+        key_slice(key, v.bytes, v.n_bytes, conf.offset, conf.n_bytes)
+    elif kind == KEY_QUIC_CID:
+        take_cid(key, conf, v.bytes, v.n_bytes)
+    elif kind == KEY_SNI:
+        take_borrowed(key, v.name, v.n_name)
+    elif kind == KEY_LISTENER:
+        memcpy(key.own, &v.listener_hash, 8)
+        take_own(key, 8)
+    elif kind == KEY_CONSTANT:
+        take_borrowed(key, conf.value, conf.n_value)
+    elif kind != KEY_DESTINATION:
+        take_address(key, v.ip, v.family, v.port, kind == KEY_TUPLE)
+    elif v.local_family:
+        take_address(key, v.local_ip, v.local_family, v.local_port, True)
 
 
 cdef uint64_t key_hash(const key_t* key) noexcept nogil:
-    if key.n == 17:             # an address: as TCP listeners hash it, so that one client meets one backend on both
-        return hash_bytes(key.bytes, 16, key.bytes[16])
-    return hash_bytes(key.bytes, key.n, key.n)
+    if key.n == ADDRESS_BYTES:  # an address: TCP and UDP hash it alike, so that one client meets one backend on both
+        return hash_bytes(key.at, 16, key.at[16])
+    return hash_bytes(key.at, key.n, key.n)
+
+
+cdef uint64_t visit_hash(const snap_key_t* conf, const visit_t* visit) noexcept nogil:
+    cdef key_t key
+    key_extract(&key, conf, visit)
+    if key.n == 0:
+        take_session(&key, visit)
+    return key_hash(&key)
 
 
 cdef uint32_t key_server(const snap_udp_t* conf, const snap_cid_t* cids, const key_t* key) noexcept nogil:
@@ -55,10 +103,10 @@ cdef uint32_t key_server(const snap_udp_t* conf, const snap_cid_t* cids, const k
     cdef uint32_t low = 0
     cdef uint32_t high = conf.n_cids
     cdef uint32_t i, mid
-    if conf.n_cids == 0 or key.n < conf.key_offset + conf.key_bytes:
+    if conf.n_cids == 0 or key.n < conf.server_offset + conf.server_bytes:
         return NO_INDEX
-    for i in range(conf.key_bytes):
-        id = id << 8 | key.bytes[conf.key_offset + i]
+    for i in range(conf.server_bytes):
+        id = id << 8 | key.at[conf.server_offset + i]
     while low < high:
         mid = (low + high) // 2
         if cids[mid].id < id:

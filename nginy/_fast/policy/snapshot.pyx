@@ -4,8 +4,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport F_GET_SEALS, F_SEAL_SHRINK, F_SEAL_WRITE, c_fcntl, c_fstat, c_stat
 from nginy._fast.base.layout cimport (
-    KEY_QUIC_CID, LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t,
-    snap_header_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
+    KEY_COUNT, KEY_QUIC_CID, LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t,
+    snap_header_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
 from nginy._fast.base.limits cimport (
     KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_POOLS, MAX_RETRIES, MAX_SOCKETS,
@@ -78,12 +78,19 @@ cdef bint pools_fit(const snapshot_t* s) noexcept nogil:
     return n_backends <= s.header.n_backends
 
 
+cdef bint key_fits(const snap_key_t* key) noexcept nogil:
+    return (
+        key.kind < KEY_COUNT and key.n_bytes <= KEY_SLICE_BYTES and key.cid_bytes <= KEY_SLICE_BYTES
+        and key.n_value <= KEY_SLICE_BYTES
+    )
+
+
 cdef bint udp_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil:
     if l.protocol != PROTOCOL_UDP:
         return True
     return (
-        0 < l.udp.flows_max <= MAX_FLOWS and l.udp.key_bytes <= KEY_SLICE_BYTES and l.udp.cid_bytes <= KEY_SLICE_BYTES
-        and (l.udp.key_kind != KEY_QUIC_CID or (l.udp.key_bytes <= 8 and l.udp.key_offset <= KEY_SLICE_BYTES))
+        0 < l.udp.flows_max <= MAX_FLOWS and key_fits(&l.udp.key) and l.udp.key.kind <= KEY_QUIC_CID
+        and l.udp.server_bytes <= 8 and l.udp.server_offset <= KEY_SLICE_BYTES
         and <uint64_t>l.udp.first_net + l.udp.n_nets <= s.header.n_nets
         and <uint64_t>l.udp.first_cid + l.udp.n_cids <= s.header.n_cids
     )
@@ -104,7 +111,7 @@ cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
         if s.cids[i].backend >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_pools):
-        if s.pools[i].id >= MAX_POOLS:
+        if s.pools[i].id >= MAX_POOLS or not key_fits(&s.pools[i].key):
             return False
     for i in range(s.header.n_sockets):
         if s.sockets[i].sock_id >= MAX_SOCKETS or s.sockets[i].listener >= MAX_LISTENERS:

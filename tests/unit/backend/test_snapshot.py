@@ -3,14 +3,13 @@
 import asyncio
 import itertools
 import time
-from dataclasses import astuple
 
 import pytest
 
 from nginy._fast import door
-from nginy.backend import snapshot
 from nginy.backend.registry import BackendKey, Resolved, resolve_backends
-from nginy.backend.snapshot import Rows, SocketRow, build_rows, build_snapshot, to_ms
+from nginy.backend.rows import KeyRow, ListenerRow, PoolRow, Rows, SocketRow
+from nginy.backend.snapshot import build_rows, build_snapshot, to_ms
 from nginy.model import Config
 
 
@@ -68,7 +67,7 @@ def test_listener_row_carries_every_setting_in_milliseconds() -> None:
     }
     config = config_of({"api": {"backends": ["192.0.2.1:80"]}}, {"in": entry})
     (row,) = rows_of(config).listeners
-    assert row == snapshot.ListenerRow(
+    assert row == ListenerRow(
         id=0,
         pool=0,
         connect_ms=250,
@@ -81,6 +80,7 @@ def test_listener_row_carries_every_setting_in_milliseconds() -> None:
         is_half_close=False,
         is_splice=False,
         is_deferred=True,
+        name_hash=door.name_hash("in"),
     )
 
 
@@ -108,7 +108,7 @@ def test_pool_row_names_policy_and_what_down_does(kind: str, health: str | None,
         "health": health and {"kind": "tcp", "on_down": health},
     }
     (row,) = rows_of(config_of({"api": pool})).pools
-    assert astuple(row) == (0, door.POLICIES[kind], is_reset, False, False, "", 0, False)
+    assert row == PoolRow(0, door.POLICIES[kind], is_reset, False, False, "", KeyRow())
 
 
 def test_pool_row_carries_tcp_options() -> None:

@@ -11,6 +11,7 @@ import pytest
 from nginy._fast import door
 from tests.tools.waiting import wait_until
 from tests.unit.engine.datagrams import Balanced, addresses, ask, datagram_socket, is_silent
+from tests.unit.policy.rows import key
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_missing_answer_ends_the_flow_as_idle_and_the_attempt_as_timed_out(silen
 
 
 def test_source_key_binds_all_ports_of_a_client_to_one_backend(echoes):
-    with Balanced(addresses(echoes), key_kind=door.KEYS["source"]) as nginy:
+    with Balanced(addresses(echoes), key=key("source")) as nginy:
         clients = [nginy.client("127.0.0.1") for _ in range(6)]
         assert len({ask(client)[:2] for client in clients}) == 1
         with nginy.client("127.0.0.9") as other:
@@ -101,8 +102,8 @@ def test_source_key_binds_all_ports_of_a_client_to_one_backend(echoes):
 
 
 def test_payload_key_decides_whoever_sends_it(echoes):
-    key = {"key_kind": door.KEYS["bytes"], "key_offset": 2, "key_bytes": 4}
-    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as one, nginy.client() as two:
+    by_token = key("bytes", offset=2, n_bytes=4)
+    with Balanced(addresses(echoes), key=by_token) as nginy, nginy.client() as one, nginy.client() as two:
         answers = {token: ask(one, b"v1" + token)[:2] for token in (b"aaaa", b"bbbb", b"cccc")}
         assert len(set(answers.values())) == 3
         assert {token: ask(two, b"v1" + token)[:2] for token in answers} == answers
@@ -112,8 +113,8 @@ def test_payload_key_decides_whoever_sends_it(echoes):
 
 def test_connection_id_keeps_its_backend_when_the_client_moves(echoes):
     cid = b"\x11" * 8
-    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8}
-    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as before, nginy.client() as after:
+    conf = {"key": key("quic_cid", cid_bytes=8)}
+    with Balanced(addresses(echoes), **conf) as nginy, nginy.client() as before, nginy.client() as after:
         first = ask(before, b"\xc0\0\0\0\1\x08" + cid + b"\0rest")[:2]
         assert ask(before, b"\x40" + cid + b"data")[:2] == first
         assert ask(after, b"\x40" + cid + b"data")[:2] == first
@@ -122,7 +123,7 @@ def test_connection_id_keeps_its_backend_when_the_client_moves(echoes):
 def test_key_whose_backend_refuses_chooses_again(echoes):
     with datagram_socket() as closed:
         dead = closed.getsockname()
-    with Balanced([dead, echoes[0].address], key_kind=door.KEYS["source"]) as nginy, nginy.client() as client:
+    with Balanced([dead, echoes[0].address], key=key("source")) as nginy, nginy.client() as client:
         client.send(b"to whom")
         wait_until(lambda: nginy.live() == 0 or not is_silent(client, 0), "a refusal, or an answer")
         while not is_silent(client):
@@ -131,8 +132,8 @@ def test_key_whose_backend_refuses_chooses_again(echoes):
 
 
 def test_id_that_belongs_to_another_backend_cannot_be_taken_away(echoes):
-    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8}
-    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as owner, nginy.client() as thief:
+    conf = {"key": key("quic_cid", cid_bytes=8)}
+    with Balanced(addresses(echoes), **conf) as nginy, nginy.client() as owner, nginy.client() as thief:
         first = ask(owner, b"\x40" + b"o" * 8)[:2]
         assert ask(thief, b"\x40" + b"t" * 8)[:2] != first
         ask(thief, b"\x40" + b"o" * 8)
@@ -155,8 +156,8 @@ def test_drain_still_takes_proxy_headers_off(echoes):
 
 
 def test_new_id_of_a_known_client_is_learned(echoes):
-    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8}
-    with Balanced(addresses(echoes), **key) as nginy, nginy.client() as before, nginy.client() as after:
+    conf = {"key": key("quic_cid", cid_bytes=8)}
+    with Balanced(addresses(echoes), **conf) as nginy, nginy.client() as before, nginy.client() as after:
         first = ask(before, b"\xc0\0\0\0\1\x08" + b"\x22" * 8 + b"\0")[:2]
         chosen_by_server = b"\x33" * 8
         assert ask(before, b"\x40" + chosen_by_server)[:2] == first
@@ -164,9 +165,9 @@ def test_new_id_of_a_known_client_is_learned(echoes):
 
 
 def test_server_id_inside_the_connection_id_names_the_backend(echoes):
-    key = {"key_kind": door.KEYS["quic_cid"], "cid_bytes": 8, "key_offset": 1, "key_bytes": 2}
+    conf = {"key": key("quic_cid", cid_bytes=8), "server_offset": 1, "server_bytes": 2}
     cids = [(0x0A01, 0), (0x0A02, 1), (0x0B03, 2)]
-    with Balanced(addresses(echoes), **key, cids=cids) as nginy, nginy.client() as client:
+    with Balanced(addresses(echoes), **conf, cids=cids) as nginy, nginy.client() as client:
         for id, name in ((b"\x0b\x03", b"c:"), (b"\x0a\x01", b"a:"), (b"\x0a\x02", b"b:")):
             with nginy.client() as fresh:
                 assert ask(fresh, b"\x40\x00" + id + b"\0" * 5)[:2] == name
@@ -326,8 +327,8 @@ def mapped(ip):
 
 def test_trusted_proxy_is_believed_and_others_are_not(echoes):
     nets = [(mapped("127.0.0.8"), 126)]
-    key = {"key_kind": door.KEYS["source"], "nets": nets}
-    with Balanced(addresses(echoes), **key) as nginy, nginy.client("127.0.0.9") as proxy, nginy.client() as client:
+    conf = {"key": key("source"), "nets": nets}
+    with Balanced(addresses(echoes), **conf) as nginy, nginy.client("127.0.0.9") as proxy, nginy.client() as client:
         header = proxy_header(("192.0.2.1", 1000), ("192.0.2.2", 53))
         assert ask(proxy, header + b"one")[2:] == b"one"
         assert ask(proxy, b"two")[2:] == b"two"
@@ -453,10 +454,10 @@ def test_sockets_are_not_used_again_once_that_is_turned_off(silent):
 
 
 def test_key_that_is_no_longer_wanted_binds_nobody(echoes):
-    with Balanced(addresses(echoes), key_kind=door.KEYS["source"]) as nginy:
+    with Balanced(addresses(echoes), key=key("source")) as nginy:
         with nginy.client() as client:
             ask(client)
-        nginy.publish(addresses(echoes), key_kind=door.KEYS["tuple"])
+        nginy.publish(addresses(echoes), key=key("tuple"))
         clients = [nginy.client() for _ in range(6)]
         assert len({ask(client)[:2] for client in clients}) == 3
         for client in clients:

@@ -20,6 +20,11 @@ def backend(
     )
 
 
+def key(kind="session", **changes):
+    row = dict(kind=door.KEYS[kind], offset=0, n_bytes=0, cid_bytes=0, value=b"")
+    return SimpleNamespace(**row | changes)
+
+
 def pool(id=0, policy="round_robin", **changes):
     row = dict(
         id=id,
@@ -30,6 +35,7 @@ def pool(id=0, policy="round_robin", **changes):
         congestion="",
         proxy_out=0,
         is_transparent=False,
+        key=key(),
     )
     return SimpleNamespace(**row | changes)
 
@@ -49,6 +55,7 @@ def listener(id=0, **changes):
         is_splice=True,
         is_deferred=False,
         udp=None,
+        name_hash=0,
     )
     return SimpleNamespace(**row | changes)
 
@@ -58,10 +65,9 @@ def udp(**changes):
         flows_max=1024,
         requests=0,
         responses=door.NO_BOUND,
-        key_kind=door.KEYS["tuple"],
-        key_offset=0,
-        key_bytes=0,
-        cid_bytes=0,
+        key=key("tuple"),
+        server_offset=0,
+        server_bytes=0,
         source_flows=0,
         source_rate=0,
         flow_rate=0,

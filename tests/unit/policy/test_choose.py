@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nginy._fast.testdoor import Chooser
+from nginy._fast.testpolicy import Chooser
 
 from nginy._fast import door
 

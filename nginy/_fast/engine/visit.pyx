@@ -1,0 +1,22 @@
+"""Visit: a session's client, told to policies."""
+
+from libc.string cimport memcpy, memset
+from nginy._fast.base.layout cimport snap_listener_t, snap_pool_t
+from nginy._fast.engine.types cimport FRONT, session_side, session_side_t, session_t, worker_t
+from nginy._fast.net.sock cimport sock_name
+from nginy._fast.policy.key cimport visit_t
+from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_pool
+
+
+cdef void session_visit(worker_t* w, const session_t* s, visit_t* visit) noexcept nogil:
+    cdef const session_side_t* side = session_side(w, s)
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, s.pool)
+    memset(visit, 0, sizeof(visit_t))
+    memcpy(visit.ip, side.client_ip, 16)
+    visit.port = side.client_port
+    visit.family = side.client_family
+    visit.listener = s.listener
+    visit.listener_hash = listener.name_hash if listener != NULL else 0
+    if pool != NULL and pool.wants_local and sock_name(s.legs[FRONT].fd, visit.local_ip, &visit.local_port) >= 0:
+        visit.local_family = side.client_family

@@ -1,0 +1,106 @@
+"""The rows of a snapshot, as the door takes them. Units are those of the data plane."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nginy._fast import door
+
+
+@dataclass(slots=True)
+class KeyRow:
+    """What to take as a key: the door's stub says what each field means."""
+
+    kind: int = door.KEYS["session"]
+    offset: int = 0
+    n_bytes: int = 0
+    cid_bytes: int = 0
+    value: bytes = b""
+
+
+@dataclass(slots=True)
+class UdpRow:
+    """What only a UDP listener has, as one worker sees it: the door's stub says what each field means."""
+
+    flows_max: int
+    requests: int
+    responses: int
+    key: "door.KeyRow"
+    server_offset: int
+    server_bytes: int
+    source_flows: int
+    source_rate: int
+    flow_rate: int
+    datagram_rate: int
+    bandwidth: int
+    check: int
+    is_reuse: bool
+    nets: Sequence[tuple[bytes, int]] = ()
+    cids: Sequence[tuple[int, int]] = ()
+
+
+@dataclass(slots=True)
+class ListenerRow:
+    """A listener as workers see it; half_close_ms is inactivity of the remaining direction."""
+
+    id: int
+    pool: int
+    connect_ms: int
+    idle_ms: int
+    half_close_ms: int
+    drain_ms: int
+    max_sessions: int
+    retries: int
+    keepalive_s: int
+    is_half_close: bool
+    is_splice: bool
+    is_deferred: bool
+    name_hash: int
+    udp: "door.UdpRow | None" = None
+
+
+@dataclass(slots=True)
+class PoolRow:
+    """A pool as workers see it; policy is the door's code. congestion: empty for the system's."""
+
+    id: int
+    policy: int
+    on_down_reset: bool
+    is_quickack: bool
+    is_fastopen: bool
+    congestion: str
+    key: "door.KeyRow"
+    proxy_out: int = 0
+    is_transparent: bool = False
+
+
+@dataclass(slots=True)
+class BackendRow:
+    """A backend as workers see it; state and verdict are the door's codes."""
+
+    id: int
+    pool: int
+    tier: int
+    weight: int
+    state: int
+    verdict: int
+    max_conns: int
+    sockaddr: bytes
+
+
+@dataclass(slots=True)
+class SocketRow:
+    """Which worker slot serves a listening socket; door.SHARED_SLOT for all of them."""
+
+    sock_id: int
+    listener: int
+    slot: int
+    is_wildcard: bool = False
+
+
+@dataclass(slots=True)
+class Rows:
+    """Everything but the sockets, in configured order."""
+
+    listeners: list[ListenerRow]
+    pools: list[PoolRow]
+    backends: list[BackendRow]
