@@ -21,6 +21,7 @@ from nginy._fast.mem.wheel cimport (
     wheel_advance, wheel_arm, wheel_disarm, wheel_is_armed, wheel_node_t, wheel_open, wheel_t, wheel_take_due,
     wheel_wait_ms,
 )
+from nginy._fast.wire.tlshello cimport tlshello_read, tlshello_t
 
 cdef extern from "time.h":
     int CLOCK_THREAD_CPUTIME_ID
@@ -29,6 +30,13 @@ cdef extern from "time.h":
 def hash_of(data: bytes, seed: int = 0) -> int:
     cdef bytes kept = data
     return hash_bytes(<const uint8_t*>kept, len(kept), seed)
+
+
+def tls_hello(size_t address, uint32_t n) -> tuple:
+    """(what tlshello_read returns, name, ALPN as on the wire) of n bytes at an address."""
+    cdef tlshello_t hello
+    code = tlshello_read(<const uint8_t*>address, n, &hello)
+    return code, bytes(hello.name[:hello.n_name]), bytes(hello.alpn[:hello.n_alpn])
 
 
 def clocks() -> tuple:
