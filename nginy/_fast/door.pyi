@@ -18,6 +18,7 @@ OUTCOMES: tuple[str, ...]
 DROPS: tuple[str, ...]
 PROTOCOLS: Mapping[str, int]
 KEYS: Mapping[str, int]
+PREREADS: Mapping[str, int]
 CHECKS: Mapping[str, int]
 PROXY_OUT: Mapping[str, int]
 NO_BOUND: int
@@ -98,6 +99,9 @@ class ListenerRow(Protocol):
     is_half_close: bool
     is_splice: bool
     is_deferred: bool
+    preread: int
+    preread_bytes: int
+    preread_ms: int
     udp: UdpRow | None
     name_hash: int
 

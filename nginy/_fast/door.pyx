@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free
 from nginy._fast.base.cdefs cimport (
     MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl, errno,
 )
-from nginy._fast.base cimport layout, limits, status
+from nginy._fast.base cimport layout, limits, routing, status
 from nginy._fast.base cimport message as messages
 from nginy._fast.base.layout cimport (
     access_record_t, backend_row_t, board_header_t, listener_row_t, udp_row_t, worker_row_t,
@@ -46,7 +46,7 @@ PIPE_BYTES = limits.PIPE_BYTES
 REASONS = (
     "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
     "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
-    "drain_deadline", "stopped", "worker_died", "evicted", "backend_removed",
+    "drain_deadline", "stopped", "worker_died", "evicted", "backend_removed", "preread_timeout",
 )
 DROPS = (
     "table_full", "session_limit", "no_backend", "backends_full", "no_descriptor", "no_port", "refused", "source_flows",
@@ -59,6 +59,7 @@ KEYS = {
     "destination": layout.KEY_DESTINATION, "sni": layout.KEY_SNI, "listener": layout.KEY_LISTENER,
     "constant": layout.KEY_CONSTANT, "session": layout.KEY_SESSION,
 }
+PREREADS = {"off": routing.PREREAD_OFF, "bytes": routing.PREREAD_BYTES, "tls_hello": routing.PREREAD_HELLO}
 CHECKS = {"none": layout.CHECK_NONE, "dns": layout.CHECK_DNS}
 PROXY_OUT = {"off": layout.PROXY_OFF, "flow": layout.PROXY_FLOW, "datagram": layout.PROXY_DATAGRAM}
 NO_BOUND = layout.NO_BOUND

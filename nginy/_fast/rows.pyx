@@ -65,10 +65,15 @@ cdef listener_fill(snap_listener_t* to, row):
     to.is_splice = bool(row.is_splice)
     to.is_deferred = bool(row.is_deferred)
     to.name_hash = row.name_hash
+    to.preread.kind = row.preread
+    to.preread.n_bytes = row.preread_bytes
+    to.preread.wait_ms = row.preread_ms
     to.protocol = layout.PROTOCOL_TCP if row.udp is None else layout.PROTOCOL_UDP
     check_id("listener", row.id, limits.MAX_LISTENERS)
     if row.retries > limits.MAX_RETRIES:
         raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")
+    if row.preread_bytes > limits.MAX_PREREAD:
+        raise ValueError(f"a preread of {row.preread_bytes} bytes; {limits.MAX_PREREAD} at most")
 
 
 cdef pool_fill(snap_pool_t* to, row):

@@ -55,6 +55,9 @@ class ListenerRow:
     is_splice: bool
     is_deferred: bool
     name_hash: int
+    preread: int = door.PREREADS["off"]
+    preread_bytes: int = 0
+    preread_ms: int = 0
     udp: "door.UdpRow | None" = None
 
 

@@ -12,10 +12,9 @@ from typing import Protocol
 from nginy._fast import door
 from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
+from nginy.backend.routing import preread_of, to_ms
 from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
 from nginy.model import BytesKey, CidServer, Config, Listener, Pool, QuicCidKey, SessionKey
-
-MS_MAX = 2**32 - 1
 
 
 class Ids(Protocol):
@@ -79,11 +78,6 @@ def build_snapshot(
     )
 
 
-def to_ms(seconds: float) -> int:
-    """Whole milliseconds; at least 1, because 0 would mean "never" to a timer."""
-    return min(max(round(seconds * 1000), 1), MS_MAX)
-
-
 @lru_cache(maxsize=door.MAX_BACKENDS)
 def pack_address(address: str) -> bytes:
     """The sockaddr of a literal canonical address. Errors: ValueError."""
@@ -110,7 +104,9 @@ def _listener_row(name: str, listener: Listener, id: int, pool: int) -> Listener
         is_splice=listener.splice == "auto",
         is_deferred=listener.tcp.defer_accept is not None,
         name_hash=door.name_hash(name),
+        **preread_of(listener.preread),
     )
+
 
 
 def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], workers: int) -> UdpRow:

@@ -13,7 +13,7 @@ _LATER: dict[str, str] = {
     "Config": "acls registry tls",
     "Pool": "limits outlier registry slow_start upstream",
     "Backend": "proxy_protocol slow_start tls zone",
-    "Listener": "acl preread routes tls",
+    "Listener": "acl routes tls",
     "Timeouts": "queue",
     "Limits": "backend_conns conns max_conn_age pool_conns queue rate",
     "Admin": "resp",
@@ -54,8 +54,10 @@ _FOREIGN: dict[str, str] = {
         pool: backend backends cluster default_backend proxy_pass server service target upstream
         use_backend   protocol: kind mode type   limits: maxconn max_conns max_connections
         timeouts: timeout   keepalive: tcp_keepalive   splice: sendfile splicing zero_copy
+        preread: inspect_delay peek sniff ssl_preread tls_inspector
         session: affinity flow flows persistence sessions stickiness sticky
     """,
+    "Preread": "until: bytes for kind length wait_for   timeout: deadline inspect_delay preread_timeout",
     "Session": """
         key: hash hash_key sticky   idle: expire idle_timeout proxy_timeout timeout ttl
         max: flows max_flows max_sessions size table_size   requests: proxy_requests

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,7 @@ from nginy.model.session import FrontUdp, Session
 
 LISTENERS_MAX = 1024
 DATAGRAM_BINDS_MAX = 1024
+PREREAD_MAX_BYTES = 16384
 
 KeepAlive: TypeAlias = Annotated[
     Annotated[float, Form("duration"), Field(ge=1, le=32400)] | None, Form(off=True)]
@@ -80,6 +81,16 @@ class FrontTcp(Model):
         return seconds
 
 
+class Preread(Model):
+    """What a client has to say before its backend is chosen. All of it is forwarded unchanged."""
+
+    short: ClassVar[str] = "until"
+    until: Annotated[int, Field(ge=1, le=PREREAD_MAX_BYTES)] | Literal["tls_hello"] = Field(description=(
+        "`tls_hello`: the first message of TLS, for its server name; what is none goes on without one. A number: so "
+        "many bytes; a client that has finished sending goes on with fewer."))
+    timeout: Duration = Field(default=3.0, description="How long a client has for it; then it is reset.")
+
+
 class Listener(Model):
     """An entry point: where clients connect, and the pool that serves them."""
 
@@ -89,6 +100,9 @@ class Listener(Model):
             "addresses only, and ranges of ports such as `:5000-5100`; 1,024 ports at most."))
     protocol: Literal["tcp", "udp"] = Field(default="tcp", description="What is spoken here.")
     pool: Annotated[str, Form("pool")] = Field(description="Name of the pool that serves it.")
+    preread: Annotated[Preread | None, Form(off=True)] = Field(default=None, description=(
+        "TCP: wait for a client's first bytes before choosing a backend: `tls_hello`, a number of bytes, a mapping, or "
+        "`off`."))
     half_close: Switch = Field(default=True, description=(
         "`on`: a side that has finished sending may go on reading. `off`: one end ends both."))
     timeouts: Timeouts = Timeouts()

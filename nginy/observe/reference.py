@@ -30,6 +30,7 @@ REASON_MEANINGS: Mapping[str, str] = {
     "worker_died": "The worker died; control counted its sessions.",
     "evicted": "UDP: the table was full, and this was the oldest flow that no backend had answered.",
     "backend_removed": "UDP: its backend is no longer in the pool.",
+    "preread_timeout": "The first bytes that `preread` waits for did not come within its `timeout`.",
 }
 DROP_MEANINGS: Mapping[str, str] = {
     "kernel": "The receive queue of the listener's socket was full; raise `udp.rcvbuf`, or add workers.",

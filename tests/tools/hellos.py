@@ -1,5 +1,6 @@
 """TLS ClientHello messages: made by the ssl module, and by hand where no honest client would make them."""
 
+import contextlib
 import ssl
 import struct
 from collections.abc import Sequence
@@ -18,10 +19,8 @@ def real_hello(name: str | None, alpn: Sequence[str] = (), most: ssl.TLSVersion 
         context.maximum_version = most
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context.wrap_bio(incoming, outgoing, server_hostname=name)
-    try:
+    with contextlib.suppress(ssl.SSLWantReadError):
         client.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
     return outgoing.read()
 
 
@@ -45,7 +44,9 @@ def alpn_extension(*protocols: bytes) -> bytes:
     return extension(ALPN, sized(b"".join(sized(protocol, 1) for protocol in protocols), 2))
 
 
-def message(extensions: bytes | None = b"", *, session: bytes = b"", suites: bytes = b"\x13\x01", kind: int = 1) -> bytes:
+def message(
+    extensions: bytes | None = b"", *, session: bytes = b"", suites: bytes = b"\x13\x01", kind: int = 1
+) -> bytes:
     """A handshake message, without records. extensions: None for a hello that ends before them."""
     body = b"\x03\x03" + bytes(32) + sized(session, 1) + sized(suites, 2) + b"\x01\x00"
     if extensions is not None:

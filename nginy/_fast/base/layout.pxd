@@ -2,6 +2,7 @@
 # Both sides of a channel run the same build; LAYOUT_VERSION changes with any field.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.limits cimport ACCESS_RECORDS, KEY_SLICE_BYTES, MAX_BACKENDS, MAX_LISTENERS
+from nginy._fast.base.routing cimport snap_preread_t
 from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
 
 cdef enum:
@@ -137,6 +138,7 @@ cdef struct snap_listener_t:
     uint8_t is_deferred         # TCP_DEFER_ACCEPT: the client's first bytes are there when it is accepted
     uint32_t protocol           # protocol_t
     uint64_t name_hash          # equal on every machine that has a listener of this name
+    snap_preread_t preread
     snap_udp_t udp
 
 cdef struct snap_pool_t:

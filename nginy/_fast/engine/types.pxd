@@ -14,8 +14,9 @@ from nginy._fast.policy.snapshot cimport snapshot_t
 
 cdef enum:                      # session_state_t
     SESS_FREE = 0
-    SESS_CONNECT = 1            # waiting for a backend; bytes looked at before the choice wait in the front leg's buffer
+    SESS_CONNECT = 1            # waiting for a backend
     SESS_RELAY = 2
+    SESS_PREREAD = 3            # waiting for the first bytes, which stay in the kernel
 
 cdef enum:                      # side_t
     FRONT = 0
@@ -94,7 +95,8 @@ cdef struct session_side_t:     # the cold part, beside the slab: choosing and t
     uint8_t client_family       # 4, 6, 0 = unix
     uint8_t retries
     uint8_t is_deferred
-    uint8_t reserved[3]
+    uint8_t preread             # preread_kind_t
+    uint16_t preread_bytes
 
 # What carries bytes from leg to leg. A spare is always at hand, so that bytes which go straight on borrow nothing.
 cdef struct carrier_t:

@@ -18,13 +18,15 @@ from nginy._fast.engine.carrier cimport carrier_close, carrier_open
 from nginy._fast.engine.channel cimport channel_event, rejoin_event
 from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
+from nginy._fast.engine.preread cimport preread_event, preread_timer
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
 from nginy._fast.engine.session cimport (
     TAG_CHANNEL, TAG_FLOW, TAG_LISTENER, TAG_REJOIN, TAG_RESTING, TAG_SESSION, session_of_tag, session_unqueue, tag_make,
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, count, stats_turn, turn_begin, turn_mark
 from nginy._fast.engine.types cimport (
-    SESS_CONNECT, TIMER_FLOWS, TIMER_LISTENER, listener_t, session_of_timer, session_side_t, session_t, timer_t, worker_t,
+    SESS_PREREAD, SESS_RELAY, TIMER_FLOWS, TIMER_LISTENER, listener_t, session_of_timer, session_side_t, session_t,
+    timer_t, worker_t,
 )
 from nginy._fast.engine.datagram cimport datagrams_serve
 from nginy._fast.engine.flows cimport udp_t
@@ -151,13 +153,28 @@ cdef void worker_close(worker_t* w) noexcept nogil:
 
 # ---- one turn ----
 
+# Before bytes are relayed.
+cdef void early_event(worker_t* w, session_t* s, int side, uint32_t bits) noexcept nogil:
+    if s.state == SESS_PREREAD:
+        preread_event(w, s, bits)
+    else:
+        connect_event(w, s, side, bits)
+
+
+cdef void early_timer(worker_t* w, session_t* s) noexcept nogil:
+    if s.state == SESS_PREREAD:
+        preread_timer(w, s)
+    else:
+        connect_timer(w, s)
+
+
 cdef void session_event(worker_t* w, const epoll_event* event) noexcept nogil:
     cdef session_t* s = session_of_tag(w, event.data.u64)
     cdef int side = <int>(event.data.u64 >> 56 & 1)
     if s == NULL:
         return
-    if s.state == SESS_CONNECT:
-        connect_event(w, s, side, poller_bits(event))
+    if s.state != SESS_RELAY:
+        early_event(w, s, side, poller_bits(event))
         return
     leg_note(s, side, poller_bits(event))
     relay_run(w, s)
@@ -209,10 +226,10 @@ cdef void expire(worker_t* w) noexcept nogil:
             udp_timer(w, <udp_t*>timer)
             continue
         s = session_of_timer(timer)
-        if s.state == SESS_CONNECT:
-            connect_timer(w, s)
-        else:
+        if s.state == SESS_RELAY:
             relay_timer(w, s)
+        else:
+            early_timer(w, s)
 
 
 cdef int wait_ms(worker_t* w) noexcept nogil:

@@ -8,8 +8,9 @@ from nginy._fast.base.layout cimport (
     snap_header_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
 from nginy._fast.base.limits cimport (
-    KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_POOLS, MAX_RETRIES, MAX_SOCKETS,
+    KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_POOLS, MAX_PREREAD, MAX_RETRIES, MAX_SOCKETS,
 )
+from nginy._fast.base.routing cimport PREREAD_HELLO
 from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_HEADER, REFUSAL_MAP, REFUSAL_SEAL
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.region cimport region_close, region_map
@@ -96,13 +97,20 @@ cdef bint udp_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil
     )
 
 
+cdef bint listener_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil:
+    return (
+        l.id < MAX_LISTENERS and l.retries <= MAX_RETRIES
+        and l.preread.n_bytes <= MAX_PREREAD and l.preread.kind <= PREREAD_HELLO and udp_fits(s, l)
+    )
+
+
 cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
     cdef uint32_t i
     for i in range(s.header.n_backends):
         if s.addrs[i].len_bytes < 2 or s.addrs[i].len_bytes > sizeof(s.addrs[i].bytes) or s.backends[i].id >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_listeners):
-        if s.listeners[i].id >= MAX_LISTENERS or s.listeners[i].retries > MAX_RETRIES or not udp_fits(s, &s.listeners[i]):
+        if not listener_fits(s, &s.listeners[i]):
             return False
     for i in range(s.header.n_nets):
         if s.nets[i].n_bits > 128:

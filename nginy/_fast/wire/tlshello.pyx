@@ -1,7 +1,6 @@
 """Tlshello: the whole message is there before anything in it is believed; every length is checked against what holds it."""
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy
 
 cdef enum:
     RECORD_HEAD = 5

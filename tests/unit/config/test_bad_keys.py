@@ -58,7 +58,7 @@ LATER = (
     ]
     + [
         listener(f"§{key}: x", f".{key}", "not in this version yet")
-        for key in ("acl", "preread", "routes", "tls")
+        for key in ("acl", "routes", "tls")
     ]
     + [
         pool("policy: §maglev", ".policy", "'maglev' is not in this version yet"),

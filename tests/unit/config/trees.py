@@ -174,6 +174,10 @@ UDP_LISTENERS = keys(
     timeouts=keys(drain=DURATIONS | st.none()) | st.none(),
 )
 UDP_POOL: dict[str, Any] = {"backends": ["10.9.9.9:53", "u.test:53"], "udp": {"proxy_protocol": "flow"}}
+PREREADS = st.one_of(
+    st.sampled_from(["off", False, None, "tls_hello", 1, 16384]),
+    keys({"until": st.sampled_from(["tls_hello", 16])}, timeout=DURATIONS),
+)
 LISTENERS = keys(
     {"bind": st.sampled_from([":0", "127.0.0.1:0", ["[::]:0", ":0"], ["127.0.0.1:0"]]), "pool": st.just("p")},
     protocol=st.just("tcp"),
@@ -184,6 +188,7 @@ LISTENERS = keys(
     keepalive=KEEPALIVES,
     splice=SPLICES,
     tcp=FRONT_TCP | st.none(),
+    preread=PREREADS,
 )
 DEFAULTS = keys(
     timeouts=TIMEOUTS,

@@ -54,6 +54,9 @@ def listener(id=0, **changes):
         is_half_close=True,
         is_splice=True,
         is_deferred=False,
+        preread=0,
+        preread_bytes=0,
+        preread_ms=0,
         udp=None,
         name_hash=0,
     )

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from nginy._fast import testdoor
 from tests.tools.guarded import Guarded
 from tests.tools.hellos import (
-    GREASE, PADDING, alpn_extension, extension, hello, message, names_extension, real_hello, records, sized,
+    GREASE,
+    PADDING,
+    alpn_extension,
+    extension,
+    hello,
+    message,
+    names_extension,
+    real_hello,
+    records,
+    sized,
 )  # fmt: skip
 
 MOST = 16389
@@ -49,12 +58,13 @@ GOOD = {
     "the longest name": (hello(LONGEST), LONGEST, b""),
     "several names": (hello(b"first.org", b"second.org"), b"first.org", b""),
     "another kind of name first": (
-        records(message(extension(0, sized(b"\x07" + sized(b"?", 2) + b"\x00" + sized(b"a.org", 2), 2)))), b"a.org", b""),
+        records(message(extension(0, sized(b"\x07" + sized(b"?", 2) + b"\x00" + sized(b"a.org", 2), 2)))),
+        b"a.org", b""),
     "only another kind of name": (records(message(names_extension(b"?!", kind=9))), b"", b""),
     "protocols": (records(message(alpn_extension(b"h2", b"http/1.1"))), b"", b"\x02h2\x08http/1.1"),
     "grease around": (
         records(message(
-            extension(GREASE, b"") + alpn_extension(b"h2") + names_extension(b"a.org") + extension(GREASE + 1, b"\x00"))),
+            extension(GREASE, b"") + alpn_extension(b"h2") + names_extension(b"a.org") + extension(GREASE + 1, b"0"))),
         b"a.org", b"\x02h2"),
     "SSL 3.0 in the record": (records(message(names_extension(b"a.org")), version=b"\x03\x00"), b"a.org", b""),
     "a session id of 32 bytes": (records(message(names_extension(b"a.org"), session=bytes(32))), b"a.org", b""),
