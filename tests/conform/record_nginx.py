@@ -17,6 +17,9 @@ VECTORS = Path(__file__).parent / "vectors" / "nginx_hash.json"
 KEYS = 2000
 KEYS_IN_ORDER = 300
 
+# have a point in common, found by trying some thousand addresses: a key before it belongs to whom nginx prefers then
+TIED = (("127.0.1.106:8006", "127.0.6.36:8000"), ("127.0.4.149:8012", "127.0.7.10:8005"))
+
 Servers = dict[str, tuple[int, bool]]  # as written -> weight, whether it is down
 
 
@@ -52,6 +55,9 @@ def cases() -> Iterator[tuple[str, Servers, int, int]]:
     yield "100 mixed, 7 down", numbered(mixed(100), frozenset(range(3, 100, 14))), KEYS, 1
     yield "100 mixed, the first 5 of each key", numbered(mixed(100)), KEYS_IN_ORDER, 5
     yield "9 mixed, all of each key", numbered(mixed(9)), KEYS_IN_ORDER, 0
+    for one, other in TIED:
+        yield f"equal points, {one} first", {one: (1, False), other: (1, False)}, KEYS, 1
+        yield f"equal points, {other} first", {other: (1, False), one: (1, False)}, KEYS, 1
     written = ["127.0.9.1", "127.0.9.2:80", "unix:/nowhere/a.socket", "unix:/nowhere/b", "[::1]:9001", "[::1]:9002"]
     yield "ways to write a server", {name: (1 + i % 2, False) for i, name in enumerate(written)}, KEYS, 1
 

@@ -43,14 +43,15 @@ def test_weights_of_two_to_one_to_one_give_half_and_quarters() -> None:
     assert abs(counts["a"] - counts["b"] - 16385) <= 1 and abs(counts["b"] - counts["c"]) <= 1
 
 
-@pytest.mark.parametrize("gone", range(0, 100, 7))
-def test_one_of_a_hundred_dies_and_at_most_one_percent_of_other_keys_move(gone: int) -> None:
-    before = Maglev(names(100))
-    after = Maglev(names(100))
-    after.remove(names(100)[gone])
-    dead = names(100)[gone]
-    moved = sum(old != new and old != dead for old, new in zip(before.slots(), after.slots(), strict=True))
-    assert moved / SIZE <= 0.01
+def test_any_one_of_a_hundred_dies_and_at_most_one_percent_of_other_keys_move() -> None:
+    table = Maglev(names(100))
+    before = table.slots()
+    for dead in names(100):
+        table.remove(dead)
+        moved = sum(old not in (new, dead) for old, new in zip(before, table.slots(), strict=True))
+        assert moved / SIZE <= 0.01, dead
+        table.add(dead)
+    assert table.slots() == before
 
 
 def test_order_of_nodes_changes_nothing(seed: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from nginy.balancer import Ring
 from tests.conform.nginx import running
-from tests.conform.record_nginx import VECTORS, key_of
+from tests.conform.record_nginx import TIED, VECTORS, key_of
 
 ON_THE_RING = 5  # choices for a key that come before the twentieth point, in these recordings
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
@@ -38,6 +38,18 @@ def test_ring_sends_keys_where_nginx_sent_them(case: dict[str, Any]) -> None:
         assert tried(ring, down, key, len(places)) == [names[place] for place in places], key
         if not down:
             assert ring[key] == names[places[0]]
+
+
+@pytest.mark.parametrize("pair", TIED)
+def test_of_equal_points_the_first_servers_stays_in_the_recordings_too(pair: tuple[str, str]) -> None:
+    """Else nothing above would show what becomes of equal points."""
+    answers = {}
+    for case in CASES:
+        if case["name"] in [f"equal points, {first} first" for first in pair]:
+            names = [name for name, _weight, _is_down in case["servers"]]
+            answers[names[0]] = [names[place] for place in case["tried"]]
+    differing = [got for got in zip(*(answers[first] for first in pair), strict=True) if got[0] != got[1]]
+    assert differing and set(differing) == {pair}
 
 
 def test_recordings_hold_what_they_promise() -> None:

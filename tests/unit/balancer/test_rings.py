@@ -176,6 +176,18 @@ def test_wrong_maglev_sizes_are_refused_with_the_reason(size: int, words: str) -
         Maglev(NODES, size=size)
 
 
+def test_order_of_nodes_does_not_matter_where_points_are_equal_either() -> None:
+    """Of 400,000 points of two nodes about nine are equal: the arc before each belongs to the same node both ways."""
+    one = Ring({"a": 1, "b": 1}, points=200_000)
+    other = Ring({"b": 1, "a": 1}, points=200_000)
+    assert one.n_points == other.n_points < 400_000
+    assert one.distribution() == other.distribution()
+
+
+def test_order_of_nodes_belongs_to_the_rings_of_other_programs() -> None:
+    assert Ring({"a:1": 1, "b:1": 1}, compat="nginx") != Ring({"b:1": 1, "a:1": 1}, compat="nginx")
+
+
 def test_rings_wrong_options_are_refused() -> None:
     with pytest.raises(ValueError, match="compat 'haproxy': 'nginx', 'ketama' or None"):
         Ring(NODES, compat="haproxy")  # type: ignore[arg-type]
