@@ -6,6 +6,7 @@ from Python go through 2,000 keys; the loop itself is in every figure. Packages 
 """
 
 import importlib
+import importlib.metadata
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -270,5 +271,19 @@ def run(bench: Bench) -> Outcome:
         texts.append(contest.table(taken))
         outcome.verdicts += contest.verdicts(taken)
         outcome.figures[contest.key] = {name: statistics.median(values) for name, values in taken.items()}
-    outcome.text = "\n".join([f"### {TITLE}", "", *texts])
+    outcome.text = "\n".join([f"### {TITLE}", "", *texts, note(), ""])
     return outcome
+
+
+def note() -> str:
+    """How it was measured, and beside what."""
+    versions = []
+    for name in ("uhashring", "hashring", "hrw", "jump-consistent-hash"):
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{name} is not installed")
+    return (
+        "CPU time of the thread; each loop is run once before it is measured, so that its memory is near. From Python: "
+        f"2,000 keys of 6 to 10 letters, the loop over them included. Beside {', '.join(versions)}."
+    )
