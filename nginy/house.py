@@ -128,7 +128,13 @@ class House:
         self._log.event("reload_refused", "error", generation=self.control.generation, reason=reason)
 
     def _commands(self) -> Commands:
-        return Commands(status=self._status, reload=self.reload, stop=self._stop_wish, version=nginy.__version__)
+        return Commands(
+            status=self._status,
+            reload=self.reload,
+            route=self.control.route,
+            stop=self._stop_wish,
+            version=nginy.__version__,
+        )
 
     def _status(self) -> dict[str, Any]:
         return status_tree(self.control)

@@ -27,6 +27,13 @@ class Report(Protocol):
     def late_workers(self) -> Sequence[int]: ...
 
 
+ROUTE_ARGUMENTS: Mapping[str, type] = {
+    "listener": str, "source": str, "destination": str, "sni": str, "bytes": str, "count": int, "distribution": bool,
+    "without": str, "seed": int,
+}  # fmt: skip
+"""bytes: in hexadecimal."""
+
+
 class Command(NamedTuple):
     """One row of the table. arguments: name to type."""
 
@@ -43,14 +50,17 @@ class Commands:
         *,
         status: Callable[[], Answer],
         reload: Callable[[], Awaitable[Report]],
+        route: Callable[..., Awaitable[Answer]],
         stop: Callable[[bool], None],
         version: str,
     ) -> None:
         """status: the picture as JSON values.   reload: raises ConfigError or NginyError when refused.
+        route: takes ROUTE_ARGUMENTS, raises NginyError.
         stop(now): begins to stop and returns at once.   version: of nginy.
         """
         self._tree = status
         self._reload = reload
+        self._route = route
         self._stop = stop
         self._version = version
         self._one_change = asyncio.Lock()
@@ -59,6 +69,7 @@ class Commands:
             "reload": Command(
                 "Read the configuration file again and apply what changed.", {}, self._run_reload
             ),
+            "route": Command("Which pool and backend a client would get, and why.", ROUTE_ARGUMENTS, self._run_route),
             "status": Command("The whole picture.", {}, self._status),
             "stop": Command("Drain and end; with `now`, cut what is open.", {"now": bool}, self._run_stop),
             "version": Command("Version and process id.", {}, self._tell_version),
@@ -111,6 +122,11 @@ class Commands:
             "warnings": list(report.warnings),
             "late_workers": list(report.late_workers),
         }
+
+    async def _run_route(self, **ask: Any) -> Answer:
+        if "listener" not in ask:
+            raise RequestError("route: `listener` is missing")
+        return await self._route(**ask)
 
     async def _run_stop(self, now: bool = False) -> Answer:
         self._stop(now)

@@ -1,16 +1,18 @@
 """How backends are chosen: rings and tables as a library, and the policy seam for Python users.
 
-`from nginy.balancer import Ring, Maglev, Rendezvous, Jump, BoundedLoad` loads nothing of the proxy.
+`from nginy.balancer import Ring, Maglev, Rendezvous, Jump, BoundedLoad` loads nothing of the proxy; `simulate` does.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nginy.balancer.rings import BoundedLoad, Jump, Maglev, Rendezvous, Ring
+    from nginy.balancer.simulation import Simulator, simulate
 
-__all__ = ["BoundedLoad", "Jump", "Maglev", "Rendezvous", "Ring"]
+__all__ = ["BoundedLoad", "Jump", "Maglev", "Rendezvous", "Ring", "Simulator", "simulate"]
 
 _ROOMS = dict.fromkeys(__all__, "nginy.balancer.rings")
+_ROOMS |= dict.fromkeys(("Simulator", "simulate"), "nginy.balancer.simulation")
 
 
 def __getattr__(name: str) -> Any:

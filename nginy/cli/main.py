@@ -19,6 +19,7 @@ VERBS = {
     "demo": "nginy.cli.demo:demo",
     "simple": "nginy.cli.launch:simple",
     "check": "nginy.cli.check:check",
+    "route": "nginy.cli.route:route",
     "schema": "nginy.cli.check:schema",
     "status": "nginy.cli.status:status",
     "reload": "nginy.cli.steer:reload",

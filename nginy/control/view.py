@@ -7,6 +7,7 @@ from typing import Any
 
 from nginy._fast import door
 from nginy.backend.registry import ResolvedBackend
+from nginy.backend.trial import Trial
 from nginy.control.health import Health
 from nginy.control.seats import Seat
 from nginy.control.world import World
@@ -99,6 +100,22 @@ def take_view(
         workers=tuple(_worker_view(seat, board) for seat in seats),
         listeners=_listener_views(world, board),
         pools=_pool_views(world, board, health),
+    )
+
+
+def take_trial(world: World, board: door.Board, health: Health) -> Trial:
+    """What workers would choose now, to be asked apart from them. Loop's thread only."""
+    in_flight = {
+        (entry.pool, entry.address): board.in_flight(world.ids.backend(entry.pool, entry.address))
+        for some in world.resolved.values()
+        for entry in some
+    }
+    return Trial(
+        world.config,
+        world.resolved,
+        verdicts=health.verdicts(world.resolved),
+        ids=world.ids,
+        in_flight=in_flight,
     )
 
 

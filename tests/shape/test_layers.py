@@ -10,7 +10,7 @@ from tests.shape.sources import CYTHON, PYTHON, cython_cimports, module_of, pyth
 ROOMS = {
     "__init__": {"server", "config", "errors", "model", "flows"},
     "__main__": {"cli"},
-    "cli": {"server", "config", "admin", "demo", "errors", "model", "balancer"},
+    "cli": {"server", "config", "backend", "admin", "demo", "errors", "model", "balancer"},
     "demo": {"server", "config", "errors", "model"},
     "server": {"house", "foreground", "control", "admin", "config", "observe", "errors", "model"},
     "foreground": {"house", "control", "admin", "config", "observe", "errors", "model"},
@@ -20,16 +20,20 @@ ROOMS = {
     "model": set(),
     "config": {"model", "errors", "proxy"},
     "proxy": {"model"},
-    "balancer": {"model", "_fast"},
-    "backend": {"model", "errors", "balancer", "_fast"},
+    "balancer": {"model", "backend", "config", "_fast"},
+    "backend": {"model", "errors", "_fast"},
     "control": {"config", "backend", "balancer", "model", "errors", "proxy", "_fast"},
     "admin": {"observe", "errors", "model"},
     "observe": {"model", "errors", "_fast"},
 }
 FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3}
-FAST |= dict.fromkeys(("door", "rings", "table", "testdoor", "testpolicy", "testrings"), 4)
+FAST |= dict.fromkeys(("choices", "door", "rings", "table", "testdoor", "testpolicy", "testrings"), 4)
 ONLY_FAST = "nginy._fast.door"
-OPEN_FAST = {"flows": "nginy._fast.table", "balancer": "nginy._fast.rings"}
+OPEN_FAST: dict[str, str | tuple[str, ...]] = {
+    "flows": "nginy._fast.table",
+    "balancer": "nginy._fast.rings",
+    "backend": (ONLY_FAST, "nginy._fast.choices"),
+}
 
 
 def room_of(module: str) -> str:

@@ -2,8 +2,11 @@
 
 import ast
 import inspect
+from types import ModuleType
 
-from nginy._fast import door, rings, table
+import pytest
+
+from nginy._fast import choices, door, rings, table
 from tests.shape.sources import ROOT
 
 STUB = ast.parse((ROOT / "nginy/_fast/door.pyi").read_text())
@@ -77,14 +80,15 @@ def test_stub_and_flow_table_name_the_same_things() -> None:
     assert methods == written
 
 
-def test_stub_and_rings_name_the_same_things() -> None:
-    nodes = ast.parse((ROOT / "nginy/_fast/rings.pyi").read_text()).body
+@pytest.mark.parametrize(("name", "module", "unnamed"), [("rings", rings, {"Walk"}), ("choices", choices, set())])
+def test_stub_and_module_name_the_same_things(name: str, module: ModuleType, unnamed: set[str]) -> None:
+    nodes = ast.parse((ROOT / f"nginy/_fast/{name}.pyi").read_text()).body
     classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
     constants = [node.target for node in nodes if isinstance(node, ast.AnnAssign)]
     declared = {target.id for target in constants if isinstance(target, ast.Name)} | set(classes)
     declared |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-    public = {name for name, value in vars(rings).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert declared | {"Walk"} == public
-    for name, node in classes.items():
+    public = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert declared | unnamed == public
+    for kind, node in classes.items():
         methods = {f.name for f in node.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("__")}
-        assert methods == {n for n in vars(getattr(rings, name)) if not n.startswith("__")}, name
+        assert methods == {n for n in vars(getattr(module, kind)) if not n.startswith("__")}, kind

@@ -38,8 +38,16 @@ class Desk:
 
     def commands(self) -> Commands:
         return Commands(
-            status=lambda: {"state": "serving"}, reload=self.reload, stop=self.stops.append, version="1.2.3"
+            status=lambda: {"state": "serving"},
+            reload=self.reload,
+            route=self.route,
+            stop=self.stops.append,
+            version="1.2.3",
         )
+
+    async def route(self, **question: Any) -> dict[str, Any]:
+        """Says back what it was asked."""
+        return question
 
 
 def run(request: object, desk: Desk | None = None) -> dict[str, Any]:
@@ -51,6 +59,13 @@ def test_ping_version_and_status_answer() -> None:
     assert run({"cmd": "ping"}) == {"ok": True, "result": "pong"}
     assert run({"cmd": "version"}) == {"ok": True, "result": {"version": "1.2.3", "pid": os.getpid()}}
     assert run({"cmd": "status"})["result"] == {"version": "1.2.3", "pid": os.getpid(), "state": "serving"}
+
+
+def test_route_hands_the_question_on_and_needs_a_listener() -> None:
+    question = {"listener": "web", "source": "192.0.2.1", "count": 2, "distribution": True}
+    assert run({"cmd": "route", **question}) == {"ok": True, "result": question}
+    assert run({"cmd": "route"})["error"] == "route: `listener` is missing"
+    assert run({"cmd": "route", "listener": "web", "count": "2"})["error"] == "route: count must be a int"
 
 
 def test_reload_reports_what_changed() -> None:
@@ -105,7 +120,7 @@ def test_stop_passes_on_whether_now(request_: dict[str, Any], now: bool) -> None
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"cmd": "reboot"}, "unknown command 'reboot'; known: ping, reload, status, stop, version"),
+        ({"cmd": "reboot"}, "unknown command 'reboot'; known: ping, reload, route, status, stop, version"),
         ({}, "unknown command None"),
         ({"cmd": ["stop"]}, "unknown command ['stop']"),
         ([], "a request is a JSON object"),

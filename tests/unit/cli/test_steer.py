@@ -43,7 +43,7 @@ class Running:
         self.stops: list[bool] = []
         self.rig = rig
         commands = Commands(
-            status=lambda: status_tree(self.source), reload=self.reload, stop=self.stop, version="9.9"
+            status=lambda: status_tree(self.source), reload=self.reload, route=self.route, stop=self.stop, version="9.9"
         )
         self.door = AdminSocket(commands, path)
         rig.run(self.door.start())
@@ -52,6 +52,9 @@ class Running:
         if self.failure:
             raise self.failure
         return self.report
+
+    async def route(self, **question: Any) -> Any:
+        raise NotImplementedError
 
     def stop(self, now: bool) -> None:
         self.stops.append(now)

@@ -1,0 +1,141 @@
+"""`nginy route`: which pool and backend a client would get, and why; how clients are shared, and what moves."""
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+from nginy.backend.address import join_address, split_address
+from nginy.backend.trial import Choice, Client, Trial
+from nginy.errors import ControlError
+
+COUNT_MAX = 10_000
+SHARED_CLIENTS = 20_000
+"""How many made-up clients a distribution is drawn from."""
+DRAWN_BYTES = 64
+ADDRESS_KEY = 17  # 16 bytes and the family
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question, as the command line and the control socket put it. Addresses: `ip` or `ip:port`.
+
+    received: first bytes, or the payload of a datagram.   count: so many choices in a row.   distribution: how made-up
+    clients would be shared; without: and what would move if this backend were removed.   seed: of what is made up.
+    """
+
+    listener: str
+    source: str = ""
+    destination: str = ""
+    sni: str = ""
+    received: bytes = b""
+    count: int = 1
+    distribution: bool = False
+    without: str = ""
+    seed: int = 1
+
+    @classmethod
+    def read(cls, *, bytes: str = "", **others: Any) -> "Ask":
+        """bytes: `received` in hexadecimal. Errors: ControlError for what is none; TypeError for an unknown name."""
+        try:
+            return cls(received=b"".fromhex(bytes), **others)
+        except ValueError:
+            raise ControlError(f"bytes {bytes!r} are no hexadecimal digits, two for each byte") from None
+
+
+def route(trial: Trial, ask: Ask) -> dict[str, Any]:
+    """The answer as JSON values. Errors: ControlError for what does not exist or makes no sense."""
+    if ask.listener not in trial.config.listeners:
+        known = ", ".join(sorted(trial.config.listeners))
+        raise ControlError(f"there is no listener {ask.listener!r}; there are: {known}")
+    if not 0 < ask.count <= COUNT_MAX:
+        raise ControlError(f"count {ask.count} is not in 1..{COUNT_MAX}")
+    client = client_of(ask)
+    pool = trial.pool_of(ask.listener, client)
+    visit = trial.visit(ask.listener, client)
+    choices = [trial.explain(trial.choose(pool, visit), visit) for _ in range(ask.count)]
+    first = choices[0]
+    answer: dict[str, Any] = {
+        "listener": ask.listener,
+        "pool": pool,
+        "policy": first.policy,
+        "key": key_text(first.key),
+        "key_hash": f"{first.key_hash:016x}",
+        "choices": [_written(choice) for choice in choices],
+    }
+    if ask.distribution or ask.without:
+        answer |= _distribution(trial, ask, pool)
+    return answer
+
+
+def client_of(ask: Ask) -> Client:
+    """Who asks. Errors: ControlError for an address that is none."""
+    ip, port = _address(ask.source, "source")
+    local_ip, local_port = _address(ask.destination, "destination")
+    return Client(ip, port, local_ip, local_port, ask.sni, ask.received)
+
+
+def _address(text: str, what: str) -> tuple[Any, int]:
+    if not text:
+        return None, 0
+    try:
+        return ip_address(text.strip("[]")), 0
+    except ValueError:
+        pass
+    try:
+        place = split_address(text)
+        return ip_address(place.host), place.port
+    except ValueError:
+        raise ControlError(f"{what} {text!r} is no address: write ip, ip:port, v6 or [v6]:port") from None
+
+
+def key_text(key: bytes) -> str:
+    """A key for a person: an address as one, text as text, all else in hexadecimal; empty when there is none."""
+    if len(key) in (ADDRESS_KEY, ADDRESS_KEY + 2) and key[16] in (0, 4, 6):
+        ip = {0: "no address", 4: str(ip_address(key[:4])), 6: str(ip_address(key[:16]))}[key[16]]
+        return join_address(ip, int.from_bytes(key[17:], sys.byteorder)) if key[17:] else ip
+    text = key.decode("ascii", "replace")
+    return f"{key.hex()} ({text})" if text.isprintable() and "\ufffd" not in text and key else key.hex()
+
+
+def _written(choice: Choice) -> dict[str, Any]:
+    return {
+        "address": choice.address,
+        "reason": choice.reason,
+        "passed": [{"address": one.address, "why": one.why} for one in choice.passed],
+    }
+
+
+def _distribution(trial: Trial, ask: Ask, pool: str) -> Mapping[str, Any]:
+    addresses = trial.addresses(pool)
+    if ask.without and ask.without not in addresses:
+        raise ControlError(f"there is no backend {ask.without} in pool {pool}; there are: {', '.join(addresses)}")
+    draw = random.Random(ask.seed)
+    visits = [trial.visit(ask.listener, _stranger(draw, number)) for number in range(SHARED_CLIENTS)]
+    chosen = trial.shares(pool, visits)
+    counts = Counter(chosen)
+    answer: dict[str, Any] = {
+        "clients": SHARED_CLIENTS,
+        "shares": {address: counts[address] for address in addresses},
+        "nobody": counts[None],
+    }
+    if ask.without:
+        later = trial.without(pool, ask.without).shares(pool, visits)
+        stayed = [(was, now) for was, now in zip(chosen, later, strict=True) if was != ask.without]
+        answer["without"] = ask.without
+        answer["moved"] = sum(was != now for was, now in stayed)
+        answer["had_to_move"] = len(chosen) - len(stayed)
+    return answer
+
+
+def _stranger(draw: random.Random, number: int) -> Client:
+    """A client of whom everything differs that a key may be made of."""
+    return Client(
+        ip=IPv4Address(draw.getrandbits(32)),
+        port=draw.randrange(1024, 65536),
+        name=f"name-{number}.example.org",
+        received=draw.randbytes(DRAWN_BYTES),
+    )

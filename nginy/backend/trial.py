@@ -1,0 +1,233 @@
+"""A trial: what workers would choose for a client, found out by the functions that they run, and why.
+
+Nothing is connected and nothing is changed. Behind `nginy route` and `nginy.balancer.simulate`.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal, TypeVar
+
+from nginy._fast import door
+from nginy._fast.choices import TRIED_MOST, Choices, Visit
+from nginy.backend.registry import BackendKey, Resolved, ResolvedBackend
+from nginy.backend.snapshot import Ids, build_snapshot
+from nginy.model import Config
+
+Name = TypeVar("Name", bound=Hashable)
+NOBODY = {-code: name for code, name in enumerate(door.REASONS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks. local: the address that was asked.   name: server name of a TLS hello.   received: first bytes, or the
+    payload of a datagram.   session: what stands for the address where the policy names no key of its own."""
+
+    ip: IPv4Address | IPv6Address | None = None
+    port: int = 0
+    local_ip: IPv4Address | IPv6Address | None = None
+    local_port: int = 0
+    name: str = ""
+    received: bytes = b""
+    session: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A candidate that stood before the chosen one. why: what a user would look at."""
+
+    address: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """address: of the chosen backend, None when there is nobody; reason: why then.
+
+    key: bytes that the policy went by, empty when the visit has none of that kind; key_hash: what they came to.
+    """
+
+    pool: str
+    policy: str
+    address: str | None
+    reason: str = ""
+    key: bytes = b""
+    key_hash: int = 0
+    passed: tuple[Passed, ...] = ()
+
+
+@dataclass
+class Numbers:
+    """Ids in configured order, where nobody has given any."""
+
+    pools: dict[str, int] = field(default_factory=dict)
+    listeners: dict[str, int] = field(default_factory=dict)
+    backends: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: Config, resolved: Resolved) -> "Numbers":
+        """For everything there is."""
+        names = [(one.pool, one.address) for some in resolved.values() for one in some]
+        return cls(_numbered(config.pools), _numbered(config.listeners), _numbered(names))
+
+    def listener(self, name: str) -> int:
+        return self.listeners[name]
+
+    def pool(self, name: str) -> int:
+        return self.pools[name]
+
+    def backend(self, pool: str, address: str) -> int:
+        return self.backends[pool, address]
+
+
+def _numbered(names: Iterable[Name]) -> dict[Name, int]:
+    return {name: number for number, name in enumerate(dict.fromkeys(names))}
+
+
+class Trial:
+    """One worker's choices over a configuration. For one thread.
+
+    resolved: addresses by pool.   verdicts: what health checks say; none means unknown.   ids: a running nginy's own.
+    in_flight: sessions by pool and address.   seed: of random draws.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        resolved: Resolved,
+        *,
+        verdicts: Mapping[BackendKey, str] | None = None,
+        ids: Ids | None = None,
+        in_flight: Mapping[tuple[str, str], int] | None = None,
+        seed: int = 1,
+    ) -> None:
+        self.config = config
+        self._resolved = resolved
+        self._verdicts = dict(verdicts or {})
+        self._ids = ids or Numbers.of(config, resolved)
+        self._seed = seed
+        self._known = {self._ids.backend(one.pool, one.address): one for some in resolved.values() for one in some}
+        self._choices = Choices(self._block(resolved, self._verdicts), seed)
+        self._blank: Choices | None = None
+        for (pool, address), n in (in_flight or {}).items():
+            self._choices.set_in_flight(self._ids.backend(pool, address), n)
+
+    def _block(self, resolved: Resolved, verdicts: Mapping[BackendKey, str]) -> bytes:
+        return build_snapshot(1, self.config, self._ids, resolved, verdicts, [])
+
+    # ---- choosing ----
+
+    def pool_of(self, listener: str, client: Client) -> str:
+        """The pool that serves a client of this listener. Errors: KeyError for an unknown listener."""
+        return self.config.listeners[listener].pool
+
+    def choose(self, pool: str, visit: Visit, tried: Sequence[str] = ()) -> Choice:
+        """The backend for one attempt. tried: addresses of earlier ones. Errors: KeyError for an unknown name."""
+        number = self._ids.pool(pool)
+        kind = self.config.pools[pool].policy.kind
+        got = self._choices.choose(number, visit, [self._ids.backend(pool, address) for address in tried])
+        key, key_hash = self._choices.key_of(number, visit)
+        if got < 0:
+            return Choice(pool, kind, None, NOBODY.get(got, str(got)), key, key_hash)
+        return Choice(pool, kind, self._known[got].address, "", key, key_hash)
+
+    def hold(self, pool: str, address: str, n: int = 1) -> None:
+        """So many more sessions on this backend; fewer with a negative n."""
+        number = self._ids.backend(pool, address)
+        self._choices.set_in_flight(number, max(self._choices.get_in_flight(number) + n, 0))
+
+    def visit(self, listener: str, client: Client) -> Visit:
+        """A client of this listener, as the data plane knows it."""
+        local_ip, local_port = client.local_ip, client.local_port
+        return Visit(
+            client.ip.packed if client.ip is not None else b"",
+            client.port,
+            local_ip=local_ip.packed if local_ip is not None else b"",
+            local_port=local_port,
+            listener=self._ids.listener(listener),
+            listener_hash=door.name_hash(listener),
+            name=client.name.lower().encode("ascii", "replace"),
+            received=client.received,
+            session=client.session,
+        )
+
+    # ---- why ----
+
+    def explain(self, choice: Choice, visit: Visit, tried: Sequence[str] = ()) -> Choice:
+        """The same choice with the candidates that came before it and were passed over.
+
+        Their order is that of a pool in which everybody is free and well, asked by the same functions.
+        """
+        number = self._ids.pool(choice.pool)
+        blank = self._free()
+        before: list[int] = []
+        passed = [Passed(address, "was tried before") for address in tried]
+        while len(before) < TRIED_MOST:
+            got = blank.choose(number, visit, before)
+            if got < 0 or got in before or self._known[got].address == choice.address:
+                break
+            before.append(got)
+            one = self._known[got]
+            why = self.fault(one)
+            if not why:
+                break  # no order among the well ones: it was another one's turn
+            if one.address not in tried:
+                passed.append(Passed(one.address, why))
+        return replace(choice, passed=tuple(passed))
+
+    def fault(self, one: ResolvedBackend) -> str:
+        """Why a backend takes no new session; empty when it does."""
+        n = self._choices.get_in_flight(self._ids.backend(one.pool, one.address))
+        if one.state != "ready":
+            return f"state is {one.state}"
+        if self._verdict(one) == "down":
+            return "down by its health checks"
+        if one.weight == 0:
+            return "weight is 0"
+        if one.max_conns and n >= one.max_conns:
+            return f"full: {n} sessions, max_conns is {one.max_conns}"
+        return ""
+
+    def _verdict(self, one: ResolvedBackend) -> str:
+        health = self.config.pools[one.pool].health
+        if health is None:
+            return "unknown"
+        unknown: Literal["down", "unknown"] = "down" if health.start == "down" else "unknown"
+        verdict = self._verdicts.get(one.key, "unknown")
+        return unknown if verdict == "unknown" else verdict
+
+    def _free(self) -> Choices:
+        """Choices among the same backends, each of them ready, well and empty."""
+        if self._blank is None:
+            well = {one.key: "up" for backends in self._resolved.values() for one in backends}
+            ready = {
+                pool: [replace(one, state="ready", weight=one.weight or 1, max_conns=None) for one in backends]
+                for pool, backends in self._resolved.items()
+            }
+            self._blank = Choices(self._block(ready, well), self._seed)
+        return self._blank
+
+    # ---- shares ----
+
+    def shares(self, pool: str, visits: Sequence[Visit]) -> list[str | None]:
+        """Each visit's backend. All stay while the others come, so that policies which look at load see some."""
+        chosen = []
+        for visit in visits:
+            address = self.choose(pool, visit).address
+            chosen.append(address)
+            if address is not None:
+                self.hold(pool, address)
+        for address in chosen:
+            if address is not None:
+                self.hold(pool, address, -1)
+        return chosen
+
+    def addresses(self, pool: str) -> list[str]:
+        """Of its backends, in configured order."""
+        return [one.address for one in self._resolved[pool]]
+
+    def without(self, pool: str, address: str) -> "Trial":
+        """The same, one backend less: as a reload would leave it."""
+        rest = {name: list(some) for name, some in self._resolved.items()}
+        rest[pool] = [one for one in rest[pool] if one.address != address]
+        return Trial(self.config, rest, verdicts=self._verdicts, ids=self._ids, seed=self._seed)

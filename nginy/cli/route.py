@@ -1,0 +1,109 @@
+"""`nginy route`: which pool and backend a client would get, and why, from a file or from the nginy that runs."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nginy.admin.client import ControlClient
+from nginy.cli.files import find_config, find_socket
+from nginy.cli.options import FILE
+
+if TYPE_CHECKING:
+    from nginy.model import Config
+
+BAR_COLUMNS = 40
+FULL = "█"
+PARTS = " ▏▎▍▌▋▊▉"
+
+
+@click.command(short_help="Which backend a client would get, and why.")
+@click.argument("file", type=FILE, required=False)
+@click.option("-l", "--listener", help="Where the client comes in; may be left out when there is one.")
+@click.option("--src", "source", default="", metavar="IP[:PORT]", help="Whose visit it is.")
+@click.option("--dst", "destination", default="", metavar="IP[:PORT]", help="The address that is asked.")
+@click.option("--sni", default="", metavar="NAME", help="Server name in the TLS hello.")
+@click.option("--bytes", "received", default="", metavar="HEX", help="First bytes, or the payload of a datagram.")
+@click.option("--count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="So many choices in a row.")
+@click.option("--distribution", is_flag=True, help="Draw each backend's share of made-up clients.")
+@click.option("--without", default="", metavar="ADDRESS", help="Also what would move if this backend were removed.")
+@click.option("--running", is_flag=True, help="Ask the nginy that runs: with its health, counts and tables.")
+@click.option("--socket", type=FILE, metavar="PATH", help="Its control socket; implies --running.")
+@click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
+def route(
+    file: Path | None, listener: str | None, received: str, running: bool, socket: Path | None, output: str, **rest: Any
+) -> None:
+    """Ask FILE, else nginy.yaml here, what a client would get: nothing is connected, and nothing is counted.
+
+    Choices are made by the functions that workers run. A file knows no health and no load: everybody is well and idle.
+    """
+    question = {"bytes": received} | {key: value for key, value in rest.items() if value}
+    if running or socket:
+        with ControlClient(find_socket(socket, file)) as client:
+            name = listener or only_one([row["name"] for row in client.call("status")["listeners"]])
+            answer = client.call("route", listener=name, **question)
+    else:
+        answer = ask_file(find_config(file), listener, question)
+    if output == "json":
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        show(answer)
+
+
+def only_one(listeners: list[str]) -> str:
+    """The name, when nothing else can be meant. Errors: click.UsageError."""
+    if len(listeners) != 1:
+        raise click.UsageError(f"--listener is missing; there are: {', '.join(listeners)}")
+    return listeners[0]
+
+
+def ask_file(path: Path, listener: str | None, question: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a configuration that does not run. Host names are looked up."""
+    from nginy.backend.registry import resolve_backends
+    from nginy.backend.route import Ask
+    from nginy.backend.route import route as answer_of
+    from nginy.backend.trial import Trial
+    from nginy.config import load_config
+
+    config: Config = load_config(path)
+    name = listener or only_one(list(config.listeners))
+    resolved = asyncio.run(resolve_backends(config, source=str(path)))
+    return answer_of(Trial(config, resolved), Ask.read(listener=name, **question))
+
+
+def show(answer: dict[str, Any]) -> None:
+    """For a person."""
+    click.echo(f"listener {answer['listener']} → pool {answer['pool']} ({answer['policy']})")
+    if answer["key"]:
+        click.echo(f"key {answer['key']}, hash {answer['key_hash']}")
+    for choice in answer["choices"]:
+        for one in choice["passed"]:
+            click.echo(f"  not {one['address']}: {one['why']}")
+        if choice["address"]:
+            click.echo(f"→ {click.style(choice['address'], bold=True)}")
+        else:
+            click.echo(f"→ {click.style('nobody', fg='red')}: {choice['reason']}")
+    if "shares" in answer:
+        show_shares(answer)
+
+
+def show_shares(answer: dict[str, Any]) -> None:
+    """A bar for each backend, the longest one over the whole width."""
+    clients, shares = answer["clients"], answer["shares"]
+    click.echo(f"\nshares of {clients:,} made-up clients")
+    width, most = max(map(len, shares)), max(*shares.values(), 1)
+    for address, count in shares.items():
+        click.echo(f"  {address:<{width}} {count / clients:7.2%} {bar(count / most)}")
+    if answer["nobody"]:
+        click.echo(f"  {'nobody':<{width}} {answer['nobody'] / clients:7.2%}")
+    if "without" in answer:
+        moved = f"{answer['had_to_move'] / clients:.2%} of all clients have to move"
+        click.echo(f"without {answer['without']}: {moved}, and {answer['moved'] / clients:.2%} besides")
+
+
+def bar(part: float) -> str:
+    """0 to 1 as a bar of eighths."""
+    eighths = round(part * BAR_COLUMNS * 8)
+    return FULL * (eighths // 8) + PARTS[eighths % 8].strip()

@@ -1,0 +1,111 @@
+"""What a client would get, and why; how clients are shared; what is no question."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from nginy.backend.registry import resolve_backends
+from nginy.backend.route import SHARED_CLIENTS, Ask, route
+from nginy.backend.trial import Trial
+from nginy.config import parse_config
+from nginy.errors import ControlError
+
+A, B, C = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
+
+
+def trial(backends: list[Any], policy: Any = "source_hash", **given: Any) -> Trial:
+    tree = {
+        "version": 1,
+        "pools": {"back": {"policy": policy, "backends": backends, **given.pop("pool", {})}},
+        "listeners": {"front": {"bind": "127.0.0.1:1", "pool": "back"}},
+    }
+    config = parse_config(tree, name="test")
+    return Trial(config, asyncio.run(resolve_backends(config)), **given)
+
+
+def ask(**given: Any) -> Ask:
+    return Ask.read(listener="front", **given)
+
+
+def first_of(backends: list[Any], source: str) -> str:
+    answer = route(trial(backends), ask(source=source))
+    return str(answer["choices"][0]["address"])
+
+
+def test_answer_names_pool_policy_key_and_backend() -> None:
+    answer = route(trial([A, B, C]), ask(source="192.0.2.7:1234"))
+    assert (answer["pool"], answer["policy"], answer["key"]) == ("back", "source_hash", "192.0.2.7")
+    assert answer["choices"] == [{"address": first_of([A, B, C], "192.0.2.7"), "reason": "", "passed": []}]
+
+
+@pytest.mark.parametrize(
+    ("row", "given", "why"),
+    [
+        ({"state": "drain"}, {}, "state is drain"),
+        ({"state": "maint"}, {}, "state is maint"),
+        ({"weight": 0}, {}, "weight is 0"),
+        ({}, {"pool": {"health": {"kind": "tcp", "start": "down"}}}, "down by its health checks"),
+    ],
+)
+def test_a_candidate_that_is_passed_over_is_named_with_its_fault(
+    row: dict[str, Any], given: dict[str, Any], why: str
+) -> None:
+    first = first_of([A, B, C], "192.0.2.7")
+    rows = [{"address": address} | (row if address == first else {}) for address in (A, B, C)]
+    choice = route(trial(rows, **given), ask(source="192.0.2.7"))["choices"][0]
+    assert choice["passed"][0] == {"address": first, "why": why}
+    assert choice["address"] != first
+
+
+def test_a_full_backend_is_passed_over_with_its_counts() -> None:
+    first = first_of([A, B, C], "192.0.2.7")
+    rows = [{"address": address, "max_conns": 3} for address in (A, B, C)]
+    choice = route(trial(rows, in_flight={("back", first): 3}), ask(source="192.0.2.7"))["choices"][0]
+    assert choice["passed"] == [{"address": first, "why": "full: 3 sessions, max_conns is 3"}]
+
+
+def test_nobody_is_an_answer_with_its_reason() -> None:
+    answer = route(trial([{"address": A, "state": "maint"}]), ask())
+    assert answer["choices"][0]["address"] is None and answer["choices"][0]["reason"] == "no_backend"
+    answer = route(trial([{"address": A, "max_conns": 1}], in_flight={("back", A): 1}), ask())
+    assert answer["choices"][0]["reason"] == "backends_full"
+
+
+def test_choices_in_a_row_take_turns() -> None:
+    answer = route(trial([A, B, C], "round_robin"), ask(count=6))
+    assert [choice["address"] for choice in answer["choices"]] == [A, B, C] * 2
+    assert not any(choice["passed"] for choice in answer["choices"])
+
+
+def test_shares_of_made_up_clients_follow_the_weights() -> None:
+    answer = route(trial([{"address": A, "weight": 3}, B]), ask(distribution=True))
+    assert sum(answer["shares"].values()) == answer["clients"] == SHARED_CLIENTS
+    assert abs(answer["shares"][A] / SHARED_CLIENTS - 0.75) < 0.02
+    assert "moved" not in answer
+
+
+def test_what_moves_without_a_backend_is_told_apart_from_what_has_to() -> None:
+    answer = route(trial([A, B, C]), ask(without=B))
+    assert answer["had_to_move"] == answer["shares"][B]
+    assert answer["moved"] > 0  # source_hash: the shares of the others shift
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ({"source": "nowhere"}, "source 'nowhere' is no address"),
+        ({"destination": "1.2.3.4:x"}, "destination"),
+        ({"bytes": "abc"}, "hexadecimal"),
+        ({"count": 0}, "count 0"),
+        ({"without": "10.0.0.9:80"}, "there is no backend 10.0.0.9:80"),
+    ],
+)
+def test_what_is_no_question_is_refused(question: dict[str, Any], says: str) -> None:
+    with pytest.raises(ControlError, match=says):
+        route(trial([A, B]), ask(**question))
+
+
+def test_an_unknown_listener_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ControlError, match="there are: front"):
+        route(trial([A]), Ask("back"))
