@@ -16,6 +16,7 @@ SHARED_SLOT: int
 REASONS: tuple[str, ...]
 OUTCOMES: tuple[str, ...]
 DROPS: tuple[str, ...]
+MISSES: tuple[str, ...]
 PROTOCOLS: Mapping[str, int]
 KEYS: Mapping[str, int]
 PREREADS: Mapping[str, int]
@@ -40,6 +41,7 @@ MSG_SNAPSHOT: int
 MSG_SERVE: int
 MSG_DRAIN: int
 MSG_STOP: int
+MSG_MAILBOX: int
 MSG_READY: int
 MSG_ADOPTED: int
 MSG_REJECTED: int
@@ -115,6 +117,7 @@ class PoolRow(Protocol):
     proxy_out: int
     is_transparent: bool
     key: KeyRow
+    deadline_ms: int
 
 class BackendRow(Protocol):
     id: int
@@ -180,6 +183,13 @@ class UdpCounters(TypedDict):
     kernel_drops: int
     drops: tuple[int, ...]
 
+class PoolCounters(TypedDict):
+    asked: int
+    answered: int
+    misses: tuple[int, ...]
+    stale: int
+    releases_dropped: int
+
 class BackendCounters(TypedDict):
     sessions: int
     live: int
@@ -220,11 +230,13 @@ class Board:
     def listener(self, id: int, slot: int = -1) -> ListenerCounters: ...
     def udp(self, id: int, slot: int = -1) -> UdpCounters: ...
     def backend(self, id: int, slot: int = -1) -> BackendCounters: ...
+    def pool(self, id: int, slot: int = -1) -> PoolCounters: ...
     def in_flight(self, backend: int) -> int: ...
     def sessions(self, listener: int) -> int: ...
     def fold(self, slot: int) -> int: ...
     def forget_listener(self, id: int) -> None: ...
     def forget_backend(self, id: int) -> None: ...
+    def forget_pool(self, id: int) -> None: ...
     def read_access(self, slot: int, max_n: int = 1024) -> list[AccessRecord]: ...
     def close(self) -> None: ...
 

@@ -10,10 +10,10 @@ from nginy._fast.base cimport message as messages
 from nginy._fast.base.layout cimport (
     access_record_t, backend_row_t, board_header_t, listener_row_t, udp_row_t, worker_row_t,
 )
-from nginy._fast.base.message cimport MESSAGE_MAGIC, message_t
-from nginy._fast.engine.board cimport board_t, board_attach, board_fold, board_forget_backend, board_forget_listener
+from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.engine.board cimport (
-    board_detach, board_read_backend, board_read_listener, board_read_udp, board_read_worker, board_take_access,
+    board_t, board_attach, board_detach, board_fold, board_forget_backend, board_forget_listener, board_forget_pool,
+    board_read_backend, board_read_listener, board_read_pool, board_read_udp, board_read_worker, board_take_access,
 )
 from nginy._fast.engine.flows cimport flow_t
 from nginy._fast.engine.stats cimport board_bytes
@@ -39,7 +39,7 @@ MAX_BACKENDS = limits.MAX_BACKENDS
 MAX_SOCKETS = limits.MAX_SOCKETS
 SHARED_SLOT = limits.SHARED_SLOT
 MAX_MESSAGE_FDS = limits.MAX_MESSAGE_FDS
-MAX_MESSAGE_BYTES = sizeof(message_t)
+MAX_MESSAGE_BYTES = sizeof(messages.message_t)
 SESSION_BYTES = sizeof(session_t) + sizeof(session_side_t) + 4   # and the slab's own
 BUFFER_BYTES = limits.BUFFER_BYTES
 PIPE_BYTES = limits.PIPE_BYTES
@@ -53,6 +53,7 @@ DROPS = (
     "source_rate", "flow_rate", "datagram_rate", "bandwidth", "send_full", "send_nobufs", "send_error", "unexpected",
     "proxy_header", "loop", "truncated", "draining",
 )
+MISSES = ("late", "raised", "none", "wrong", "unusable", "dead", "no_room")
 PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP}
 KEYS = {
     "tuple": layout.KEY_TUPLE, "source": layout.KEY_SOURCE, "bytes": layout.KEY_BYTES, "quic_cid": layout.KEY_QUIC_CID,
@@ -81,6 +82,7 @@ MSG_SNAPSHOT = messages.MSG_SNAPSHOT
 MSG_SERVE = messages.MSG_SERVE
 MSG_DRAIN = messages.MSG_DRAIN
 MSG_STOP = messages.MSG_STOP
+MSG_MAILBOX = messages.MSG_MAILBOX
 MSG_READY = messages.MSG_READY
 MSG_ADOPTED = messages.MSG_ADOPTED
 MSG_REJECTED = messages.MSG_REJECTED
@@ -97,6 +99,7 @@ _WORKER_FIELDS = (
 
 assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_COUNT
 assert len(DROPS) == status.DROP_COUNT
+assert len(MISSES) == status.MISS_COUNT
 assert len(TURN_STAGES) == layout.STAGE_COUNT
 
 
@@ -202,7 +205,7 @@ def pack_message(kind: int, a: int = 0, b: int = 0, ids=()) -> bytes:
     """One channel message; at most MAX_MESSAGE_FDS ids."""
     if len(ids) > limits.MAX_MESSAGE_IDS:
         raise ValueError(f"{len(ids)} ids in a message, {limits.MAX_MESSAGE_IDS} fit")
-    return _MESSAGE_HEAD.pack(MESSAGE_MAGIC, kind, len(ids), a, b) + struct.pack(f"={len(ids)}I", *ids)
+    return _MESSAGE_HEAD.pack(messages.MESSAGE_MAGIC, kind, len(ids), a, b) + struct.pack(f"={len(ids)}I", *ids)
 
 
 def unpack_message(message: bytes) -> tuple:
@@ -210,7 +213,7 @@ def unpack_message(message: bytes) -> tuple:
     if len(message) < _MESSAGE_HEAD.size:
         raise ValueError(f"message of {len(message)} bytes")
     magic, kind, n, a, b = _MESSAGE_HEAD.unpack_from(message)
-    if magic != MESSAGE_MAGIC or len(message) != _MESSAGE_HEAD.size + 4 * n:
+    if magic != messages.MESSAGE_MAGIC or len(message) != _MESSAGE_HEAD.size + 4 * n:
         raise ValueError("not a channel message")
     return kind, a, b, struct.unpack_from(f"={n}I", message, _MESSAGE_HEAD.size)
 
@@ -317,6 +320,15 @@ cdef class Board:
             "kernel_drops": row.kernel_drops, "drops": tuple(row.drops[i] for i in range(status.DROP_COUNT)),
         }
 
+    def pool(self, id, slot=-1):
+        cdef pool_row_t row
+        self.check("pool", id, limits.MAX_POOLS)
+        board_read_pool(&self.board, id, slot, &row)
+        return {
+            "asked": row.asked, "answered": row.answered, "misses": tuple(row.misses[i] for i in range(status.MISS_COUNT)),
+            "stale": row.stale, "releases_dropped": row.releases_dropped,
+        }
+
     def in_flight(self, backend):
         self.check("backend", backend, limits.MAX_BACKENDS)
         return self.board.shared.in_flight[<uint32_t>backend]
@@ -336,6 +348,10 @@ cdef class Board:
     def forget_backend(self, id):
         self.check("backend", id, limits.MAX_BACKENDS)
         board_forget_backend(&self.board, id)
+
+    def forget_pool(self, id):
+        self.check("pool", id, limits.MAX_POOLS)
+        board_forget_pool(&self.board, id)
 
     def read_access(self, slot, max_n=1024):
         cdef access_record_t r

@@ -86,8 +86,10 @@ cdef pool_fill(snap_pool_t* to, row):
     to.is_fastopen = bool(row.is_fastopen)
     to.proxy_out = row.proxy_out
     to.is_transparent = bool(row.is_transparent)
+    to.deadline_ms = row.deadline_ms
     key_fill(&to.key, row.key)
-    to.wants_local = row.key.kind == layout.KEY_DESTINATION
+    # a policy in Python may look at all there is
+    to.wants_local = row.key.kind == layout.KEY_DESTINATION or row.deadline_ms != 0
     to.id = row.id
     to.policy = row.policy
     to.is_on_down_reset = bool(row.on_down_reset)

@@ -63,7 +63,10 @@ class ListenerRow:
 
 @dataclass(slots=True)
 class PoolRow:
-    """A pool as workers see it; policy is the door's code. congestion: empty for the system's."""
+    """A pool as workers see it; policy is the door's code. congestion: empty for the system's.
+
+    deadline_ms: how long a policy in Python is waited for, `policy` is its fallback then; 0: none is asked.
+    """
 
     id: int
     policy: int
@@ -74,6 +77,7 @@ class PoolRow:
     key: "door.KeyRow"
     proxy_out: int = 0
     is_transparent: bool = False
+    deadline_ms: int = 0
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.routing import preread_of, to_ms
 from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
-from nginy.model import BytesKey, CidServer, Config, Listener, Pool, QuicCidKey, SessionKey
+from nginy.model import BytesKey, CidServer, Config, Listener, Pool, PythonPolicy, QuicCidKey, SessionKey
 
 
 class Ids(Protocol):
@@ -174,7 +174,7 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
     is_reset = pool.health is not None and pool.health.on_down == "reset"
     return PoolRow(
         id=id,
-        policy=door.POLICIES[pool.policy.kind],
+        policy=door.POLICIES[pool.native.kind],
         on_down_reset=is_reset,
         is_quickack=pool.tcp.quickack,
         is_fastopen=pool.tcp.fastopen,
@@ -182,6 +182,7 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
         key=KeyRow(),
         proxy_out=door.PROXY_OUT[pool.udp.proxy_protocol],
         is_transparent=pool.udp.transparent,
+        deadline_ms=to_ms(pool.policy.deadline) if isinstance(pool.policy, PythonPolicy) else 0,
     )
 
 

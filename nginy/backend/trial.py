@@ -124,7 +124,7 @@ class Trial:
     def choose(self, pool: str, visit: Visit, tried: Sequence[str] = ()) -> Choice:
         """The backend for one attempt. tried: addresses of earlier ones. Errors: KeyError for an unknown name."""
         number = self._ids.pool(pool)
-        kind = self.config.pools[pool].policy.kind
+        kind = self.config.pools[pool].native.kind  # of a policy in Python its fallback: nobody asks user code here
         got = self._choices.choose(number, visit, [self._ids.backend(pool, address) for address in tried])
         key, key_hash = self._choices.key_of(number, visit)
         if got < 0:

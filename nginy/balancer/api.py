@@ -1,12 +1,23 @@
-"""The seam for policies written in Python: five hooks and the words they are told. Nothing calls them yet.
+"""The seam for policies written in Python: five hooks, what they are told, and what they answer.
 
-The hooks are the same whatever runs them. A native policy answers inside the worker. A Python policy is asked
-under a deadline; when it is late, raises or names nobody, a native one answers for it: no session fails.
+A policy is a class. One object of it serves one pool, in one thread, and its hooks are never called twice at
+once (an async `choose` may be waiting several times at once). Only `choose` has to be there:
+
+    class Pick:
+        def build(self, backends): ...              a new set of backends: a sequence of Backend
+        def start(self, context): ...               a visit begins -> state, kept for its retries
+        def choose(self, context, attempt): ...     -> one of the backends, its id, or None
+        def release(self, backend, outcome): ...    an attempt, or the session it led to, is over
+        def observe(self, response): ...            for HTTP, in a later version
+
+With `start`, `choose` gets what it returned in place of the context. `choose` may be async. Where it is late,
+raises, or names nobody that may be used, the pool's `fallback` chooses: no session fails.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 OUTCOMES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,54 +31,130 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "abandoned": "the client left, or a stop came, before it was known",
     }
 )
-"""How one attempt to reach a backend ended. Counted per backend; told to `release`."""
+"""How one attempt to reach a backend ended. Counted per backend; the kind of an Outcome whose attempt failed."""
+
+UNUSED = "unused"
+"""The kind of an Outcome whose choice came too late, or could not be used: no attempt was made."""
+
+FAILURES = frozenset(("refused", "timeout", "unreachable", "reset", "self_connect", "back_reset", "connect_failed"))
 
 
-class Candidate(Protocol):
-    """One backend as a policy sees it. id is stable across generations; only usable ones are shown."""
+@dataclass(slots=True, eq=False)
+class Backend:
+    """One backend of the pool. The same object as long as its id lives, whatever `build` brings.
+
+    id: stable across generations.   address: `host:port`, literal.   tier: serves while no lower one has a usable
+    backend.   is_usable: ready, not known to be down, weight above 0, as of the last health check.
+    """
+
+    id: int
+    address: str
+    weight: int = 1
+    tier: int = 0
+    is_usable: bool = True
+    _count: Callable[[int], int] = field(default=lambda _: 0, repr=False)
 
     @property
-    def id(self) -> int: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def weight(self) -> int: ...
-    @property
-    def tier(self) -> int: ...
+    def in_flight(self) -> int:
+        """Sessions on it now, over all workers; asked for at every look."""
+        return self._count(self.id)
 
 
 class Context(Protocol):
-    """What is known about the visit. source and destination: `ip:port`."""
+    """What is known about a visit when a backend is chosen."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """`ip:port` of the client; empty for a unix socket."""
+
     @property
-    def destination(self) -> str: ...
+    def source_ip(self) -> str: ...
     @property
-    def first_bytes(self) -> bytes: ...
+    def source_port(self) -> int: ...
+    @property
+    def destination(self) -> str:
+        """`ip:port` that the client asked; empty where it is not known."""
+
+    @property
+    def listener(self) -> str:
+        """Name of the listener."""
+
+    @property
+    def server_name(self) -> str:
+        """Of a TLS hello that a preread has seen, in lower case; empty else."""
+
+    @property
+    def first_bytes(self) -> bytes:
+        """First bytes of a preread, or of the datagram; at most 432 with the server name's."""
 
 
-State = TypeVar("State")
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A context by hand, for tests and simulations."""
+
+    source: str = "192.0.2.1:1024"
+    destination: str = ""
+    listener: str = ""
+    server_name: str = ""
+    first_bytes: bytes = b""
+
+    @property
+    def source_ip(self) -> str:
+        return self.source.rpartition(":")[0].strip("[]")
+
+    @property
+    def source_port(self) -> int:
+        return int(self.source.rpartition(":")[2] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a backend that was chosen for a visit.
+
+    kind: a key of OUTCOMES for an attempt that failed, a reason such as `closed` for a session that was
+    there, UNUSED.   is_own: the policy named this backend, not its fallback.   is_last: the visit is over.
+    state: what `start` returned.   connect_s, session_s: seconds; connect_s 0 for a session that never was.
+    """
+
+    kind: str
+    is_own: bool = True
+    is_last: bool = True
+    state: Any = None
+    connect_s: float = 0.0
+    session_s: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    @property
+    def is_success(self) -> bool:
+        """The backend did its part; an attempt that nobody made tells nothing against it."""
+        return self.kind not in FAILURES
+
+
+Chosen = Backend | int | None
 
 
 @runtime_checkable
-class Policy(Protocol[State]):
-    """How a backend is chosen. One object per pool; called from one thread, never twice at once.
+class Policy(Protocol):
+    """The one hook that a policy must have; the others as the head of this module shows them."""
 
-    No hook may block. State is the policy's own memory of one session, from `start` to its last `release`.
-    """
+    def choose(self, context: Any, attempt: int) -> Chosen | Awaitable[Chosen]:
+        """-> the backend for attempt 0, 1, ...; None leaves it to the fallback."""
 
-    def build(self, backends: Sequence[Candidate]) -> None:
-        """A new generation: the usable backends, in configured order. Called before it serves anybody."""
 
-    def start(self, context: Context) -> State:
-        """A session begins. -> what the other hooks of this session get to see."""
+@runtime_checkable
+class Building(Protocol):
+    def build(self, backends: Sequence[Backend]) -> None:
+        """All backends of the pool, in configured order. Called before it is asked, and when the set changes."""
 
-    def choose(self, state: State, attempt: int) -> int | None:
-        """-> id of the backend for attempt 0, 1, ...; None when there is none to offer."""
 
-    def release(self, state: State, backend: int, outcome: str) -> None:
-        """An attempt, or the session it led to, is over. outcome: a key of OUTCOMES."""
+@runtime_checkable
+class Starting(Protocol):
+    def start(self, context: Context) -> Any:
+        """A visit begins. -> what `choose` gets in place of the context, and `release` as `outcome.state`."""
 
-    def observe(self, backend: int, measures: Mapping[str, float]) -> None:
-        """Something measured about a backend apart from any choice, such as a load that it reports."""
+
+@runtime_checkable
+class Releasing(Protocol):
+    def release(self, backend: Backend, outcome: Outcome) -> None:
+        """An attempt, or the session it led to, is over. May be left out under great load."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping as AnyMapping
 from pathlib import Path as FilePath
 from typing import Any
 
+from nginy.config.calls import check_calls
 from nginy.config.cross import check_all
 from nginy.config.include import read_document, read_file
 from nginy.config.inherit import inheritance
@@ -26,7 +27,7 @@ def load_config(path: str | os.PathLike[str], *, env: AnyMapping[str, str] | Non
     """
     problems = Problems()
     root = read_file(os.fspath(path), os.environ if env is None else env, problems)
-    return _config(root, problems)
+    return _config(root, problems, os.path.dirname(os.path.abspath(path)))
 
 
 def parse_config(
@@ -68,13 +69,15 @@ def _object_tree(
     return None
 
 
-def _config(root: Mapping | None, problems: Problems) -> Config:
+def _config(root: Mapping | None, problems: Problems, folder: str = "") -> Config:
+    """folder: where classes that the configuration names are looked for first; the current one unless given."""
     config: Any = None
     if root is not None:
         reader = Reader(problems, inheritance)
         at = Place(root.place.file, *((1, 1) if root.place.line else ()))
         config = reader.read(root, Shape("mapping", model=Config), (), at)
         check_all(root, reader)
+        check_calls(reader.met, problems, folder or os.getcwd())
     if len(problems) or config is INVALID or config is None:
         raise ConfigError(_in_order(problems))
     assert isinstance(config, Config)

@@ -28,7 +28,7 @@ ChangeKind: TypeAlias = Literal[
 # What is fixed when workers and the control socket are made: a reload cannot bring these.
 _NEEDS_RESTART = {
     "runtime": frozenset(
-        ("workers", "affinity", "spin", "user", "group", "pid_file", "buffers", "pipes", "sessions")
+        ("workers", "affinity", "spin", "user", "group", "pid_file", "buffers", "pipes", "policy_memory", "sessions")
     ),
     "admin": frozenset(("socket", "http")),
 }

@@ -158,6 +158,7 @@ _TYPES = {
     "output": "text",
     "http_path": "text",
     "http_host": "text",
+    "call": "class",
     "congestion": "name",
 }
 

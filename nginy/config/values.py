@@ -211,6 +211,7 @@ _EXPECTED = {
     "output": "`off`, `stdout` or the path of a file",
     "http_path": "a path that begins with / and has no spaces",
     "http_host": "a host name without spaces",
+    "call": "a class such as mypkg.lb:Pick",
     "congestion": "a name such as cubic or bbr",
     "list": "a list",
     "names": "a mapping of names",
@@ -242,5 +243,8 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "output": _output,
     "http_path": _pattern(r"/[!-~]*", "http_path", "characters outside ASCII are written as %XX"),
     "http_host": _pattern(r"[!-~]+", "http_host", ""),
+    "call": _pattern(
+        r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", "call", "write the module, a colon, and the class"
+    ),
     "congestion": _pattern(r"[A-Za-z0-9_.-]+", "congestion", "leave the key out for the system's own"),
 }

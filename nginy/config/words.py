@@ -18,10 +18,10 @@ _LATER: dict[str, str] = {
     "Limits": "backend_conns conns max_conn_age pool_conns queue rate",
     "Admin": "resp",
     "AdminHttp": "token_file",
-    "policy": "bounded_hash first jump least_pending least_time maglev prefix_cache python ring",
+    "policy": "bounded_hash first jump least_pending least_time maglev prefix_cache ring",
     "health": "exec python",
     "protocol": "http socks5",
-    "RoundRobin LeastConn Random2 SourceHash": "call deadline fallback key",
+    "RoundRobin LeastConn Random2 SourceHash": "key",
 }
 _FOREIGN: dict[str, str] = {
     "Config": """

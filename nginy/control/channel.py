@@ -1,7 +1,7 @@
 """The channel to one worker: short messages and descriptors over a SEQPACKET pair, never blocking control.
 
-What is to be said is kept as a state, not as a queue: one publication and one order of each kind, the newest
-wins. So a worker that does not read costs a bounded amount of memory and holds up nobody else.
+What is to be said is kept as a state, not as a queue: one publication, one mailbox and one order of each kind,
+the newest wins. So a worker that does not read costs a bounded amount of memory and holds up nobody else.
 """
 
 import asyncio
@@ -89,6 +89,7 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._orders: dict[int, bytes] = {}
         self._publication: Publication | None = None
+        self._mail: tuple[int, ...] | None = None
         self._held = set(held)  # sock ids that the worker has been sent and not been told to drop
         self._is_waiting = False
         self._retry: asyncio.TimerHandle | None = None
@@ -99,6 +100,14 @@ class Channel:
     def offer(self, publication: Publication) -> None:
         """Send a generation; one that has not left yet is replaced."""
         self._publication = publication
+        self._flush()
+
+    def mail(self, fds: tuple[int, ...]) -> None:
+        """Send a mailbox and its bells, or word that there is none; unsent ones are replaced.
+
+        The descriptors are borrowed until they are replaced.
+        """
+        self._mail = fds
         self._flush()
 
     def order(self, kind: int, a: int = 0) -> None:
@@ -122,6 +131,7 @@ class Channel:
             return
         self.is_open = False
         self._publication = None
+        self._mail = None
         self._orders.clear()
         if self._retry is not None:
             self._retry.cancel()
@@ -149,6 +159,10 @@ class Channel:
         for kind, message in self._orders.items():
             self._send(message)
             del self._orders[kind]
+            return True
+        if self._mail is not None:  # before the generation whose pools ask there
+            self._send(door.pack_message(door.MSG_MAILBOX), self._mail)
+            self._mail = None
             return True
         publication = self._publication
         if publication is None:

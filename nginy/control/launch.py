@@ -14,6 +14,7 @@ from nginy.backend.events import EventLog
 from nginy.backend.registry import Resolved
 from nginy.control import limits
 from nginy.control.adopt import Left, bury, find_left, write_notes
+from nginy.control.channel import Publication
 from nginy.control.datagrams import check_transparent, short_queues
 from nginy.control.flows import flow_bounds
 from nginy.control.generations import Generations
@@ -21,6 +22,8 @@ from nginy.control.health import Health
 from nginy.control.ids import Ids
 from nginy.control.options import check_congestion, idle_options
 from nginy.control.plan import SLOTTED, wanted_binds
+from nginy.control.policies import Policies
+from nginy.control.policyhost import HostOrder
 from nginy.control.rejoin import RejoinPaths
 from nginy.control.seats import Seat
 from nginy.control.spawn import Spawner, SpawnKind, WorkerOrder
@@ -29,11 +32,15 @@ from nginy.control.world import World
 from nginy.model import Config
 
 ADOPT_TIMEOUT_S = 5.0
+POLICIES_TIMEOUT_S = 5.0  # then clients are served all the same, by the fallbacks
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be launched. on_death(seat): a worker has died unasked; its counters are folded already."""
+    """What is to be launched. on_death(seat): a worker has died unasked; its counters are folded already.
+
+    folder: where policies in Python are looked for first.
+    """
 
     config: Config
     spawn: SpawnKind
@@ -41,6 +48,7 @@ class Order:
     inherited: Mapping[str, Sequence[int]]
     log: EventLog
     on_death: Callable[[Seat], None]
+    folder: str
 
 
 @dataclass(slots=True)
@@ -51,6 +59,7 @@ class Parts:
     health: Health
     crew: Crew
     generations: Generations
+    policies: Policies
     started_s: float
     is_adopted: bool
     room: limits.Room
@@ -121,23 +130,42 @@ async def launch(order: Order, now_s: float) -> Parts:
         if left is None:
             _tell_bounds(order, room, worker)
         spawner = Spawner(order.spawn, worker, board_fd, order.rejoin)
-        crew = Crew(spawner, board, order.log.event, lambda: parts.generations.current, order.on_death)
+        policies = Policies(
+            board, board_fd, _host_order(order, worker), order.spawn, emit=order.log.event,
+            hand=lambda: parts.crew.hand_mail(), verdicts=health.verdicts,
+        )  # fmt: skip
+        undo.push_async_callback(policies.stop)
+        crew = Crew(
+            spawner, board, order.log.event, lambda: parts.generations.current, order.on_death, policies.mail
+        )
         started_s = left.notes.started_s if left is not None else now_s
-        generations = _make_generations(order, board, health, crew, left, started_s)
+
+        def deliver(publication: Publication) -> None:
+            crew.offer(publication)
+            policies.follow(parts.generations.world)
+
+        generations = _make_generations(order, board, health, deliver, left, started_s)
         undo.callback(lambda: generations.close(is_end=left is None))
         is_adopted, drops_root = left is not None, worker.uid > 0
-        parts = Parts(board, health, crew, generations, started_s, is_adopted, room, order.spawn, drops_root)
+        parts = Parts(
+            board, health, crew, generations, policies, started_s, is_adopted, room, order.spawn, drops_root
+        )
         undo.push_async_callback(_abandon, crew, order.rejoin)
         if left is not None:
             await _adopt(order, parts, left)
         parts.publish(order.config, resolved)
         parts.tell_flows(order.log.event)
+        await policies.wait_ready(POLICIES_TIMEOUT_S)
         if left is None:
             await crew.start()
         crew.replace_dead()
         await crew.wait_adopted(generations.number, ADOPT_TIMEOUT_S)
         undo.pop_all()
     return parts
+
+
+def _host_order(order: Order, worker: WorkerOrder) -> HostOrder:
+    return HostOrder((order.folder,), order.config.runtime.policy_memory, worker.uid, worker.gid)
 
 
 def _open_board(config: Config, left: Left | None) -> tuple[int, door.Board]:
@@ -177,7 +205,12 @@ def _tell_bounds(order: Order, room: limits.Room, worker: WorkerOrder) -> None:
 
 
 def _make_generations(
-    order: Order, board: door.Board, health: Health, crew: Crew, left: Left | None, started_s: float
+    order: Order,
+    board: door.Board,
+    health: Health,
+    deliver: Callable[[Publication], None],
+    left: Left | None,
+    started_s: float,
 ) -> Generations:
     def notes(world: World) -> bytes:
         verdicts = health.verdicts(world.resolved)
@@ -191,7 +224,7 @@ def _make_generations(
         left.generation if left is not None else 0,
         verdicts=health.verdicts,
         notes=notes,
-        deliver=crew.offer,
+        deliver=deliver,
         on_trouble=lambda error: order.log.event("publish_failed", "error", reason=str(error)),
         inherited=order.inherited,
     )

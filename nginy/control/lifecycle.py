@@ -100,9 +100,7 @@ class Control:
 
     def view(self) -> View:
         """The whole picture now. Errors: ControlError before the start and after `close`."""
-        parts = self._running()
-        world, seats = parts.generations.world, parts.crew.seats
-        return take_view(self.state, self.generation, parts.started_s, world, seats, parts.board, parts.health)
+        return take_view(self.state, self._running())
 
     async def route(self, **question: Any) -> dict[str, Any]:
         """What a client would get now, and why: as Ask.read. Errors: ControlError, also when nothing runs."""
@@ -133,7 +131,8 @@ class Control:
         Errors: ConfigError for a name without an address, StartError for everything that this machine
         refuses.
         """
-        order = Order(self.config, self._spawn, self._rejoin, self._inherited, self, self._note_death)
+        folder = str(self.config_path.resolve().parent if self.config_path is not None else Path.cwd())
+        order = Order(self.config, self._spawn, self._rejoin, self._inherited, self, self._note_death, folder)
         try:
             self._parts = parts = await launch(order, time.time())
             self._pulse = Pulse(parts.crew, parts.board, self.event, self._notifier, parts.sweep)
@@ -265,6 +264,7 @@ class Control:
         if drain_s is not None:
             await parts.crew.drain(drain_s)
         await parts.crew.stop()
+        await parts.policies.stop()
         parts.generations.close(is_end=True)
         if self._rejoin is not None:
             self._rejoin.remove_all()
@@ -282,6 +282,7 @@ class Control:
         if self._pulse is not None:
             await self._pulse.stop()
         await parts.crew.abandon()
+        await parts.policies.stop()
         await parts.health.stop()
         parts.generations.close(is_end=False)
         if self._rejoin is not None:

@@ -84,7 +84,7 @@ class ChildBody:
             env=clean_environment(os.environ),
         )
         self.pid = self._popen.pid
-        self._watch = _ExitWatch(self.pid, self._reap)
+        self._watch = ExitWatch(self.pid, self._reap)
         self._on_exit = on_exit
 
     def kill(self) -> None:
@@ -95,7 +95,7 @@ class ChildBody:
         self._watch.close()
 
     def _reap(self) -> None:
-        self._on_exit(_status_text(self._popen.wait()))
+        self._on_exit(status_text(self._popen.wait()))
 
 
 class LeftBody:
@@ -105,7 +105,7 @@ class LeftBody:
         """Errors: ProcessLookupError."""
         self.pid = pid
         self._on_exit = on_exit
-        self._watch = _ExitWatch(pid, lambda: on_exit("unknown status"))
+        self._watch = ExitWatch(pid, lambda: on_exit("unknown status"))
 
     def kill(self) -> None:
         self._watch.kill()
@@ -154,7 +154,7 @@ class ThreadBody:
             self._on_exit(f"status {status}")
 
 
-class _ExitWatch:
+class ExitWatch:
     """Readability of a pidfd: the process has ended.
 
     Noticed at once, and never mistaken for another process.
@@ -182,7 +182,7 @@ class _ExitWatch:
         self._on_exit()
 
 
-def _status_text(status: int) -> str:
+def status_text(status: int) -> str:
     if status >= 0:
         return f"status {status}"
     try:

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from nginy._fast import door
 from nginy.backend.registry import ResolvedBackend
 from nginy.backend.trial import Trial
 from nginy.control.health import Health
+from nginy.control.launch import Parts
 from nginy.control.seats import Seat
 from nginy.control.world import World
+from nginy.model import PythonPolicy
 
 Counters = Mapping[str, Any]
 """One row of the board, summed as its view says; see the door's stub for the fields."""
@@ -63,10 +66,21 @@ class BackendView:
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
+    """choices: what a policy in Python was asked, None where none is."""
+
     id: int
     name: str
     policy: str
     backends: tuple[BackendView, ...]
+    choices: Counters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyProcessView:
+    """The process that runs policies in Python. pid: 0 while none is at work.   replaced: by reason, how often."""
+
+    pid: int
+    replaced: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +94,21 @@ class View:
     workers: tuple[WorkerView, ...]
     listeners: tuple[ListenerView, ...]
     pools: tuple[PoolView, ...]
+    policy_process: PolicyProcessView = PolicyProcessView(0, MappingProxyType({}))
 
 
-def take_view(
-    state: str,
-    generation: int,
-    started_s: float,
-    world: World,
-    seats: list[Seat],
-    board: door.Board,
-    health: Health,
-) -> View:
+def take_view(state: str, parts: Parts) -> View:
     """Loop's thread only. Errors: ValueError once the board is closed."""
+    board, health, world = parts.board, parts.health, parts.generations.world
     return View(
         state=state,
-        generation=generation,
-        started_s=started_s,
-        uptime_s=max(0.0, time.time() - started_s),
-        workers=tuple(_worker_view(seat, board) for seat in seats),
+        generation=parts.generations.number,
+        started_s=parts.started_s,
+        uptime_s=max(0.0, time.time() - parts.started_s),
+        workers=tuple(_worker_view(seat, board) for seat in parts.crew.seats),
         listeners=_listener_views(world, board),
         pools=_pool_views(world, board, health),
+        policy_process=PolicyProcessView(parts.policies.pid, dict(parts.policies.replaced)),
     )
 
 
@@ -148,7 +157,9 @@ def _pool_views(world: World, board: door.Board, health: Health) -> tuple[PoolVi
     views = []
     for name, pool in world.config.pools.items():
         backends = tuple(_backend_view(entry, world, board, health) for entry in world.resolved[name])
-        views.append(PoolView(world.ids.pool(name), name, pool.policy.kind, backends))
+        number = world.ids.pool(name)
+        choices = board.pool(number) if isinstance(pool.policy, PythonPolicy) else None
+        views.append(PoolView(number, name, pool.policy.kind, backends, choices))
     return tuple(views)
 
 

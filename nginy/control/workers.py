@@ -1,7 +1,4 @@
-"""The workers of one nginy: started, watched, stood in for, replaced, drained.
-
-Belongs to the loop's thread.
-"""
+"""The workers of one nginy: started, watched, stood in for, replaced, drained. All in the loop's thread."""
 
 import asyncio
 import socket
@@ -25,7 +22,7 @@ class Crew:
     """All seats.
 
     emit(kind, **fields) for events; on_death(seat) after each unexpected death, its counters already folded;
-    latest() is what a fresh worker gets to serve.
+    latest() is what a fresh worker gets to serve, mail(slot) where it may ask.
     """
 
     def __init__(
@@ -35,6 +32,7 @@ class Crew:
         emit: Emit,
         latest: Callable[[], Publication | None],
         on_death: Callable[[Seat], None],
+        mail: Callable[[int], tuple[int, ...]],
     ) -> None:
         self.seats = [Seat(slot) for slot in range(board.slots)]
         self._spawner = spawner
@@ -42,6 +40,7 @@ class Crew:
         self._emit = emit
         self._latest = latest
         self._on_death = on_death
+        self._mail = mail
         self._loop = asyncio.get_running_loop()
         self._is_ending = False
         self._replaces = False  # not before the start has succeeded: until then a death is the start's failure
@@ -84,7 +83,7 @@ class Crew:
         seat.channel = self._channel(seat, sock, held)
         seat.adopted_gen, seat.is_ready = generation, generation > 0
         if not seat.is_ready:
-            seat.timer = self._loop.call_later(READY_TIMEOUT_S, self._lose_patience, seat)
+            seat.timer = self._loop.call_later(READY_TIMEOUT_S, self.kill, seat)
         # whatever it stood in for, the masks are ours now
         seat.channel.order(door.MSG_SERVE, 0)
 
@@ -92,7 +91,9 @@ class Crew:
         sock, body = self._spawner.start(seat.slot, lambda status: self._exited(seat, status))
         seat.take(body, self._loop.time())
         seat.channel = self._channel(seat, sock)
-        seat.timer = self._loop.call_later(READY_TIMEOUT_S, self._lose_patience, seat)
+        seat.timer = self._loop.call_later(READY_TIMEOUT_S, self.kill, seat)
+        if mail := self._mail(seat.slot):
+            seat.channel.mail(mail)
         publication = self._latest()
         if publication is not None:
             seat.channel.offer(publication)
@@ -108,6 +109,12 @@ class Crew:
         for seat in self.seats:
             if seat.channel is not None:
                 seat.channel.offer(publication)
+
+    def hand_mail(self) -> None:
+        """Give every worker that is there its mailbox, or take it away."""
+        for seat in self.seats:
+            if seat.channel is not None:
+                seat.channel.mail(self._mail(seat.slot))
 
     async def wait_adopted(self, generation: int, timeout_s: float) -> list[int]:
         """-> slots of living workers that have neither adopted nor refused it in time."""
@@ -175,17 +182,14 @@ class Crew:
         """Most often the first sign of a death: its sockets are given away at once, the rest can wait."""
         seat.is_ready, seat.stands_in = False, 0
         seat.cancel_timer()
-        seat.timer = self._loop.call_later(GONE_GRACE_S, self._lose_patience, seat)
+        seat.timer = self._loop.call_later(GONE_GRACE_S, self.kill, seat)
         self.cover()
         self._poke()
 
-    def _lose_patience(self, seat: Seat) -> None:
+    def kill(self, seat: Seat) -> None:
+        """End a worker that takes too long; it is replaced like any dead one."""
         if seat.body is not None:
             seat.body.kill()
-
-    def kill(self, seat: Seat) -> None:
-        """End a worker that does not turn any more; it is replaced like any dead one."""
-        self._lose_patience(seat)
 
     def _exited(self, seat: Seat, status: str) -> None:
         pid, now_s = seat.pid, self._loop.time()
@@ -233,7 +237,7 @@ class Crew:
         self.hurry()
         if not await self.until(self.is_gone, STOP_GRACE_S):
             for seat in self.seats:
-                self._lose_patience(seat)
+                self.kill(seat)
             await self.until(self.is_gone, STOP_GRACE_S)
         self.let_go()
 
@@ -243,7 +247,7 @@ class Crew:
         for seat in self.seats:
             if seat.channel is not None and not isinstance(seat.body, LeftBody):
                 seat.channel.order(door.MSG_STOP)
-                self._lose_patience(seat)
+                self.kill(seat)
         await self.until(lambda: all(isinstance(seat.body, LeftBody | None) for seat in self.seats), STOP_GRACE_S)
         self.let_go()
 

@@ -105,4 +105,6 @@ class IdBook:
                 self._board.forget_listener(number)
             elif space.kind == "backends":
                 self._board.forget_backend(number)
+            elif space.kind == "pools":
+                self._board.forget_pool(number)
         return fresh

@@ -37,8 +37,23 @@ class SourceHash(Kinded):
     kind: Literal["source_hash"] = "source_hash"
 
 
+Native: TypeAlias = Annotated[RoundRobin | LeastConn | Random2 | SourceHash, Field(discriminator="kind"), Named]
+
+
+class PythonPolicy(Kinded):
+    """A class of yours is asked, in a process of its own; see docs/policies-python.md."""
+
+    kind: Literal["python"] = "python"
+    call: Annotated[str, Form("call"), Field(max_length=255)] = Field(description=(
+        "The class, as `package.module:Class`; looked for in the folder of the configuration file first."))
+    deadline: Annotated[float, Form("duration"), Field(ge=0.001, le=1.0)] = Field(default=0.005, description=(
+        "How long a session or flow waits for the answer; then the fallback chooses."))
+    fallback: Native = Field(default=RoundRobin(), description=(
+        "The policy that chooses where the class is late, raises, or names nobody that may be used."))
+
+
 Policy: TypeAlias = Annotated[
-    RoundRobin | LeastConn | Random2 | SourceHash, Field(discriminator="kind"), Named]
+    RoundRobin | LeastConn | Random2 | SourceHash | PythonPolicy, Field(discriminator="kind"), Named]
 Resolve: TypeAlias = Annotated[float, Form("duration"), Field(ge=0.1, le=86400)]
 
 
@@ -105,5 +120,10 @@ class Pool(Model):
         "How often host names are looked up again; a failed look-up keeps the last addresses."))
     tcp: BackTcp = BackTcp()
     udp: BackUdp = BackUdp()
+
+    @property
+    def native(self) -> Native:
+        """The policy that workers run themselves."""
+        return self.policy.fallback if isinstance(self.policy, PythonPolicy) else self.policy
 
 

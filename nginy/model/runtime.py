@@ -64,6 +64,9 @@ class Runtime(Model):
             "Memory per worker for bulk that is spliced, in pipes of 1 MiB; when none is free, bulk is copied through "
             "buffers of 256 KiB. 0: never splice. Users other than root share the kernel's "
             "`fs.pipe-user-pages-soft`, 64 MiB as a rule."))
+    policy_memory: Annotated[int, Form("size"), Field(ge=64 * 2**20, le=2**40)] = Field(
+        default=2**30, description=(
+            "Memory of the process that runs policies in Python; one that wants more is replaced."))
     sessions: Cap | None = Field(default=None, description=(
         "Live sessions per worker at most. Left out: what descriptors allow."))
 

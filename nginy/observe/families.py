@@ -81,6 +81,29 @@ FAMILIES: tuple[Family, ...] = (
         ("pool",),
         "Backends that get new sessions: state ready, weight above 0, not known to be down.",
     ),
+    Family("nginy_policy_questions", "counter", ("pool",), "Choices that a policy in Python was wanted for."),
+    Family("nginy_policy_answers", "counter", ("pool",), "Choices that it made."),
+    Family(
+        "nginy_policy_fallbacks",
+        "counter",
+        ("pool", "why"),
+        "Choices that its fallback made: late, raised, none (it offered nobody), wrong (no backend of the pool), "
+        "unusable (down, full, tried before), dead (no policy process), no_room.",
+    ),
+    Family("nginy_policy_answers_stale", "counter", ("pool",), "Answers that came when nobody waited any more."),
+    Family(
+        "nginy_policy_releases_dropped",
+        "counter",
+        ("pool",),
+        "Records of ended attempts and sessions that found no room on their way to the policy.",
+    ),
+    Family("nginy_policy_process_up", "gauge", (), "1 while a process is there that runs policies in Python."),
+    Family(
+        "nginy_policy_process_replaced",
+        "counter",
+        ("reason",),
+        "Times it was replaced: died, hang, memory, fork, start (it never became ready), nonsense.",
+    ),
     Family("nginy_backend_sessions", "counter", _BACKEND, "Sessions connected to the backend."),
     Family(
         "nginy_backend_sessions_live",

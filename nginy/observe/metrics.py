@@ -18,6 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 import nginy
 from nginy._fast.door import CONNECT_BUCKETS_S, LAYOUT_VERSION, OUTCOMES, REASONS, STATES, VERDICTS
 from nginy.observe.access import STAGES
+from nginy.observe.choices import fill_choices, fill_policy_process
 from nginy.observe.datagrams import fill_datagrams
 from nginy.observe.sheet import Climb, Labels, Lift, Sheet
 from nginy.observe.source import Counters, Picture, Source, count_usable, wary_pools
@@ -119,6 +120,7 @@ def fill(sheet: Sheet, reading: Reading, lift: Lift) -> None:
     _fill_control(sheet, reading)
     _fill_listeners(sheet, reading.picture)
     _fill_pools(sheet, reading.picture, reading.wary)
+    fill_policy_process(sheet, reading.picture.policy_process)
     ring_dropped = 0
     for worker in reading.picture.workers:
         fill_worker(sheet, worker, reading.now_ms, lift)
@@ -156,6 +158,7 @@ def _fill_pools(sheet: Sheet, picture: Picture, wary: Collection[str]) -> None:
     for pool in picture.pools:
         sheet.add("nginy_pool_backends", (pool.name,), len(pool.backends))
         sheet.add("nginy_pool_backends_usable", (pool.name,), count_usable(pool, wary))
+        fill_choices(sheet, pool)
         for backend in pool.backends:
             labels = (pool.name, backend.address, backend.resolved)
             sheet.one_hot("nginy_backend_verdict", labels, backend.verdict, VERDICTS)

@@ -83,6 +83,17 @@ class PoolPicture(Protocol):
     def policy(self) -> str: ...
     @property
     def backends(self) -> Sequence[BackendPicture]: ...
+    @property
+    def choices(self) -> Counters | None: ...
+
+
+class PolicyProcessPicture(Protocol):
+    """The process that runs policies in Python."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def replaced(self) -> Mapping[str, int]: ...
 
 
 class Picture(Protocol):
@@ -102,6 +113,8 @@ class Picture(Protocol):
     def listeners(self) -> Sequence[ListenerPicture]: ...
     @property
     def pools(self) -> Sequence[PoolPicture]: ...
+    @property
+    def policy_process(self) -> PolicyProcessPicture: ...
 
 
 class AccessBoard(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nginy._fast.door import OUTCOMES, REASONS
+from nginy.observe.choices import choices_tree
 from nginy.observe.datagrams import datagram_tree
 from nginy.observe.source import BackendPicture, ListenerPicture, Picture, PoolPicture, WorkerPicture
 
@@ -71,6 +72,7 @@ def _pool(pool: PoolPicture) -> dict[str, Any]:
     return {
         "name": pool.name,
         "policy": pool.policy,
+        "choices": choices_tree(pool),
         "backends": [_backend(backend) for backend in pool.backends],
     }
 

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from nginy._fast import choices, door, rings, table
+from nginy._fast import choices, door, mailroom, rings, table
 from tests.shape.sources import ROOT
 
 STUB = ast.parse((ROOT / "nginy/_fast/door.pyi").read_text())
@@ -58,7 +58,8 @@ def test_classes_have_the_declared_methods_and_no_others() -> None:
 
 def test_counters_have_the_declared_fields() -> None:
     board = door.Board(door.board_create(1), 1)
-    rows = {"Worker": board.worker(0), "Listener": board.listener(0), "Backend": board.backend(0)}
+    rows = {"Worker": board.worker(0), "Listener": board.listener(0), "Backend": board.backend(0), "Udp": board.udp(0)}
+    rows["Pool"] = board.pool(0)
     for name, row in rows.items():
         node = stub_names()[f"{name}Counters"]
         assert isinstance(node, ast.ClassDef)
@@ -80,7 +81,10 @@ def test_stub_and_flow_table_name_the_same_things() -> None:
     assert methods == written
 
 
-@pytest.mark.parametrize(("name", "module", "unnamed"), [("rings", rings, {"Walk"}), ("choices", choices, set())])
+NAMED = [("rings", rings, {"Walk"}), ("choices", choices, set()), ("mailroom", mailroom, set())]
+
+
+@pytest.mark.parametrize(("name", "module", "unnamed"), NAMED)
 def test_stub_and_module_name_the_same_things(name: str, module: ModuleType, unnamed: set[str]) -> None:
     nodes = ast.parse((ROOT / f"nginy/_fast/{name}.pyi").read_text()).body
     classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
@@ -91,4 +95,5 @@ def test_stub_and_module_name_the_same_things(name: str, module: ModuleType, unn
     assert declared | unnamed == public
     for kind, node in classes.items():
         methods = {f.name for f in node.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("__")}
+        methods |= {f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)}
         assert methods == {n for n in vars(getattr(module, kind)) if not n.startswith("__")}, kind

@@ -211,6 +211,7 @@ cdef extern from "unistd.h" nogil:
     int c_ftruncate "ftruncate"(int fd, int64_t n)
     int c_getpid "getpid"()
     int c_pipe2 "pipe2"(int* fds, int flags)
+    ssize_t c_write "write"(int fd, const void* bytes, size_t n)
 
 cdef extern from "sys/mman.h" nogil:
     void* c_mmap "mmap"(void* at, size_t n, int prot, int flags, int fd, int64_t off)
@@ -224,6 +225,7 @@ cdef extern from "sys/mman.h" nogil:
         MAP_PRIVATE
         MAP_ANONYMOUS
         MAP_NORESERVE
+        MADV_DONTFORK
         MADV_DONTNEED
         MFD_CLOEXEC
         MFD_ALLOW_SEALING

@@ -1,7 +1,8 @@
 # What lies in shared memory: the snapshot (control to workers), the board (workers to control).
-# Both sides of a channel run the same build; LAYOUT_VERSION changes with any field.
+# Both sides run the same build; LAYOUT_VERSION changes with any field.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from nginy._fast.base.limits cimport ACCESS_RECORDS, KEY_SLICE_BYTES, MAX_BACKENDS, MAX_LISTENERS
+from nginy._fast.base.letter cimport pool_row_t
+from nginy._fast.base.limits cimport ACCESS_RECORDS, KEY_SLICE_BYTES, MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS
 from nginy._fast.base.routing cimport snap_preread_t
 from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
 
@@ -153,7 +154,8 @@ cdef struct snap_pool_t:
     uint8_t congestion[CONGESTION_BYTES]    # TCP_CONGESTION of the back leg, padded with zeros; empty = the system's
     uint8_t is_transparent      # UDP: backends see the client's own address as the source (IP_TRANSPARENT)
     uint8_t wants_local         # a choice may go by the address that the client asked
-    uint8_t reserved[6]
+    uint8_t reserved[2]
+    uint32_t deadline_ms        # a policy in Python is asked first and has so long, `policy` is its fallback; 0 = none is
     snap_key_t key              # what a choice by key goes by
 
 cdef struct snap_tier_t:
@@ -286,6 +288,7 @@ cdef struct board_region_t:
     listener_row_t listeners[MAX_LISTENERS]
     backend_row_t backends[MAX_BACKENDS + 1]
     udp_row_t udp[MAX_LISTENERS]
+    pool_row_t pools[MAX_POOLS]
     access_ring_t access
 
 cdef struct board_shared_t:     # process-wide atomics, one per capped object

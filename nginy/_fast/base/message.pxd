@@ -11,6 +11,7 @@ cdef enum:                      # message_kind_t
     MSG_SERVE = 3               # to worker: a = bit mask of further slots to serve
     MSG_DRAIN = 4               # to worker: a = deadline, ms from now
     MSG_STOP = 5                # to worker
+    MSG_MAILBOX = 7             # to worker: mailbox, bell of questions, bell of answers; no descriptors: nobody to ask
     MSG_READY = 16              # from worker: a = slot, b = gen
     MSG_ADOPTED = 17            # from worker: a = gen, b = errno of a UDP listener that could not be opened, else 0
     MSG_REJECTED = 18           # from worker: a = gen, b = refusal_t

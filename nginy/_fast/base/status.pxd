@@ -59,6 +59,16 @@ cdef enum:                      # drop_t: why a datagram was not passed on
     DROP_DRAINING = 19          # a new flow on a listener that is being drained
     DROP_COUNT = 20
 
+cdef enum:                      # miss_t: why a policy's fallback chose in its place
+    MISS_LATE = 0               # no answer within the deadline
+    MISS_RAISED = 1             # it raised
+    MISS_NONE = 2               # it offered no backend
+    MISS_WRONG = 3              # it named something that is no backend of the pool
+    MISS_UNUSABLE = 4           # it named a backend that is down, drained, full, or was tried before
+    MISS_DEAD = 5               # no policy process is there
+    MISS_NO_ROOM = 6            # too many questions wait already, or there is no room for their datagrams
+    MISS_COUNT = 7
+
 cdef enum:                      # refusal_t: why a snapshot was not adopted
     REFUSAL_NONE = 0
     REFUSAL_MAP = 1

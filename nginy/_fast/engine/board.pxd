@@ -1,6 +1,7 @@
 # The board as control reads it: sums over the workers' rows and the departed one, less a baseline of what is forgotten.
 # One thread. Control writes only the departed region, the baseline, and the rows of a worker that is dead.
 from libc.stdint cimport uint32_t, uint64_t
+from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.layout cimport (
     access_record_t, backend_row_t, board_region_t, board_shared_t, listener_row_t, udp_row_t, worker_row_t,
 )
@@ -19,6 +20,7 @@ cdef void board_detach(board_t* b) noexcept nogil
 cdef void board_read_worker(const board_t* b, uint32_t slot, worker_row_t* out) noexcept nogil
 cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_row_t* out) noexcept nogil
 cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil
+cdef void board_read_pool(const board_t* b, uint32_t id, int slot, pool_row_t* out) noexcept nogil
 cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_row_t* out) noexcept nogil
 
 # A worker is dead: its counters join the departed, its sessions end as WORKER_DIED, its share of the atomics is
@@ -28,6 +30,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil
 # Counters of this id start at zero from here on: it will mean something else.
 cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil
 cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil
+cdef void board_forget_pool(board_t* b, uint32_t id) noexcept nogil
 
 # The oldest access record of a worker. False when there is none.
 cdef bint board_take_access(board_t* b, uint32_t slot, access_record_t* out) noexcept nogil

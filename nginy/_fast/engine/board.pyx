@@ -9,14 +9,15 @@ from nginy._fast.base.layout cimport (
     BOARD_MAGIC, LAYOUT_VERSION, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t,
     listener_row_t, udp_row_t, worker_row_t,
 )
-from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS
+from nginy._fast.base.letter cimport pool_row_t
+from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS, MAX_POOLS
 from nginy._fast.base.status cimport REASON_COUNT, REASON_WORKER_DIED
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared
 from nginy._fast.mem.region cimport region_close, region_map
 
 cdef enum:
     READ_TRIES = 10000          # a writer holds a row for nanoseconds; a dead one may hold it for ever
-    ROW_WORDS = 32              # rows of listeners, of UDP listeners and of backends: 256 bytes
+    ROW_WORDS = 32              # rows of listeners, of UDP listeners, of pools and of backends: 256 bytes
 
 
 cdef int board_attach(board_t* b, int fd, uint32_t slots) noexcept nogil:
@@ -98,6 +99,10 @@ cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out
     rows_sum(b, &board_region(b.base, 0).udp[id], slot, <uint64_t*>out)
 
 
+cdef void board_read_pool(const board_t* b, uint32_t id, int slot, pool_row_t* out) noexcept nogil:
+    rows_sum(b, &board_region(b.base, 0).pools[id], slot, <uint64_t*>out)
+
+
 cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_row_t* out) noexcept nogil:
     rows_sum(b, &board_region(b.base, 0).backends[id], slot, <uint64_t*>out)
 
@@ -144,6 +149,18 @@ cdef void fold_udp(board_region_t* dead, board_region_t* departed) noexcept nogi
         memset(row, 0, sizeof(udp_row_t))
 
 
+cdef void fold_pools(board_region_t* dead, board_region_t* departed) noexcept nogil:
+    cdef pool_row_t* row
+    cdef uint32_t id
+    for id in range(MAX_POOLS):
+        row = &dead.pools[id]
+        if row.asked == 0:
+            continue
+        row.seq = 0
+        row_add(<uint64_t*>row, <uint64_t*>&departed.pools[id])
+        memset(row, 0, sizeof(pool_row_t))
+
+
 cdef bint row_is_used(const backend_row_t* row) noexcept nogil:
     cdef uint32_t i
     for i in range(ROW_WORDS):
@@ -173,6 +190,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
     cdef uint64_t lost = fold_listeners(b, dead, departed)
     fold_backends(b, dead, departed)
     fold_udp(dead, departed)
+    fold_pools(dead, departed)
     departed.worker.accepted += dead.worker.accepted
     departed.worker.ended += dead.worker.accepted
     departed.worker.stale_events += dead.worker.stale_events
@@ -202,6 +220,12 @@ cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:
     board_read_backend(b, id, -1, &sum)
     sum.live = 0
     row_add(<uint64_t*>&sum, <uint64_t*>&baseline.backends[id])
+
+
+cdef void board_forget_pool(board_t* b, uint32_t id) noexcept nogil:
+    cdef pool_row_t sum
+    board_read_pool(b, id, -1, &sum)
+    row_add(<uint64_t*>&sum, <uint64_t*>&board_region(b.base, b.slots + 1).pools[id])
 
 
 cdef bint board_take_access(board_t* b, uint32_t slot, access_record_t* out) noexcept nogil:

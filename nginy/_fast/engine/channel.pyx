@@ -5,9 +5,10 @@ from nginy._fast.base.cdefs cimport EAGAIN, EINTR, c_getpid, sockaddr_storage, s
 from nginy._fast.base.layout cimport VERDICT_DOWN, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MESSAGES_PER_EVENT
 from nginy._fast.base.message cimport (
-    MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT, MSG_SOCKETS,
-    MSG_STOP, message_t,
+    MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_MAILBOX, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT,
+    MSG_SOCKETS, MSG_STOP, message_t,
 )
+from nginy._fast.engine.answers cimport mail_adopt
 from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
 from nginy._fast.engine.reply cimport replies_flush
 from nginy._fast.engine.session cimport TAG_CHANNEL, TAG_REJOIN, tag_make
@@ -145,6 +146,9 @@ cdef void obey(worker_t* w, const message_t* m, int* fds, int n_fds) noexcept no
         return
     if m.kind == MSG_SNAPSHOT and n_fds == 1:
         adopt(w, fds[0])
+        return
+    if m.kind == MSG_MAILBOX:
+        mail_adopt(w, fds, n_fds)
         return
     for i in range(n_fds):
         sock_close(fds[i])

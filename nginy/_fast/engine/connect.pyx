@@ -4,27 +4,30 @@ from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, AF_UNIX, EADDRNOTAVAIL, EAGAIN, ECONNRESET, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE,
-    ENOBUFS, ENOMEM, EOPNOTSUPP, ETIMEDOUT, ntohs, sockaddr, sockaddr_in, unlikely,
+    ENOBUFS, ENOMEM, EOPNOTSUPP, ETIMEDOUT, likely, ntohs, sockaddr, sockaddr_in, unlikely,
 )
 from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_pool_t
+from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport FASTOPEN_BYTES, QUEUE_FULL_WAIT_MS
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_SELF_CONNECT,
     OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED,
     REASON_CONNECT_TIMEOUT, REASON_NO_DESCRIPTOR, REASON_NO_PORT,
 )
+from nginy._fast.engine.ask cimport ask_post, asking_t
 from nginy._fast.engine.carry cimport leg_sent
 from nginy._fast.engine.lease cimport lease_choose, lease_drop
+from nginy._fast.engine.mail cimport NO_UDP
 from nginy._fast.engine.relay cimport leg_note, relay_begin
-from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, tag_gen, tag_make
+from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, session_release, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_NAGLE, LEG_QUIET, session_side, session_side_t,
-    session_t, worker_t,
+    BACK, FRONT, LEG_ASKED, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_NAGLE, LEG_OWN, LEG_QUIET, SESS_ASK,
+    SESS_CONNECT, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.engine.visit cimport session_visit
 from nginy._fast.mem.clock cimport clock_us
-from nginy._fast.mem.wheel cimport wheel_arm
+from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_OUT, poller_add_stream
 from nginy._fast.net.sock cimport (
     sock_congestion, sock_connect, sock_connect_with, sock_error, sock_is_connected, sock_is_self, sock_open, sock_peek,
@@ -61,6 +64,7 @@ cdef void attempt_close(worker_t* w, session_t* s, uint32_t outcome) noexcept no
     stats_attempt(w, s, outcome)
     if outcome != OUTCOME_LOCAL_ERROR and outcome != OUTCOME_ABANDONED:
         chooser_distrust(&w.chooser, s.backend, w.now_ms)
+    session_release(w, s, RELEASE_ATTEMPT, outcome, False)
     lease_drop(w, s)
     leg_close(w, s, BACK, True)
 
@@ -75,22 +79,45 @@ cdef bint may_be_self(const worker_t* w, const snap_addr_t* addr) noexcept nogil
     return w.port_min <= port <= w.port_max
 
 
-# The candidate to try, its lease taken. Position in the snapshot, or -reason.
+# What the pool's own policy chooses, a lease on it taken. Position in the snapshot, or -reason.
 cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
     cdef attempt_t attempt
     cdef visit_t visit
-    cdef int at
     session_visit(w, s, &visit)
     attempt.visit = &visit
     attempt.is_hashed = False
     attempt.now_ms = w.now_ms
     attempt.n_tried = s.n_tried
     memcpy(attempt.tried, session_side(w, s).tried, sizeof(attempt.tried))
-    at = lease_choose(w, s.pool, &attempt)
-    if at >= 0:
-        s.backend = w.snapshot.backends[at].id
-        s.has_lease = 1
-    return at
+    return lease_choose(w, s.pool, &attempt)
+
+
+# Ask the pool's policy in Python for the next candidate, if it has one that can be asked. True: the session waits.
+cdef bint connect_ask(worker_t* w, session_t* s) noexcept nogil:
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, s.pool)
+    cdef session_side_t* side
+    cdef asking_t asking
+    cdef visit_t visit
+    if likely(pool == NULL or pool.deadline_ms == 0):
+        return False
+    side = session_side(w, s)
+    session_visit(w, s, &visit)
+    asking.pool = pool
+    asking.visit = &visit
+    asking.idx = s.timer.idx
+    asking.udp = NO_UDP
+    asking.attempt = s.n_tried
+    asking.visit_ticket = side.visit
+    s.legs[FRONT].flags &= ~<uint32_t>LEG_OWN
+    side.ticket = ask_post(w, &asking)
+    if side.ticket == 0:
+        return False
+    if side.visit == 0:
+        side.visit = side.ticket
+        s.legs[FRONT].flags |= LEG_ASKED
+    wheel_disarm(&w.wheel, &s.timer.node)
+    s.state = SESS_ASK
+    return True
 
 
 cdef int attempt_watch(worker_t* w, session_t* s) noexcept nogil:
@@ -181,15 +208,16 @@ cdef const snap_addr_t* attempt_addr(worker_t* w, session_t* s) noexcept nogil:
     return NULL if at == NO_INDEX else &w.snapshot.addrs[at]
 
 
-cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
+# Go on with this candidate, whose lease is taken (or -reason: there is none), and with others when it fails at once.
+cdef void connect_try(worker_t* w, session_t* s, int at) noexcept nogil:
     cdef session_side_t* side = session_side(w, s)
     cdef int status = 0
-    cdef int at
-    while s.n_tried <= side.retries:
-        at = candidate(w, s)
+    while True:
         if at < 0:
             session_close(w, s, reason_of(-status) if status else <uint32_t>-at)
             return
+        s.backend = w.snapshot.backends[at].id
+        s.has_lease = 1
         side.tried[s.n_tried] = <uint16_t>s.backend
         s.n_tried += 1
         status = attempt_open(w, s, &w.snapshot.addrs[at])
@@ -204,9 +232,24 @@ cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
             wheel_arm(&w.wheel, &s.timer.node, w.now_ms + QUEUE_FULL_WAIT_MS)
             return
         attempt_close(w, s, outcome_of(-status))
-        if reason_of(-status) == REASON_NO_DESCRIPTOR:
+        if reason_of(-status) == REASON_NO_DESCRIPTOR or s.n_tried > side.retries:
             break
+        if connect_ask(w, s):
+            return
+        at = candidate(w, s)
     session_close(w, s, reason_of(-status))
+
+
+cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
+    if not connect_ask(w, s):
+        connect_try(w, s, candidate(w, s))
+
+
+cdef void connect_answered(worker_t* w, session_t* s, int at) noexcept nogil:
+    s.state = SESS_CONNECT
+    if at >= 0:
+        s.legs[FRONT].flags |= LEG_OWN
+    connect_try(w, s, at if at >= 0 else candidate(w, s))
 
 
 # An attempt under way has failed with this errno: the next candidate, or the end.
@@ -224,8 +267,11 @@ cdef void connect_event(worker_t* w, session_t* s, int side, uint32_t bits) noex
     if side == FRONT:
         leg_note(s, FRONT, bits)
         if bits & POLL_BROKEN:
-            attempt_close(w, s, OUTCOME_ABANDONED)
+            if s.state == SESS_CONNECT:
+                attempt_close(w, s, OUTCOME_ABANDONED)
             session_close(w, s, REASON_CLIENT_GONE)
+        return
+    if s.state != SESS_CONNECT:     # of an attempt that has failed in this very turn
         return
     if bits & (POLL_BROKEN | POLL_END):
         error = sock_error(s.legs[BACK].fd)

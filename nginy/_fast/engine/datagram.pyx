@@ -160,7 +160,7 @@ cdef void batch_forward(worker_t* w, udp_t* u) noexcept nogil:
     cdef uint32_t i
     for i in range(work.n_touched):
         if flow_at(u, work.touched[i]).batch == work.number:
-            flow_forward(w, u, work.touched[i])
+            flow_forward(w, u, work.touched[i], work.datagrams, flow_at(u, work.touched[i]).first)
     work.n_touched = 0
     work.number += 1
     if unlikely(work.number == 0):      # which means: in no batch

@@ -3,10 +3,11 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
-    EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, NGY_CHECK, ngy_add32, ngy_sub32, likely,
-    unlikely,
+    AF_INET, EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, NGY_CHECK, likely, ngy_add32,
+    ngy_sub32, unlikely,
 )
 from nginy._fast.base.layout cimport CHECK_DNS, NO_BOUND, NO_INDEX, snap_backend_t, snap_pool_t
+from nginy._fast.base.letter cimport RELEASE_ATTEMPT, RELEASE_SESSION
 from nginy._fast.base.limits cimport EVICT_LOOKS, FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN
 from nginy._fast.base.status cimport (
     DROP_BACKENDS_FULL, DROP_DRAINING, DROP_FLOW_RATE, DROP_LOOP, DROP_NO_BACKEND, DROP_NO_DESCRIPTOR, DROP_NO_PORT,
@@ -14,21 +15,25 @@ from nginy._fast.base.status cimport (
     OUTCOME_REFUSED, OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_BACKENDS_FULL, REASON_BACK_RESET,
     REASON_CLOSED, REASON_CONNECT_FAILED, REASON_EVICTED, REASON_IDLE,
 )
+from nginy._fast.engine.ask cimport ask_post, ask_refused, ask_release, asking_t, ended_t
 from nginy._fast.engine.backsock cimport backsock_close, backsock_is_loop, backsock_open, backsock_rest
 from nginy._fast.engine.binding cimport binding_backend, binding_move, binding_note, bindings_expire
 from nginy._fast.engine.flows cimport (
-    FLOW_ANSWERED, FLOW_BULK, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_UNCHECKED, flow_t, newcomer_t, udp_t,
+    FLOW_ANSWERED, FLOW_ASKING, FLOW_BULK, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_OWN, FLOW_UNCHECKED, datagram_t, flow_t,
+    newcomer_t, udp_t,
 )
+from nginy._fast.engine.held cimport held_close, held_count, held_open
 from nginy._fast.engine.lease cimport lease_begin, lease_choose, lease_end
 from nginy._fast.engine.meter cimport meter_take, source_admit, source_release, sources_expire
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_ended, stats_outcome
-from nginy._fast.engine.types cimport BACK, FRONT, now_tick, session_side_t, session_t, worker_t
+from nginy._fast.engine.types cimport BACK, FRONT, listener_t, now_tick, session_side_t, session_t, worker_t
+from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flowtable_add, flowtable_assure, flowtable_expire, flowtable_oldest, flowtable_remove,
 )
 from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts
-from nginy._fast.policy.key cimport key_server, visit_hash
+from nginy._fast.policy.key cimport key_extract, key_server, key_t, visit_hash, visit_t
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
 # ---- choosing ----
@@ -43,16 +48,19 @@ cdef int named_candidate(worker_t* w, udp_t* u, flow_t* f, uint32_t backend) noe
     return <int>w.snapshot.backend_at[backend]
 
 
-# The next candidate, its lease taken. Position in the snapshot, or -reason.
+# What a key names comes before the policy. Position in the snapshot, its lease taken; else -1.
+cdef int flow_named(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) noexcept nogil:
+    cdef int at
+    if n == NULL:
+        return -1
+    at = named_candidate(w, u, f, key_server(&u.conf.udp, w.snapshot.cids + u.conf.udp.first_cid, &n.what))
+    return at if at >= 0 else named_candidate(w, u, f, binding_backend(u, &n.what))
+
+
+# What the pool's own policy chooses, its lease taken. Position in the snapshot, or -reason.
 cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) noexcept nogil:
     cdef attempt_t attempt
-    cdef int at = -1
-    if n != NULL:
-        at = named_candidate(w, u, f, key_server(&u.conf.udp, w.snapshot.cids + u.conf.udp.first_cid, &n.what))
-        if at < 0:
-            at = named_candidate(w, u, f, binding_backend(u, &n.what))
-    if at >= 0:
-        return at
+    cdef int at
     attempt.visit = &n.visit if n != NULL else NULL
     attempt.key_hash = f.key_hash
     attempt.is_hashed = n == NULL or f.key_hash != 0
@@ -63,6 +71,69 @@ cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) n
     if attempt.is_hashed:
         f.key_hash = attempt.key_hash
     return at
+
+
+# What is known of a flow's client without a datagram at hand.
+cdef void flow_visit(worker_t* w, udp_t* u, uint32_t idx, visit_t* v) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef const listener_t* l = &w.sockets[f.sock]
+    memset(v, 0, sizeof(visit_t))
+    memcpy(v.ip, f.client_ip, 16)
+    v.port = f.client_port
+    v.family = f.client_family
+    v.local_family = 4 if l.family == AF_INET else 6
+    v.local_port = l.port
+    memcpy(v.local_ip, &u.flows.entries[idx].key.words[2] if l.is_wildcard else <const uint64_t*>l.ip, 16)
+    v.listener = u.id
+    v.listener_hash = u.conf.name_hash
+
+
+# Ask the pool's policy in Python, if it has one that can be asked. True: the flow's datagrams wait for the answer.
+cdef bint flow_ask(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) noexcept nogil:
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
+    cdef flow_t* f = flow_at(u, idx)
+    cdef asking_t asking
+    cdef visit_t visit
+    if likely(pool == NULL or pool.deadline_ms == 0):
+        return False
+    f.flags &= ~<uint32_t>FLOW_OWN
+    if not held_open(w, f):
+        ask_refused(w, pool.id)
+        return False
+    if n == NULL:
+        flow_visit(w, u, idx, &visit)
+    asking.pool = pool
+    asking.visit = &visit if n == NULL else &n.visit
+    asking.idx = idx
+    asking.udp = u.id
+    asking.attempt = f.n_tried
+    asking.visit_ticket = f.visit
+    f.ticket = ask_post(w, &asking)
+    if f.ticket == 0:
+        held_close(w, f)
+        return False
+    if f.visit == 0:
+        f.visit = f.ticket
+    f.flags |= FLOW_ASKING
+    return True
+
+
+cdef void flow_release(worker_t* w, udp_t* u, const flow_t* f, uint32_t kind, uint32_t code, bint is_last) noexcept nogil:
+    cdef ended_t e
+    if likely(f.visit == 0):
+        return
+    e.visit = f.visit
+    e.bytes_in = f.bytes[FRONT]
+    e.bytes_out = f.bytes[BACK]
+    e.session_ms = w.now_ms - f.start_ms
+    e.connect_us = f.answer_us
+    e.pool = u.conf.pool
+    e.backend = f.backend if f.flags & FLOW_LEASED else NO_INDEX
+    e.kind = kind
+    e.code = code
+    e.is_own = f.flags & FLOW_OWN != 0
+    e.is_last = is_last
+    ask_release(w, &e)
 
 
 cdef uint32_t flow_outcome(int error) noexcept nogil:
@@ -78,8 +149,9 @@ cdef inline bint is_no_port(int error) noexcept nogil:
     return error == EADDRNOTAVAIL or error == EADDRINUSE or error == EAGAIN
 
 
-cdef void attempt_lost(worker_t* w, flow_t* f, uint32_t outcome) noexcept nogil:
+cdef void attempt_lost(worker_t* w, udp_t* u, flow_t* f, uint32_t outcome) noexcept nogil:
     stats_outcome(w, f.backend, outcome, 0)
+    flow_release(w, u, f, RELEASE_ATTEMPT, outcome, False)
     if outcome != OUTCOME_LOCAL_ERROR:
         chooser_distrust(&w.chooser, f.backend, w.now_ms)
     if f.flags & FLOW_LEASED:
@@ -87,12 +159,18 @@ cdef void attempt_lost(worker_t* w, flow_t* f, uint32_t outcome) noexcept nogil:
     f.flags &= ~<uint32_t>FLOW_LEASED
 
 
-# Candidates in turn until one has a socket. 0, or 1 + drop_t. n: NULL for a flow that leaves its backend.
-cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) noexcept nogil:
+# Candidates in turn until one has a socket, or a policy is asked for the next. 0, or 1 + drop_t. at: the first one, its
+# lease taken, or -1; is_asked: the policy has had its say about it. n: NULL without a first datagram.
+cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n, int at, bint is_asked) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
-    cdef int at, status
+    cdef int status
     while f.n_tried <= u.conf.retries:
-        at = flow_candidate(w, u, f, n)
+        if at < 0:
+            at = flow_named(w, u, f, n)
+        if at < 0 and not is_asked and flow_ask(w, u, idx, n):
+            return 0
+        if at < 0:
+            at = flow_candidate(w, u, f, n)
         if at < 0:
             return 1 + (DROP_BACKENDS_FULL if at == -REASON_BACKENDS_FULL else DROP_NO_BACKEND)
         f.backend = w.snapshot.backends[at].id
@@ -103,7 +181,9 @@ cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* 
         status = backsock_open(w, u, idx, &w.snapshot.addrs[at])
         if status == 0:
             return 0
-        attempt_lost(w, f, flow_outcome(-status))
+        attempt_lost(w, u, f, flow_outcome(-status))
+        at = -1
+        is_asked = False
         if flow_outcome(-status) == OUTCOME_LOCAL_ERROR:
             return 1 + (DROP_NO_PORT if is_no_port(-status) else DROP_NO_DESCRIPTOR)
     return 1 + DROP_REFUSED
@@ -141,6 +221,7 @@ cdef void flow_begin(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) n
     f.client_family = n.visit.family
     f.scope = n.scope
     f.quota = 1
+    f.held = NO_BUFFER
     f.question = n.question
     f.dns_id = n.dns_id
     if u.conf.udp.check == CHECK_DNS and n.question == 0:
@@ -185,7 +266,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
     refused = 1 + (DROP_TABLE_FULL if u.flows.n_taken == u.flows.cap else DROP_NO_DESCRIPTOR)
     if idx != FLOW_NONE:
         flow_begin(w, u, idx, n)
-        refused = flow_reach(w, u, idx, n)
+        refused = flow_reach(w, u, idx, n, -1, False)
     if refused:
         if idx != FLOW_NONE:
             flowtable_remove(&u.flows, idx)
@@ -199,8 +280,32 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
     u.n_live += 1
     w.n_flows += 1
     stats_accepted(w, u.id)
-    binding_note(w, u, flow_at(u, idx), &n.what, True)
+    if not flow_at(u, idx).flags & FLOW_ASKING:
+        binding_note(w, u, flow_at(u, idx), &n.what, True)
     return idx
+
+
+cdef uint32_t flow_resume(worker_t* w, udp_t* u, uint32_t idx, int at, const datagram_t* first) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef uint32_t refused
+    cdef visit_t visit
+    cdef key_t what
+    f.flags &= ~<uint32_t>FLOW_ASKING
+    f.held = NO_BUFFER          # the caller has it
+    f.n_held = 0
+    if at >= 0:
+        f.flags |= FLOW_OWN
+    refused = flow_reach(w, u, idx, NULL, at, True)
+    if refused or f.flags & FLOW_ASKING:
+        return refused
+    binding_move(u, f)
+    if u.is_keyed and f.binding == FLOW_NONE and first != NULL:
+        flow_visit(w, u, idx, &visit)
+        visit.bytes = first.at
+        visit.n_bytes = first.n_bytes
+        key_extract(&what, &u.conf.udp.key, &visit)
+        binding_note(w, u, f, &what, True)
+    return 0
 
 
 # ---- what happens to it ----
@@ -212,11 +317,11 @@ cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept
         count(&w.row.udp[u.id].assured, <uint64_t>-1)
         f.n_tried = 1
         f.tried[0] = <uint16_t>f.backend
-    attempt_lost(w, f, flow_outcome(error))
+    attempt_lost(w, u, f, flow_outcome(error))
     backsock_close(w, u, f)
     f.flags &= ~<uint32_t>(FLOW_ANSWERED | FLOW_BULK | FLOW_HEADED)
-    refused = flow_reach(w, u, idx, NULL)
-    if refused == 0:
+    refused = flow_reach(w, u, idx, NULL, -1, False)
+    if refused == 0 and not f.flags & FLOW_ASKING:
         binding_move(u, f)
     return refused
 
@@ -224,7 +329,7 @@ cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept
 cdef void flow_refused(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
     cdef uint32_t reason = REASON_BACK_RESET if f.flags & FLOW_ANSWERED else REASON_CONNECT_FAILED
-    attempt_lost(w, f, flow_outcome(error))
+    attempt_lost(w, u, f, flow_outcome(error))
     flow_end(w, u, idx, reason)
 
 
@@ -284,8 +389,12 @@ cdef void flow_end(worker_t* w, udp_t* u, uint32_t idx, uint32_t reason) noexcep
         count(&w.row.udp[u.id].assured, <uint64_t>-1)
     elif f.flags & FLOW_LEASED:
         stats_outcome(w, f.backend, silent_outcome(u, reason), 0)
+    flow_release(w, u, f, RELEASE_SESSION, reason, True)
     if f.flags & FLOW_LEASED:
         lease_end(w, f.backend)
+    if unlikely(f.flags & FLOW_ASKING):
+        count(&w.row.udp[u.id].drops[DROP_TABLE_FULL if reason == REASON_EVICTED else DROP_DRAINING], held_count(w, f))
+        held_close(w, f)
     if w.snapshot.header != NULL and w.snapshot.header.is_access_log:
         flow_access(w, u, f, reason)
     if reason == REASON_CLOSED and not f.flags & FLOW_UNCHECKED:

@@ -17,6 +17,8 @@ cdef enum:                      # flow_flag_t
     FLOW_PLAIN_BACK = 16        # nor does the way to its client
     FLOW_HEADED = 32            # the PROXY header of its first datagram is sent
     FLOW_UNCHECKED = 64         # its request could not be read: any answer may be one, its socket serves nobody else
+    FLOW_ASKING = 256           # a policy in Python is asked for its backend; its datagrams are held
+    FLOW_OWN = 512              # that policy named its backend, not its fallback
     FLOW_BULK = 128             # many answers at once: its socket has a larger queue, and what that dropped is counted
 
 cdef struct flow_t:
@@ -51,7 +53,12 @@ cdef struct flow_t:
     uint32_t last_turn          # of the last answer
     uint8_t quota               # answers taken at the last event
     uint8_t n_learned           # keys bound since it was opened
-    uint8_t reserved[2]
+    uint8_t n_held              # datagrams in its buffer
+    uint8_t reserved
+    uint32_t held               # buffer of what waits while it asks, NO_BUFFER = none
+    uint32_t held_bytes
+    uint64_t ticket             # of the question that waits
+    uint64_t visit              # ticket of the first question; 0 = no policy in Python was asked
 
 cdef struct meter_t:            # a token bucket (RFC 2697, one rate): a thousandth of a unit each
     uint64_t level

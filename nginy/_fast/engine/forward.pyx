@@ -3,14 +3,17 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from nginy._fast.base.cdefs cimport (
     AF_INET, ECONNREFUSED, EHOSTUNREACH, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOBUFS, EOPNOTSUPP, iovec, likely,
+    unlikely,
 )
 from nginy._fast.base.layout cimport PROXY_DATAGRAM, PROXY_OFF, snap_pool_t
 from nginy._fast.base.limits cimport DATAGRAM_BATCH
 from nginy._fast.base.status cimport (
-    DROP_SEND_ERROR, DROP_SEND_FULL, DROP_SEND_NOBUFS, REASON_CLOSED, REASON_CONNECT_FAILED,
+    DROP_REFUSED, DROP_SEND_ERROR, DROP_SEND_FULL, DROP_SEND_NOBUFS, MISS_NO_ROOM, REASON_CLOSED, REASON_CONNECT_FAILED,
 )
-from nginy._fast.engine.flow cimport flow_at, flow_end, flow_is_done, flow_move
-from nginy._fast.engine.flows cimport FLOW_HEADED, FLOW_PLAIN, datagram_t, flow_t, udp_t
+from nginy._fast.engine.ask cimport ask_cancel
+from nginy._fast.engine.flow cimport flow_at, flow_end, flow_is_done, flow_move, flow_resume
+from nginy._fast.engine.flows cimport FLOW_ASKING, FLOW_HEADED, FLOW_LIVE, FLOW_PLAIN, datagram_t, flow_t, udp_t
+from nginy._fast.engine.held cimport held_add, held_close, held_read
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport FRONT, listener_t, worker_t
 from nginy._fast.net.dgram cimport RUN_BYTES, dgram_is_full, dgram_send, dgram_send_run
@@ -142,23 +145,55 @@ cdef void run_lost(worker_t* w, udp_t* u, const run_t* r, uint32_t drop) noexcep
 
 
 # No backend is left for this flow: the rest of the chain goes with it.
-cdef void chain_lost(worker_t* w, udp_t* u, uint32_t idx, uint32_t i, uint32_t drop) noexcept nogil:
-    cdef const datagram_t* all = w.udp_work.datagrams
+cdef void chain_lost(
+    worker_t* w, udp_t* u, uint32_t idx, const datagram_t* all, uint32_t i, uint32_t drop
+) noexcept nogil:
     while i != DATAGRAM_BATCH:
         count(&w.row.udp[u.id].drops[drop], all[i].n)
         i = all[i].next
-    flow_end(w, u, idx, REASON_CONNECT_FAILED)
+    if flow_at(u, idx).flags & FLOW_LIVE:
+        flow_end(w, u, idx, REASON_CONNECT_FAILED)
 
 
-cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
+# Keep the chain until the answer comes. What does not fit any more is why nobody waits longer.
+cdef void chain_hold(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* all, uint32_t i) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
-    cdef uint32_t i = f.first
+    while i != DATAGRAM_BATCH and held_add(w, f, &all[i]):
+        i = all[i].next
+    if i == DATAGRAM_BATCH:
+        return
+    ask_cancel(w, f.ticket, MISS_NO_ROOM)
+    flow_chosen(w, u, idx, -1)
+    if f.flags & FLOW_LIVE:
+        flow_forward(w, u, idx, all, i)
+    else:
+        chain_lost(w, u, idx, all, i, DROP_REFUSED)
+
+
+cdef void flow_chosen(worker_t* w, udp_t* u, uint32_t idx, int at) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef flow_t was = f[0]          # the flow may ask again, and needs another buffer then
+    cdef datagram_t held[DATAGRAM_BATCH]
+    cdef uint32_t n = held_read(w, f, held)
+    cdef uint32_t drop = flow_resume(w, u, idx, at, held if n else NULL)
+    if drop:
+        chain_lost(w, u, idx, held, 0 if n else DATAGRAM_BATCH, drop - 1)
+    elif n:
+        flow_forward(w, u, idx, held, 0)
+    held_close(w, &was)
+
+
+cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* all, uint32_t i) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
     cdef uint32_t drop
     cdef ssize_t status
     cdef run_t run
     f.batch = 0
+    if unlikely(f.flags & FLOW_ASKING):
+        chain_hold(w, u, idx, all, i)
+        return
     while i != DATAGRAM_BATCH:
-        run_gather(&run, w.udp_work.datagrams, i, u.is_headed or f.flags & FLOW_PLAIN)
+        run_gather(&run, all, i, u.is_headed or f.flags & FLOW_PLAIN)
         status = run_send(w, u, idx, &run)
         if dgram_is_full(status) or status == -EMSGSIZE:      # which may be an earlier one's, told by ICMP
             status = run_send(w, u, idx, &run)
@@ -167,7 +202,10 @@ cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
         elif is_backend_lost(status):
             drop = flow_move(w, u, idx, <int>-status)
             if drop:
-                chain_lost(w, u, idx, i, drop - 1)
+                chain_lost(w, u, idx, all, i, drop - 1)
+                return
+            if unlikely(f.flags & FLOW_ASKING):
+                chain_hold(w, u, idx, all, i)
                 return
             continue            # the same ones, to the next backend
         elif run.segment and is_no_run(status) and not f.flags & FLOW_PLAIN:

@@ -10,6 +10,7 @@ cdef enum:                      # tag_kind_t
     TAG_CHANNEL = 2
     TAG_REJOIN = 3
     TAG_FLOW = 4                # index: listener id in the upper 10 bits, entry of its table below
+    TAG_MAILBOX = 6
     TAG_RESTING = 5             # an upstream socket that serves no flow now; index the same
 
 # Poller tag: kind in the top byte, side below, 24 bits of generation, 32 of index.
@@ -28,6 +29,10 @@ cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil
 
 # The only end. Only REASON_CLOSED ends with FIN; any other shows both peers a reset. Idempotent.
 cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil
+
+# Tell a policy in Python what became of the backend that the session has a lease on (release_kind_t, outcome_t or
+# reason_t). Nothing where none was asked.
+cdef void session_release(worker_t* w, const session_t* s, uint32_t kind, uint32_t code, bint is_last) noexcept nogil
 
 # A fresh cold part with the address and port of a client as numbers; family 4, 6 or 0.
 cdef void client_of(session_side_t* side, const sockaddr_storage* addr) noexcept nogil

@@ -6,13 +6,15 @@ from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, NGY_CHECK, likely, ngy_sub32, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage,
 )
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
+from nginy._fast.base.letter cimport RELEASE_ATTEMPT, RELEASE_SESSION
 from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASON_CLOSED
+from nginy._fast.engine.ask cimport ask_release, ended_t
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_COPY, LEG_EAGER, LEG_FINISHED, QUEUE_NONE, SESS_CONNECT, SESS_FREE, TIMER_SESSION, leg_t, queue_t,
-    session_side, session_side_t, session_t, worker_t,
+    BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_OWN, QUEUE_NONE, SESS_CONNECT, SESS_FREE,
+    TIMER_SESSION, leg_t, queue_t, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_is_taken, slab_take
@@ -135,6 +137,26 @@ cdef session_t* session_of_tag(worker_t* w, uint64_t tag) noexcept nogil:
     return NULL
 
 
+cdef void session_release(worker_t* w, const session_t* s, uint32_t kind, uint32_t code, bint is_last) noexcept nogil:
+    cdef const session_side_t* side
+    cdef ended_t e
+    if likely(not s.legs[FRONT].flags & LEG_ASKED):
+        return
+    side = session_side(w, s)
+    e.visit = side.visit
+    e.bytes_in = s.bytes[FRONT]
+    e.bytes_out = s.bytes[BACK]
+    e.session_ms = w.now_ms - s.start_ms
+    e.connect_us = s.connect_us
+    e.pool = s.pool
+    e.backend = s.backend if s.has_lease else NO_INDEX
+    e.kind = kind
+    e.code = code
+    e.is_own = s.legs[FRONT].flags & LEG_OWN != 0
+    e.is_last = is_last
+    ask_release(w, &e)
+
+
 cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
     cdef bint is_reset = reason != REASON_CLOSED
     # the backend's answer was complete and passed on as such: a reset now would throw away its tail
@@ -145,6 +167,9 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
         return
     if s.state == SESS_CONNECT and s.has_lease:
         stats_attempt(w, s, OUTCOME_ABANDONED)
+        session_release(w, s, RELEASE_ATTEMPT, OUTCOME_ABANDONED, True)
+    else:
+        session_release(w, s, RELEASE_SESSION, reason, True)
     wheel_disarm(&w.wheel, &s.timer.node)
     session_unqueue(w, s)
     leg_give_buffer(w, &s.legs[FRONT])

@@ -6,6 +6,7 @@ from nginy._fast.base.layout cimport (
 )
 from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, MAX_TRIED
 from nginy._fast.engine.flows cimport udp_t, udp_work_t
+from nginy._fast.engine.mail cimport mail_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_t
 from nginy._fast.mem.slab cimport slab_side, slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t, wheel_t
@@ -17,6 +18,7 @@ cdef enum:                      # session_state_t
     SESS_CONNECT = 1            # waiting for a backend
     SESS_RELAY = 2
     SESS_PREREAD = 3            # waiting for the first bytes, which stay in the kernel
+    SESS_ASK = 4                # a policy in Python is asked for a backend
 
 cdef enum:                      # side_t
     FRONT = 0
@@ -36,6 +38,8 @@ cdef enum:                      # leg_flag_t
     LEG_FRESH = 1024            # nothing sent yet (back leg), Nagle's algorithm is on: a first small send never waits
     LEG_NAGLE = 2048            # one send went out with it on; the next one turns it off
     LEG_QUIET = 4096            # the handshake's acknowledgement waits for the first bytes
+    LEG_ASKED = 8192            # front leg: a policy in Python was asked for a backend, and is told how it ended
+    LEG_OWN = 16384             # front leg: that policy named the backend, not its fallback
 
 cdef enum:                      # queue_mark_t
     QUEUE_NONE = 0
@@ -97,6 +101,8 @@ cdef struct session_side_t:     # the cold part, beside the slab: choosing and t
     uint8_t is_deferred
     uint8_t preread             # preread_kind_t
     uint16_t preread_bytes
+    uint64_t ticket             # of the question that waits; says nothing in any other state
+    uint64_t visit              # ticket of the first question; 0 = no policy in Python was asked
 
 # What carries bytes from leg to leg. A spare is always at hand, so that bytes which go straight on borrow nothing.
 cdef struct carrier_t:
@@ -172,6 +178,7 @@ cdef struct worker_t:
     carrier_t carrier
     wheel_t wheel
     chooser_t chooser
+    mail_t mail
     queue_t ready
     udp_t* udps                 # owned; MAX_LISTENERS, by listener id; NULL until a UDP listener comes
     udp_work_t* udp_work        # owned; NULL until then

@@ -10,7 +10,7 @@ from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, FLOWS_EXPIRED_PER_TURN, MA
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_BACKEND_REMOVED, REASON_DRAIN_DEADLINE
 from nginy._fast.engine.backsock cimport backsock_event, backsocks_expire, backsocks_settle
 from nginy._fast.engine.flow cimport flow_at, flow_end, flows_expire
-from nginy._fast.engine.flows cimport FLOW_LIVE, binding_t, flow_t, rest_t, resting_t, source_t, udp_t, udp_work_t
+from nginy._fast.engine.flows cimport FLOW_ASKING, FLOW_LIVE, binding_t, flow_t, rest_t, resting_t, source_t, udp_t, udp_work_t
 from nginy._fast.engine.reply cimport reply_event
 from nginy._fast.engine.session cimport TAG_RESTING
 from nginy._fast.engine.types cimport TIMER_FLOWS, listener_t, now_tick, worker_t
@@ -198,6 +198,8 @@ cdef uint32_t verdict_of(worker_t* w, udp_t* u, const flow_t* f) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
     if u.is_leaving and u.cut_ms and w.now_ms >= u.cut_ms:
         return REASON_DRAIN_DEADLINE
+    if f.flags & FLOW_ASKING:
+        return NO_INDEX
     if b == NULL or b.pool != u.conf.pool:
         return REASON_BACKEND_REMOVED
     if pool != NULL and pool.is_on_down_reset and b.verdict == VERDICT_DOWN:

@@ -3,8 +3,8 @@
 from libc.stdint cimport uint32_t
 from nginy._fast.base.cdefs cimport ngy_load_int, ngy_store64, ngy_store_int
 from nginy._fast.base.layout cimport NO_INDEX, VERDICT_DOWN, snap_pool_t
-from nginy._fast.base.message cimport MSG_DRAINED
 from nginy._fast.base.limits cimport SWEEP_PER_TURN, UPKEEP_MS
+from nginy._fast.base.message cimport MSG_DRAINED
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE
 from nginy._fast.engine.carrier cimport carrier_settle
 from nginy._fast.engine.channel cimport channel_tell, worker_drain

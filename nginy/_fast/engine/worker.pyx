@@ -14,6 +14,8 @@ from nginy._fast.base.limits cimport (
     EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SPIN_PENALTY_MAX, SPIN_US, TURN_MAX_WAIT_MS,
 )
 from nginy._fast.base.status cimport REASON_STOPPED
+from nginy._fast.engine.answers cimport mail_close, mail_event, mail_expire, mail_is_due
+from nginy._fast.engine.ask cimport ask_ring
 from nginy._fast.engine.carrier cimport carrier_close, carrier_open
 from nginy._fast.engine.channel cimport channel_event, rejoin_event
 from nginy._fast.engine.connect cimport connect_event, connect_timer
@@ -21,7 +23,8 @@ from nginy._fast.engine.listener cimport listener_event, listener_timer, listene
 from nginy._fast.engine.preread cimport preread_event, preread_timer
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
 from nginy._fast.engine.session cimport (
-    TAG_CHANNEL, TAG_FLOW, TAG_LISTENER, TAG_REJOIN, TAG_RESTING, TAG_SESSION, session_of_tag, session_unqueue, tag_make,
+    TAG_CHANNEL, TAG_FLOW, TAG_LISTENER, TAG_MAILBOX, TAG_REJOIN, TAG_RESTING, TAG_SESSION, session_of_tag,
+    session_unqueue, tag_make,
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, count, stats_turn, turn_begin, turn_mark
 from nginy._fast.engine.types cimport (
@@ -99,6 +102,7 @@ cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogi
     memset(w, 0, sizeof(worker_t))
     w.poller_fd = -1
     w.snapshot_fd = -1
+    w.mail.question_bell = w.mail.answer_bell = -1
     w.channel_fd = options.channel_fd
     w.board_fd = options.board_fd
     w.rejoin_fd = options.rejoin_fd
@@ -135,6 +139,7 @@ cdef void worker_close(worker_t* w) noexcept nogil:
     if w.row != NULL:
         ngy_store64(&w.row.worker.state, 0)
     snapshot_close(&w.snapshot)
+    mail_close(w)
     udp_close(w)
     slab_close(&w.sessions)
     carrier_close(&w.carrier)
@@ -188,6 +193,8 @@ cdef void take_event(worker_t* w, const epoll_event* event) noexcept nogil:
         listener_event(w, <uint32_t>event.data.u64)
     elif kind == TAG_FLOW or kind == TAG_RESTING:
         udp_event(w, event.data.u64, poller_bits(event))
+    elif kind == TAG_MAILBOX:
+        mail_event(w)
     else:
         turn_mark(w, STAGE_EVENTS)
         if kind == TAG_CHANNEL:
@@ -234,10 +241,12 @@ cdef void expire(worker_t* w) noexcept nogil:
 
 cdef int wait_ms(worker_t* w) noexcept nogil:
     cdef uint32_t most = TURN_MAX_WAIT_MS
-    if w.ready.n or w.udp_is_behind or w.sweep_at != NO_INDEX or upkeep_is_pending(w):
+    if w.ready.n or w.udp_is_behind or w.mail.is_behind or w.sweep_at != NO_INDEX or upkeep_is_pending(w):
         return 0
     if w.is_draining and w.drain_until_ms < w.now_ms + most:
         most = <uint32_t>(w.drain_until_ms - w.now_ms) if w.drain_until_ms > w.now_ms else 0
+    if w.mail.n_asked and w.mail.due_ms < w.now_ms + most:
+        most = <uint32_t>(w.mail.due_ms - w.now_ms) if w.mail.due_ms > w.now_ms else 0
     return <int>wheel_wait_ms(&w.wheel, w.now_ms, most)
 
 
@@ -271,6 +280,18 @@ cdef int wait_events(worker_t* w, epoll_event* events) noexcept nogil:
     return n if n != 0 else poller_wait(w.poller_fd, events, EVENTS_PER_TURN, timeout_ms)
 
 
+# What a policy in Python is asked and has not answered yet.
+cdef void mail_turn(worker_t* w) noexcept nogil:
+    if w.mail.is_behind:
+        mail_event(w)
+        turn_mark(w, STAGE_EVENTS)
+    if mail_is_due(w):
+        mail_expire(w)
+        turn_mark(w, STAGE_TIMERS)
+    if w.mail.is_posted:
+        ask_ring(w)
+
+
 cdef void turn(worker_t* w, const epoll_event* events, int n) noexcept nogil:
     cdef int i
     turn_begin(w)
@@ -288,6 +309,8 @@ cdef void turn(worker_t* w, const epoll_event* events, int n) noexcept nogil:
     if w.udp_is_behind:
         udp_catch_up(w)
         turn_mark(w, STAGE_TIMERS)
+    if w.mail.box != NULL:
+        mail_turn(w)
     if upkeep_is_due(w):
         upkeep_step(w)
         turn_mark(w, STAGE_UPKEEP)

@@ -1,4 +1,4 @@
-# Readiness behind five functions. Tags are the caller's 64 bits, returned untouched. All return >= 0 or -errno.
+# Readiness behind six functions. Tags are the caller's 64 bits, returned untouched. All return >= 0 or -errno.
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport epoll_event
 
@@ -16,6 +16,9 @@ cdef int poller_add_stream(int ep, int fd, uint64_t tag) noexcept nogil
 
 # A listening or message socket, level triggered; is_shared wakes one of several workers.
 cdef int poller_add_source(int ep, int fd, uint64_t tag, bint is_shared) noexcept nogil
+
+# An eventfd of which each write is one event; nobody reads it.
+cdef int poller_add_bell(int ep, int fd, uint64_t tag) noexcept nogil
 cdef int poller_remove(int ep, int fd) noexcept nogil
 
 # Another tag for a source that is watched already.

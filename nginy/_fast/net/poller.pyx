@@ -28,6 +28,13 @@ cdef int poller_add_source(int ep, int fd, uint64_t tag, bint is_shared) noexcep
     return -errno if c_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) < 0 else 0
 
 
+cdef int poller_add_bell(int ep, int fd, uint64_t tag) noexcept nogil:
+    cdef epoll_event event
+    event.events = EPOLLIN | EPOLLET
+    event.data.u64 = tag
+    return -errno if c_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event) < 0 else 0
+
+
 cdef int poller_remove(int ep, int fd) noexcept nogil:
     cdef epoll_event event
     return -errno if c_epoll_ctl(ep, EPOLL_CTL_DEL, fd, &event) < 0 else 0

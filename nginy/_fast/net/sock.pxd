@@ -59,3 +59,6 @@ cdef bint sock_is_connected(int fd) noexcept nogil
 # One channel message with its descriptors (SCM_RIGHTS). recv: bytes, 0 = the other end is gone; *n_fds in: room, out: got.
 cdef ssize_t sock_recv_message(int fd, message_t* message, int* fds, int* n_fds) noexcept nogil
 cdef ssize_t sock_send_message(int fd, const message_t* message, size_t n_bytes, const int* fds, int n_fds) noexcept nogil
+
+# Ring an eventfd: whoever waits for it wakes up. It never blocks: a full one has rung already.
+cdef void sock_ring(int fd) noexcept nogil

@@ -1,6 +1,6 @@
 """Sock: the socket system calls, as status codes."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, EINVAL, EPROTO, IPPROTO_TCP, MSG_CMSG_CLOEXEC, MSG_CTRUNC,
@@ -8,13 +8,13 @@ from nginy._fast.base.cdefs cimport (
     SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MEMINFO, SO_RCVBUF,
     TCP_CONGESTION, TCP_KEEPIDLE,
     TCP_NODELAY, TCP_QUICKACK, c_accept4, c_close, c_connect, c_getpeername, c_getsockname, c_getsockopt, c_recv,
-    c_recvmsg, c_send, c_sendmsg, c_sendto, c_setsockopt, c_shutdown, c_socket, cmsghdr, errno, iovec, linger, msghdr,
+    c_recvmsg, c_send, c_sendmsg, c_sendto, c_setsockopt, c_shutdown, c_socket, c_write, cmsghdr, errno, iovec, linger, msghdr,
     sockaddr, sockaddr_in6, sockaddr_storage, socklen_t, IPPROTO_IP, IPPROTO_IPV6, IP_TRANSPARENT, IPV6_TRANSPARENT,
     c_bind, htons, ntohs, sockaddr_in,
 )
 from nginy._fast.base.layout cimport CONGESTION_BYTES
-from nginy._fast.base.message cimport message_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS
+from nginy._fast.base.message cimport message_t
 
 
 cdef int sock_accept(int fd, sockaddr_storage* addr, socklen_t* n_bytes) noexcept nogil:
@@ -241,3 +241,8 @@ cdef ssize_t sock_send_message(int fd, const message_t* message, size_t n_bytes,
         memcpy(CMSG_DATA(c), fds, <size_t>n_fds * sizeof(int))
     sent = c_sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL)
     return -errno if sent < 0 else sent
+
+
+cdef void sock_ring(int fd) noexcept nogil:
+    cdef uint64_t one = 1
+    cdef ssize_t _ignored = c_write(fd, &one, sizeof(one))     # EAGAIN: 2^64 - 1 rings that nobody has heard

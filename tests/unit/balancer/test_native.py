@@ -6,12 +6,12 @@ import pytest
 
 from nginy._fast import door
 from nginy.balancer.native import NATIVE
-from nginy.model import Policy
+from nginy.model import Native
 
 
 def kinds_of_model() -> dict[str, set[str]]:
     """kind -> its further keys."""
-    union = get_args(Policy)[0]
+    union = get_args(Native)[0]
     return {
         model.model_fields["kind"].default: set(model.model_fields) - {"kind"} for model in get_args(union)
     }

@@ -63,7 +63,7 @@ LATER = (
     + [
         pool("policy: §maglev", ".policy", "'maglev' is not in this version yet"),
         pool("policy: {kind: §ring}", ".policy.kind", "'ring' is not in this version yet"),
-        pool("policy: {kind: random2, §fallback: ring}", ".policy.fallback", "not in this version yet"),
+        pool("policy: {kind: random2, §fallback: ring}", ".policy.fallback", "this key is not known here"),
         pool("health: §python", ".health", "'python' is not in this version yet"),
         pool("health: {kind: §exec, interval: 1s}", ".health.kind", "'exec' is not in this version yet"),
         backend("{address: 'b:1', §zone: a}", ".zone", "not in this version yet"),

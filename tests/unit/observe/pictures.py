@@ -58,6 +58,15 @@ def udp_listener(name: str = "dns", **given: Any) -> ListenerView:
     return replace(plain, **{"id": 1, **given})
 
 
+def pool_counters(**given: Any) -> dict[str, Any]:
+    """What a policy in Python was asked for one pool."""
+    board = door.Board(door.board_create(1), 1)
+    try:
+        return {**board.pool(0), **given}
+    finally:
+        board.close()
+
+
 def pool(name: str = "api", *backends: BackendView) -> PoolView:
     """A pool; one backend that is up unless given."""
     return PoolView(0, name, "round_robin", backends or (backend(),))

@@ -21,6 +21,7 @@ from tests.unit.observe.pictures import (
     listener,
     listener_counters,
     pool,
+    pool_counters,
     udp_counters,
     udp_listener,
     view,
@@ -53,7 +54,8 @@ BACKEND = {"pool": "api", "backend": "10.0.0.1:80", "address": "10.0.0.1:80"}
 
 
 def test_every_family_of_the_list_is_exposed_with_samples_of_its_labels() -> None:
-    source = Source(view(listeners=(listener(), udp_listener())))
+    asking = replace(pool("own"), choices=pool_counters())
+    source = Source(view(listeners=(listener(), udp_listener()), pools=(pool(), asking)))
     _, body = asyncio.run(Metrics(source).render())
     families = {family.name: family for family in parse_text(body.decode())}
     for wanted in FAMILIES:

@@ -36,6 +36,7 @@ def pool(id=0, policy="round_robin", **changes):
         proxy_out=0,
         is_transparent=False,
         key=key(),
+        deadline_ms=0,
     )
     return SimpleNamespace(**row | changes)
 

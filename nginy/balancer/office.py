@@ -1,0 +1,200 @@
+"""Where questions are answered: one loop, one object per pool, many questions at a time."""
+
+import asyncio
+import os
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from nginy.balancer.api import OUTCOMES, UNUSED, Backend
+from nginy.balancer.hooks import Hooks
+from nginy.balancer.mailbox import ATTEMPT, NONE, RAISED, SESSION, Mailroom, Question
+
+BEAT_S = 0.2
+BATCH = 256  # questions, and records of ended attempts, between two looks at everything else
+RING_S = 0.0002  # answers wait for company no longer than this
+WAITING_MAX = 4096  # async choices that have not come to an end
+KINDS_MAX = 100  # of errors that control is told of
+EXIT_FORKED = 71
+EXIT_MEMORY = 72
+_OUTCOME_NAMES = tuple(OUTCOMES)
+
+
+class Office:
+    """Belongs to one loop. tell(message): a word to control.
+
+    on_beat(): called at each beat.   on_no_memory(): the policy found none.
+    """
+
+    def __init__(self, room: Mailroom, tell: Callable[[Mapping[str, Any]], object]) -> None:
+        self.tell = tell
+        self.on_beat: Callable[[], object] = lambda: None
+        self.on_no_memory: Callable[[], object] = lambda: None
+        self._room = room
+        self._loop = asyncio.get_running_loop()
+        self._hired: dict[str, Hooks] = {}
+        self._desks: dict[int, tuple[str, Hooks]] = {}
+        self._reasons: tuple[str, ...] = ()
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._seen: set[tuple[str, str]] = set()
+        self._rung_s = 0.0
+        self._is_awake = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ---- who works here ----
+
+    def hire(self, pool: str, policy_class: Any) -> None:
+        """One object for one pool. Errors: whatever the class raises; TypeError for no policy."""
+        self._hired[pool] = Hooks(policy_class())
+
+    def take_set(self, message: Mapping[str, Any]) -> None:
+        """What control says about pools: ids, backends, names of listeners."""
+        self._room.listeners = {int(id): name for id, name in message["listeners"].items()}
+        self._reasons = tuple(message["reasons"])
+        desks = {}
+        for pool, told in message["pools"].items():
+            hooks = self._hired[pool]
+            desks[told["id"]] = (pool, hooks)
+            self._build(pool, hooks, told["backends"])
+        self._desks = desks
+
+    def _build(self, pool: str, hooks: Hooks, rows: list[list[Any]]) -> None:
+        """Backends that stay are the same objects; `build` is called when one came, went, or weighs differently."""
+        before = [(b.id, b.address, b.weight, b.tier) for b in hooks.backends.values()]
+        is_first = not self._desks
+        backends = []
+        for id, address, weight, tier, is_usable in rows:
+            backend = hooks.backends.get(id)
+            if backend is None or backend.address != address:
+                backend = Backend(id, address, _count=self._room.in_flight_of)
+            backend.weight, backend.tier, backend.is_usable = weight, tier, bool(is_usable)
+            backends.append(backend)
+        if is_first or before != [(b.id, b.address, b.weight, b.tier) for b in backends]:
+            try:
+                hooks.build(backends)
+            except Exception as error:
+                self._hurt(pool, "build", error)
+
+    # ---- work ----
+
+    def open(self) -> None:
+        """Answer from now on."""
+        self._loop.add_reader(self._room.question_bell, self._wake)
+        self._beat()
+        self._wake()
+
+    def shut(self) -> None:
+        """No more answers."""
+        self._loop.remove_reader(self._room.question_bell)
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._waiting:
+            task.cancel()
+
+    def _beat(self) -> None:
+        self._room.beat()
+        self.on_beat()
+        self._timer = self._loop.call_later(BEAT_S, self._beat)
+
+    def _wake(self) -> None:
+        self._room.hush()
+        questions = self._room.take(BATCH)
+        for question in questions:
+            self._ask(question)
+        self._room.ring()
+        records = self._room.releases(BATCH)
+        for record in records:
+            self._release(record)
+        self._room.beat()
+        if (questions or len(records) == BATCH) and not self._is_awake:
+            self._is_awake = True
+            self._loop.call_soon(self._go_on)  # more may have come, and others want their turn
+
+    def _go_on(self) -> None:
+        self._is_awake = False
+        self._wake()
+
+    def _ask(self, question: Question) -> None:
+        desk = self._desks.get(question.pool)
+        if desk is None:
+            self._room.refuse(question, NONE)
+            return
+        if question.is_late:
+            return
+        pool, hooks = desk
+        try:
+            chosen = hooks.choose(question.visit, question, question.attempt)
+        except Exception as error:
+            self._room.refuse(question, RAISED)
+            self._hurt(pool, "choose", error)
+            return
+        if chosen is None or isinstance(chosen, (int, Backend)) or not hasattr(chosen, "__await__"):
+            self._answer(question, hooks, chosen)
+        elif len(self._waiting) < WAITING_MAX:
+            self._wait(question, pool, hooks, chosen)
+        else:
+            chosen.close()
+        now_s = monotonic()
+        if now_s - self._rung_s > RING_S:
+            self._rung_s = now_s
+            self._room.ring()
+
+    def _answer(self, question: Question, hooks: Hooks, chosen: Any) -> None:
+        id = hooks.id_of(chosen)
+        if id is None:
+            self._room.refuse(question, NONE)
+        else:
+            self._room.answer(question, id if id >= 0 else 2**31 - 1)
+
+    def _wait(self, question: Question, pool: str, hooks: Hooks, choosing: Any) -> None:
+        task = self._loop.create_task(self._finish(question, pool, hooks, choosing))
+        self._waiting.add(task)
+        # nobody waits for it after its deadline
+        timer = self._loop.call_later(max(0.0, question.due_s - monotonic()), task.cancel)
+        task.add_done_callback(partial(self._over, timer))
+
+    async def _finish(self, question: Question, pool: str, hooks: Hooks, choosing: Any) -> None:
+        try:
+            chosen = await choosing
+        except Exception as error:
+            self._room.refuse(question, RAISED)
+            self._hurt(pool, "choose", error)
+        else:
+            self._answer(question, hooks, chosen)
+        self._room.ring()
+
+    def _over(self, timer: asyncio.TimerHandle, task: asyncio.Task[None]) -> None:
+        timer.cancel()
+        self._waiting.discard(task)
+
+    def _release(self, record: tuple[Any, ...]) -> None:
+        visit, pool_id, backend, kind, code, is_own, is_last, connect_us, session_ms, bytes_in, bytes_out = record
+        desk = self._desks.get(pool_id)
+        if desk is None:
+            return
+        names = {ATTEMPT: _OUTCOME_NAMES, SESSION: self._reasons}.get(kind, ())
+        told = {
+            "kind": names[code] if code < len(names) else UNUSED,
+            "is_own": is_own, "is_last": is_last, "connect_s": connect_us / 1e6, "session_s": session_ms / 1e3,
+            "bytes_in": bytes_in, "bytes_out": bytes_out,
+        }  # fmt: skip
+        try:
+            desk[1].release(visit, backend, told)
+        except Exception as error:
+            self._hurt(desk[0], "release", error)
+
+    # ---- trouble ----
+
+    def _hurt(self, pool: str, hook: str, error: Exception) -> None:
+        """Tell control of an error, each kind once."""
+        if isinstance(error, MemoryError):
+            self.on_no_memory()
+        key = (pool, f"{hook} {type(error).__name__}")
+        if key in self._seen or len(self._seen) == KINDS_MAX:
+            return
+        self._seen.add(key)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})"
+        self.tell({"kind": "raised", "pool": pool, "hook": hook, "error": text})

@@ -1,0 +1,54 @@
+"""Classes that policies name: can they be had? Asked of a child process, because user code never runs in this one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path as FilePath
+
+from nginy.config.read import Met
+from nginy.config.tree import Problems
+from nginy.model import PythonPolicy
+
+TIMEOUT_S = 20.0
+_ROOT = FilePath(__file__).resolve().parents[2]
+_BOOT = (
+    "import sys; sys.path.append({root!r}); from nginy.balancer.load import report; report({calls!r}, {folders!r})"
+)
+
+
+def check_calls(met: list[Met], problems: Problems, folder: str) -> None:
+    """Note every class that cannot be imported or is no policy. folder: where modules are looked for first.
+
+    A class of the program itself (`__main__:…`) is left to the program.
+    """
+    named = [entry for entry in met if entry.model is PythonPolicy and "call" in entry.values]
+    calls = sorted({entry.values["call"] for entry in named if not entry.values["call"].startswith("__main__:")})
+    if not calls:
+        return
+    wrong = _ask(calls, folder)
+    for entry in named:
+        if entry.values["call"] in wrong:
+            message, remedy = wrong[entry.values["call"]]
+            problems.add(entry.place_of("call"), entry.path_of("call"), message, remedy)
+
+
+def _ask(calls: list[str], folder: str) -> dict[str, tuple[str, str]]:
+    """What is wrong, by class: message and remedy."""
+    # what this program may import, its child may import as well
+    boot = _BOOT.format(root=str(_ROOT), calls=calls, folders=[folder, *(place for place in sys.path if place)])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", boot], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, cwd=folder
+        )
+    except subprocess.TimeoutExpired:
+        return dict.fromkeys(calls, (f"its module was not imported within {TIMEOUT_S:g} s", "an import must not wait"))
+    except OSError as error:
+        return dict.fromkeys(calls, (f"no process can be made to import it: {error.strerror}", ""))
+    last = done.stdout.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
+    try:
+        return {call: (str(found[0]), str(found[1])) for call, found in json.loads(last).items()}
+    except (ValueError, AttributeError, LookupError, TypeError):
+        text = done.stderr.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
+        return dict.fromkeys(calls, (f"its module ends the program that imports it ({text or done.returncode})", ""))

@@ -1,0 +1,224 @@
+"""Policies in Python: asked before the fallback, never in the way of a session."""
+
+import ast
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartNginy, StartPeer
+from tests.tools.configs import tcp_config, udp_config
+from tests.tools.datagrams import DatagramBackend, client_of, exchange
+from tests.tools.nginy_process import Nginy
+from tests.tools.peers import Peer, echo, named
+from tests.tools.sockets import connect, free_port, read_to_end, recv_exact
+from tests.tools.waiting import wait_until
+
+NAMES = "abc"
+
+
+@pytest.fixture
+def peers(start_peer: StartPeer) -> list[Peer]:
+    """Backends that say their one-letter names."""
+    return [start_peer(named(name)) for name in NAMES]
+
+
+def python(name: str, **keys: Any) -> dict[str, Any]:
+    """A pool whose policy is one of tests/tools/policy_classes.py."""
+    policy = {"kind": "python", "call": f"tests.tools.policy_classes:{name}", "deadline": "200ms", **keys}
+    return {"policy": policy}
+
+
+def choices(nginy: Nginy) -> dict[str, Any]:
+    return nginy.status()["pools"][0]["choices"]
+
+
+def visit(nginy: Nginy) -> tuple[str, int]:
+    """Who answered, and the client's port."""
+    with connect(nginy.address()) as sock:
+        return recv_exact(sock, 2).decode().strip(), sock.getsockname()[1]
+
+
+def is_answering(nginy: Nginy) -> bool:
+    """Whether a policy process is at work again: the next choice is its own."""
+    before = choices(nginy)["answered"]
+    visit(nginy)
+    return choices(nginy)["answered"] > before
+
+
+@pytest.mark.parametrize("name", ["ByPort", "ByPortSoon"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_class_decides(start_nginy: StartNginy, peers: list[Peer], name: str, workers: int) -> None:
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], workers=workers, pool=python(name)))
+    for who, port in [visit(nginy) for _ in range(30)]:
+        assert who == NAMES[port % 3]
+    assert choices(nginy) == {"asked": 30, "answered": 30, "fallbacks": {}, "stale": 0, "releases_dropped": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("Sleepy", "late"), ("Raising", "raised"), ("Nobody", "none"), ("Stranger", "wrong"), ("Nonsense", "wrong")],
+)
+def test_the_fallback_chooses_in_place_of_a_class_that_fails(
+    start_nginy: StartNginy, peers: list[Peer], name: str, why: str
+) -> None:
+    pool = python(name, deadline="20ms", fallback="source_hash")
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=pool))
+    assert len({visit(nginy)[0] for _ in range(10)}) == 1, "source_hash knows one backend for one address"
+    told = choices(nginy)
+    assert (told["asked"], told["answered"], told["fallbacks"]) == (10, 0, {why: 10})
+    wait_until(lambda: f"why={why}" in nginy.log(), "control has said so")
+    assert nginy.log().count("policy fallback") == 1, "once for each kind"
+    assert nginy.log().count("nobody at home") == (1 if why == "raised" else 0)
+
+
+def test_a_backend_that_is_full_is_not_forced_upon_the_session(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    backends = [peers[0].address, {"address": peers[1].address, "max_conns": 1}]
+    nginy = start_nginy(tcp_config(backends, pool=python("Last")))
+    with connect(nginy.address()) as first, connect(nginy.address()) as second:
+        assert recv_exact(first, 2) == b"b\n"
+        assert recv_exact(second, 2) == b"a\n"
+        assert choices(nginy)["fallbacks"] == {"unusable": 1}
+
+
+def test_a_retry_asks_again_with_the_state_of_the_visit(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    backends = [peers[0].address, f"127.0.0.1:{free_port()}"]
+    nginy = start_nginy(tcp_config(backends, pool=python("Retrying")))
+    assert visit(nginy)[0] == "a"
+    assert choices(nginy)["asked"] == choices(nginy)["answered"] == 2
+
+
+def test_every_release_arrives_with_its_outcome(start_nginy: StartNginy, backend: Peer, tmp_path: Path) -> None:
+    dead = f"127.0.0.1:{free_port()}"
+    notes = tmp_path / "notes"
+    nginy = start_nginy(tcp_config([backend.address, dead], pool=python("Retrying")), env={"POLICY_NOTES": str(notes)})
+    with connect(nginy.address()) as sock:
+        sock.sendall(b"four")
+        assert recv_exact(sock, 4) == b"four"
+        sock.shutdown(1)
+        assert read_to_end(sock)[0] == b""
+    wait_until(lambda: notes.exists() and notes.read_text().count("\n") == 2, "both records are there")
+    assert [ast.literal_eval(line) for line in notes.read_text().splitlines()] == [
+        (dead, "refused", True, False, 0, 0),
+        (backend.address, "closed", True, True, 4, 4),
+    ]
+
+
+def test_backends_show_what_is_in_flight(start_nginy: StartNginy, start_peer: StartPeer) -> None:
+    peers = [start_peer(echo) for _ in range(3)]
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], workers=2, pool=python("Idlest")))
+    socks = []
+    for count in range(1, 10):
+        socks.append(connect(nginy.address()))
+        wait_until(lambda: sum(row["sessions_live"] for row in nginy.backends("back")) == count, "it is counted")  # noqa: B023
+    live = [row["sessions_live"] for row in nginy.backends("back")]
+    for sock in socks:
+        sock.close()
+    assert live == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("Dying", "died"), ("Hanging", "hang"), ("Forking", "fork"), ("Hungry", "memory")]
+)
+def test_a_process_that_is_of_no_use_is_replaced_and_traffic_goes_on(
+    start_nginy: StartNginy, peers: list[Peer], name: str, reason: str
+) -> None:
+    pool = python(name, deadline="30ms") | {"health": {"kind": "tcp", "interval": "100ms", "fall": 1}}
+    runtime, admin = {"policy_memory": "128MiB"}, {"http": {"bind": "127.0.0.1:0"}}
+    tree = tcp_config([peer.address for peer in peers], pool=pool, runtime=runtime, admin=admin)
+    nginy = start_nginy(tree, checked=False)
+    assert {visit(nginy)[0] for _ in range(9)} == set(NAMES)
+    wait_until(lambda: f"reason={reason}" in nginy.log(), f"it is replaced: {reason}")
+    wait_until(lambda: nginy.metric("nginy_policy_process_replaced_total") >= 1, "it is counted")
+    peers[0].close()
+    wait_until(lambda: nginy.backends("back")[0]["verdict"] == "down", "health goes on")
+    nginy.reload(tree | {"pools": {"back": tree["pools"]["back"] | python("ByPort")}})
+    wait_until(lambda: is_answering(nginy), "another class answers")
+    assert {visit(nginy)[0] for _ in range(9)} == {"b", "c"}
+    assert nginy.stop() == 0
+    assert not nginy.pids_left()
+
+
+def test_a_policy_process_that_is_killed_leaves_the_choices_to_the_fallback_until_the_next_one(
+    start_nginy: StartNginy, peers: list[Peer]
+) -> None:
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=python("ByPort")), checked=False)
+    workers = set(nginy.worker_pids())
+    (pid,) = set(nginy.pids_left()) - workers
+    os.kill(pid, signal.SIGKILL)
+    for _ in range(20):
+        assert visit(nginy)[0] in NAMES
+    wait_until(lambda: is_answering(nginy), "the next one answers")
+    assert nginy.reasons() == {"closed": choices(nginy)["asked"]}
+
+
+def test_a_worker_that_is_replaced_asks_like_the_one_before(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=python("ByPort")), checked=False)
+    visit(nginy)
+    (before,) = nginy.worker_pids()
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: before not in nginy.worker_pids() and nginy.workers()[0]["state"] == "serving", "a new one")
+    for who, port in [visit(nginy) for _ in range(12)]:
+        assert who == NAMES[port % 3]
+
+
+def test_a_reload_tells_the_class_of_new_backends(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    tree = tcp_config([peers[0].address], pool=python("Last"))
+    nginy = start_nginy(tree)
+    assert visit(nginy)[0] == "a"
+    nginy.reload(tcp_config([peer.address for peer in peers], pool=python("Last")))
+    wait_until(lambda: visit(nginy)[0] == "c", "the last one of the new set")
+
+
+def test_a_client_that_leaves_while_its_policy_is_asked_is_counted_as_gone(
+    start_nginy: StartNginy, peers: list[Peer]
+) -> None:
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=python("Sleepy", deadline="1s")))
+    with connect(nginy.address()) as sock:
+        wait_until(lambda: choices(nginy)["asked"] == 1, "the question is out")
+        sock.setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER with 0: a reset
+    wait_until(lambda: nginy.reasons() == {"client_gone": 1}, "the session has ended")
+
+
+@pytest.mark.parametrize("requests", [0, 1])
+def test_datagrams_wait_for_the_answer_in_order(start_nginy: StartNginy, requests: int) -> None:
+    names = [b"a", b"b", b"c"]
+    with (
+        DatagramBackend(answer=lambda payload, _: [names[0] + payload]) as one,
+        DatagramBackend(answer=lambda payload, _: [names[1] + payload]) as two,
+        DatagramBackend(answer=lambda payload, _: [names[2] + payload]) as three,
+    ):
+        backends = [peer.address for peer in (one, two, three)]
+        session = {"requests": requests, "responses": 1} if requests else {}
+        nginy = start_nginy(udp_config(backends, session=session, pool=python("ByToken")))
+        for number in (2, 0, 1, 2):
+            with client_of(nginy.address()) as sock:
+                for place in range(20):
+                    sock.send(b"%d %d" % (number, place))
+                got = [sock.recv(100) for _ in range(20)]
+                assert {answer[:1] for answer in got} == {names[number]}
+                assert sorted(int(answer.split()[1]) for answer in got) == list(range(20))
+                if not requests:
+                    assert [int(answer.split()[1]) for answer in got] == list(range(20)), "order is kept"
+        assert choices(nginy)["answered"] == (80 if requests else 4)
+        assert not choices(nginy)["fallbacks"]
+
+
+def test_datagrams_of_a_late_answer_reach_the_fallback(start_nginy: StartNginy) -> None:
+    with DatagramBackend() as backend:
+        nginy = start_nginy(udp_config([backend.address], pool=python("Sleepy", deadline="20ms")))
+        with client_of(nginy.address()) as sock:
+            assert exchange(sock, b"hello") == b"hello"
+        assert choices(nginy)["fallbacks"] == {"late": 1}
+
+
+def test_more_datagrams_than_may_wait_end_the_waiting(start_nginy: StartNginy) -> None:
+    with DatagramBackend() as backend:
+        nginy = start_nginy(udp_config([backend.address], pool=python("Sleepy", deadline="1s")))
+        with client_of(nginy.address()) as sock:
+            for number in range(100):
+                sock.send(b"%d" % number)
+            assert [sock.recv(10) for _ in range(100)] == [b"%d" % number for number in range(100)]
+        assert choices(nginy)["fallbacks"] == {"no_room": 1}

@@ -1,0 +1,119 @@
+"""Policies in Python for tests: good ones, and one for each way to be a bad one."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from nginy.balancer.api import Backend, Context, Outcome
+
+NOTES = "POLICY_NOTES"  # variable: a file that release records are written to
+
+
+class ByPort:
+    """The client's port decides, in the order of the backends; what ends is written down."""
+
+    def build(self, backends: Any) -> None:
+        self.backends: list[Backend] = list(backends)
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        return self.backends[(context.source_port + attempt) % len(self.backends)]
+
+    def release(self, backend: Backend, outcome: Outcome) -> None:
+        if NOTES in os.environ:
+            with Path(os.environ[NOTES]).open("a") as file:
+                moved = outcome.bytes_in, outcome.bytes_out
+                file.write(f"{(backend.address, outcome.kind, outcome.is_own, outcome.is_last, *moved)!r}\n")
+
+
+class ByPortSoon(ByPort):
+    """The same, after a moment."""
+
+    async def choose(self, context: Context, attempt: int) -> Any:
+        await asyncio.sleep(0.001)
+        return ByPort.choose(self, context, attempt)
+
+
+class Last(ByPort):
+    """Always the last backend, whatever it is."""
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        return self.backends[-1].id
+
+
+class Idlest(ByPort):
+    """The fewest in flight; the first of equals."""
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        return min(self.backends, key=lambda backend: backend.in_flight)
+
+
+class ByToken(ByPort):
+    """The first byte is the number of the backend."""
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        return self.backends[int(context.first_bytes[:1])]
+
+
+class Retrying(ByPort):
+    """The state of a visit lasts through its attempts: the last backend first, then the one before."""
+
+    def start(self, context: Context) -> list[Backend]:
+        return list(self.backends)
+
+    def choose(self, context: Any, attempt: int) -> Any:
+        return context.pop()
+
+
+class Sleepy(ByPort):
+    async def choose(self, context: Context, attempt: int) -> Any:
+        await asyncio.sleep(10)
+
+
+class Raising(ByPort):
+    def choose(self, context: Context, attempt: int) -> Any:
+        raise LookupError("nobody at home")
+
+
+class Nobody(ByPort):
+    def choose(self, context: Context, attempt: int) -> Any:
+        return None
+
+
+class Stranger(ByPort):
+    def choose(self, context: Context, attempt: int) -> Any:
+        return 54_321
+
+
+class Nonsense(ByPort):
+    def choose(self, context: Context, attempt: int) -> Any:
+        return "the blue one"
+
+
+class Hanging(ByPort):
+    def choose(self, context: Context, attempt: int) -> Any:
+        time.sleep(10)
+        return self.backends[0]
+
+
+class Dying(ByPort):
+    def choose(self, context: Context, attempt: int) -> Any:
+        os._exit(3)
+
+
+class Forking(ByPort):
+    def choose(self, context: Context, attempt: int) -> Any:
+        os.fork()
+        return self.backends[0]
+
+
+class Hungry(ByPort):
+    """Eats memory in bites that it keeps."""
+
+    eaten: list[bytes] = []
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        for _ in range(64):
+            self.eaten.append(bytes(4 * 2**20).replace(b"\0", b"\1"))
+        return self.backends[0]

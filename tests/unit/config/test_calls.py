@@ -1,0 +1,86 @@
+"""Classes that policies name are looked for before anything starts, and never in this process."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from nginy.config import load_config
+from nginy.errors import ConfigError, ConfigProblem
+
+MODULE = """
+class Pick:
+    def choose(self, context, attempt):
+        return None
+
+class Empty:
+    pass
+
+class Odd(Pick):
+    build = 3
+
+pick = Pick()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "own_policies.py").write_text(MODULE)
+    (tmp_path / "broken_policies.py").write_text("1 / 0\n")
+    (tmp_path / "ending_policies.py").write_text("import os\nos._exit(4)\n")
+    (tmp_path / "needing_policies.py").write_text("import no_such_module\n")
+    return tmp_path
+
+
+def problems_of(folder: Path, policy: str) -> list[ConfigProblem]:
+    path = folder / "nginy.yaml"
+    pools = f"pools: {{p: {{policy: {policy}, backends: ['10.0.0.1:80']}}}}"
+    path.write_text(f"version: 1\n{pools}\nlisteners: {{l: {{bind: ':4000', pool: p}}}}\n")
+    try:
+        load_config(path)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def test_a_class_beside_the_file_is_found_and_not_imported_here(folder: Path) -> None:
+    assert problems_of(folder, '{kind: python, call: "own_policies:Pick"}') == []
+    assert "own_policies" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "hint"),
+    [
+        ("nowhere_policies:Pick", "there is no module 'nowhere_policies'", "folder of the configuration file"),
+        ("own_policies:Nick", "own_policies has no class 'Nick'", "classes there: Pick"),
+        ("own_policies:pick", "own_policies:pick is no class but Pick", "classes there: Pick"),
+        ("own_policies:Empty", "Empty has no method choose(context, attempt)", "def choose(self, context, attempt)"),
+        ("own_policies:Odd", "Odd.build is no method", ""),
+        ("broken_policies:Pick", "broken_policies cannot be imported: ZeroDivisionError", ""),
+        ("needing_policies:Pick", "needing_policies cannot be imported: it needs 'no_such_module'", ""),
+        ("ending_policies:Pick", "its module ends the program that imports it", ""),
+    ],
+)
+def test_a_class_that_cannot_be_had_is_a_problem_at_its_place(folder: Path, call: str, message: str, hint: str) -> None:
+    (problem,) = problems_of(folder, f'{{kind: python, call: "{call}"}}')
+    assert problem.path == "pools.p.policy.call"
+    assert (problem.line, problem.column) == (2, 42)
+    assert message in problem.message
+    assert hint in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("keys", "path", "message"),
+    [
+        ('call: "own_policies.Pick"', "call", "expected a class such as mypkg.lb:Pick"),
+        ('call: "own_policies:Pick", deadline: 0', "deadline", "expected 1ms to 1s, got 0s"),
+        ('call: "own_policies:Pick", deadline: 2s', "deadline", "expected 1ms to 1s, got 2s"),
+        ('call: "own_policies:Pick", fallback: robin', "fallback", "expected one of"),
+        ('call: "own_policies:Pick", fallback: python', "fallback", "expected one of"),
+        ("deadline: 5ms", "call", "this key is missing"),
+    ],
+)
+def test_keys_that_mean_nothing_are_problems(folder: Path, keys: str, path: str, message: str) -> None:
+    (problem,) = problems_of(folder, f"{{kind: python, {keys}}}")
+    assert problem.path == f"pools.p.policy.{path}"
+    assert message in problem.message
