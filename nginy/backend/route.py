@@ -66,6 +66,9 @@ def route(trial: Trial, ask: Ask) -> dict[str, Any]:
         "key_hash": f"{first.key_hash:016x}",
         "choices": [_written(choice) for choice in choices],
     }
+    asked = getattr(trial.config.pools[pool].policy, "call", None)
+    if asked:
+        answer["asked_first"] = asked
     if ask.distribution or ask.without:
         answer |= _distribution(trial, ask, pool)
     return answer

@@ -1,14 +1,21 @@
-"""Choices without a socket: the same compiled functions that workers run, driven by a list of keys."""
+"""Choices without a socket: the same compiled functions that workers run, driven by a list of keys.
+
+A policy written in Python is called as the policy process calls it; there is no fallback here, so that what it
+leaves to one shows as nobody.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.trial import Client, Trial
+from nginy.balancer.asked import AskedPool
 from nginy.config import parse_config
+from nginy.model import Config
 
 POOL = "simulated"
 OF_DATAGRAMS = ("bytes", "quic_cid")
@@ -20,36 +27,42 @@ def simulate(
 ) -> list[str | None]:
     """Whom a policy chooses for one client after the other. -> an address each, None where there is nobody.
 
-    policy: a kind, or a mapping with `kind`, as in the configuration.
+    policy: a kind, or a mapping with `kind`, as in the configuration; or a class or an object with `choose`.
     backends: addresses, addresses with weights, or mappings as in the configuration.
     keys: what each client brings: text or bytes that the policy's key is made of, or a Client for policies whose key is
-    something of the visit. hold: each session ends when so many later ones have begun; 0: at once.
+    something of the visit. A policy in Python gets them as context: a Visit as it is, text as `ip:port` of the client, bytes
+    as first bytes. hold: each session ends when so many later ones have begun; 0: at once.
     seed: of what is drawn at random. The order of one worker is exact; several workers begin at different phases.
     Errors: ConfigError for a policy or backends that the configuration would refuse; ValueError for a host name among
     them, and for a key that is no address where the policy's key is one.
     """
-    return list(Simulator(policy, backends, hold=hold, seed=seed).run(keys))
+    with Simulator(policy, backends, hold=hold, seed=seed) as simulator:
+        return list(simulator.run(keys))
 
 
 class Simulator:
-    """One pool with its sessions, to be asked step by step. For one thread."""
+    """One pool with its sessions, to be asked step by step; then close, or use `with`. For one thread."""
 
     def __init__(
         self, policy: Any, backends: Mapping[str, int] | Iterable[Any], *, hold: int = 0, seed: int = 1
     ) -> None:
-        config = parse_config(_tree_of(policy, _written(backends)), name="<simulation>")
-        pool = config.pools[POOL]
-        found = []
-        for one in pool.backends:
-            place = split_address(one.address)
-            if place.is_name:
-                raise ValueError(f"{one.address}: nobody looks names up here; write an IP address")
-            key = BackendKey(POOL, one.address, one.address)
-            found.append(ResolvedBackend(key, one, one.weight, one.tier, one.state, one.max_conns))
-        self._trial = Trial(config, {POOL: found}, seed=seed)
-        self._key = _kind_of_key(policy)
+        is_python = hasattr(policy, "choose")
+        config = parse_config(_tree_of("round_robin" if is_python else policy, _written(backends)), name="<simulation>")
+        rows = config.pools[POOL].backends
+        self._pool: AskedPool | NativePool
+        self._pool = AskedPool(policy, rows) if is_python else NativePool(config, _kind_of_key(policy), seed)
         self._hold = hold
         self._held: deque[str] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what a policy in Python has begun in its loop. Idempotent."""
+        self._pool.close()
 
     def run(self, keys: Iterable[Any]) -> Iterable[str | None]:
         """Each key's backend, one session after the other."""
@@ -58,14 +71,42 @@ class Simulator:
 
     def choose(self, key: Any, tried: Sequence[str] = ()) -> str | None:
         """One session's backend; it holds its place for `hold` further ones. tried: addresses of failed attempts."""
-        visit = self._trial.visit(POOL, _client_of(key, self._key))
-        address = self._trial.choose(POOL, visit, tried).address
-        if address is not None and self._hold:
-            self._trial.hold(POOL, address)
+        address = self._pool.choose(key, tried)
+        if address is not None:
+            self._pool.begin(address)
             self._held.append(address)
             if len(self._held) > self._hold:
-                self._trial.hold(POOL, self._held.popleft(), -1)
+                self._pool.end(self._held.popleft())
         return address
+
+
+class NativePool:
+    """A pool whose policy runs in workers. key: kind of its key, empty for none of its own."""
+
+    def __init__(self, config: Config, key: str, seed: int) -> None:
+        found = []
+        for one in config.pools[POOL].backends:
+            if split_address(one.address).is_name:
+                raise ValueError(f"{one.address}: nobody looks names up here; write an IP address")
+            name = BackendKey(POOL, one.address, one.address)
+            found.append(ResolvedBackend(name, one, one.weight, one.tier, one.state, one.max_conns))
+        self._trial = Trial(config, {POOL: found}, seed=seed)
+        self._key = key
+
+    def choose(self, key: Any, tried: Sequence[str] = ()) -> str | None:
+        """One session's backend."""
+        return self._trial.choose(POOL, self._trial.visit(POOL, _client_of(key, self._key)), tried).address
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def begin(self, address: str) -> None:
+        """A session is there."""
+        self._trial.hold(POOL, address)
+
+    def end(self, address: str) -> None:
+        """One of them is over."""
+        self._trial.hold(POOL, address, -1)
 
 
 def _written(backends: Mapping[str, int] | Iterable[Any]) -> list[Any]:

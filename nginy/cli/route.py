@@ -76,6 +76,8 @@ def ask_file(path: Path, listener: str | None, question: dict[str, Any]) -> dict
 def show(answer: dict[str, Any]) -> None:
     """For a person."""
     click.echo(f"listener {answer['listener']} → pool {answer['pool']} ({answer['policy']})")
+    if "asked_first" in answer:
+        click.echo(f"{answer['asked_first']} is asked first; this is what its fallback chooses")
     if answer["key"]:
         click.echo(f"key {answer['key']}, hash {answer['key_hash']}")
     for choice in answer["choices"]:

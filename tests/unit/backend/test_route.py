@@ -1,6 +1,7 @@
 """What a client would get, and why; how clients are shared; what is no question."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +90,16 @@ def test_what_moves_without_a_backend_is_told_apart_from_what_has_to() -> None:
     answer = route(trial([A, B, C]), ask(without=B))
     assert answer["had_to_move"] == answer["shares"][B]
     assert answer["moved"] > 0  # source_hash: the shares of the others shift
+
+
+def test_of_a_policy_in_python_the_fallback_answers_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "picker.py").write_text("class Pick:\n    def choose(self, context, attempt):\n        return None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    policy = {"kind": "python", "call": "picker:Pick", "fallback": "source_hash"}
+    answer = route(trial([A, B], policy), ask(source="192.0.2.7"))
+    assert (answer["asked_first"], answer["policy"]) == ("picker:Pick", "source_hash")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Choices without a socket: exact sequences, shares, load, and what may be asked."""
 
+import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -72,3 +74,77 @@ def test_what_the_configuration_refuses_is_refused_with_its_words(
 def test_host_names_are_not_looked_up() -> None:
     with pytest.raises(ValueError, match="write an IP address"):
         simulate("round_robin", ["localhost:80"], range_of(1))
+
+
+# ---- policies in Python ----
+
+
+class LeastBusy:
+    """Sync, with everything that a policy may have."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def build(self, backends: Any) -> None:
+        self.backends = list(backends)
+
+    def start(self, context: Any) -> str:
+        return str(context.source_ip)
+
+    def choose(self, state: str, attempt: int) -> Any:
+        assert state == "192.0.2.7"
+        return sorted(self.backends, key=lambda backend: backend.in_flight / backend.weight)[attempt]
+
+    def release(self, backend: Any, outcome: Any) -> None:
+        assert outcome.kind == "closed"
+        self.ended.append(backend.address)
+
+
+def test_a_class_is_asked_with_context_load_and_attempt() -> None:
+    counts = Counter(simulate(LeastBusy, {A: 5, B: 1, C: 1}, ["192.0.2.7:1"] * 70, hold=70))
+    assert counts == {A: 50, B: 10, C: 10}
+    with Simulator(LeastBusy, [A, B, C]) as simulator:
+        assert [simulator.choose("192.0.2.7:1", tried) for tried in ([], [A], [A, B])] == [A, B, C]
+
+
+def test_an_object_is_told_of_ended_sessions() -> None:
+    policy = LeastBusy()
+    assert simulate(policy, [A, B], ["192.0.2.7:1"] * 3, hold=1) == [A, B, A]
+    assert policy.ended == [A, B]
+
+
+class Slow:
+    """Async, with a task beside it."""
+
+    def build(self, backends: Any) -> None:
+        self.backends = backends
+        self.task = asyncio.get_running_loop().create_task(asyncio.sleep(3600))
+
+    async def choose(self, context: Any, attempt: int) -> int:
+        await asyncio.sleep(0)
+        return int(self.backends[len(context.first_bytes)].id)
+
+
+def test_async_choices_are_awaited() -> None:
+    assert simulate(Slow, [A, B, C], [b"", b"x", b"xx"]) == [A, B, C]
+
+
+class Odd:
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def choose(self, context: object, attempt: int) -> object:
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [None, 7, -1, "10.0.0.1:80", 1])
+def test_what_the_fallback_would_have_to_choose_is_nobody(answer: object) -> None:
+    assert simulate(Odd(answer), [A, {"address": B, "state": "maint"}], ["192.0.2.7:1"]) == [None]
+
+
+def test_what_is_no_policy_is_refused() -> None:
+    class Empty:
+        choose = 3
+
+    with pytest.raises(TypeError, match="Empty has no method choose"):
+        simulate(Empty, [A], [])

@@ -1,0 +1,77 @@
+"""A pool whose policy is a Python object, without a policy process: for simulations."""
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nginy.balancer.api import Backend, Visit
+from nginy.balancer.hooks import Hooks
+from nginy.model import Backend as Row
+
+
+class AskedPool:
+    """Calls the hooks in the order in which the policy process calls them. For one thread; owns a loop.
+
+    policy: a class, or an object that serves nobody else.   rows: of the configuration.
+    Errors: TypeError for what is no policy; whatever the policy raises.
+    """
+
+    def __init__(self, policy: Any, rows: Iterable[Row]) -> None:
+        self._rows = dict(enumerate(rows))
+        self._ids = {row.address: number for number, row in self._rows.items()}
+        self._in_flight: Counter[int] = Counter()
+        self._visit = 0
+        self._runner = asyncio.Runner()
+        self._hooks = self._runner.run(self._hire(policy))
+
+    async def _hire(self, policy: Any) -> Hooks:
+        hooks = Hooks(policy() if inspect.isclass(policy) else policy)
+        hooks.build([self._shown(number, row) for number, row in self._rows.items()])
+        return hooks
+
+    def _shown(self, number: int, row: Row) -> Backend:
+        is_usable = row.state == "ready" and row.weight > 0
+        return Backend(number, row.address, row.weight, row.tier, is_usable, self._in_flight.__getitem__)
+
+    def choose(self, key: Any, tried: Sequence[str] = ()) -> str | None:
+        """The address that the policy names, None when it may not be used or names nobody. tried: of failed attempts."""
+        if not tried:
+            self._visit += 1
+        number = self._runner.run(self._ask(_context_of(key), len(tried)))
+        row = self._rows.get(-1 if number is None else number)
+        if row is None or row.state != "ready" or row.weight == 0 or row.address in tried:
+            return None
+        if row.max_conns and self._in_flight[self._ids[row.address]] >= row.max_conns:
+            return None
+        return row.address
+
+    async def _ask(self, context: Any, attempt: int) -> int | None:
+        chosen = self._hooks.choose(self._visit, context, attempt)
+        return self._hooks.id_of(await chosen if inspect.isawaitable(chosen) else chosen)
+
+    def close(self) -> None:
+        """Cancel the policy's tasks and close the loop. Idempotent."""
+        self._runner.close()
+
+    def begin(self, address: str) -> None:
+        """A session is there."""
+        self._in_flight[self._ids[address]] += 1
+
+    def end(self, address: str) -> None:
+        """A session of an earlier `begin` has ended well; `release` is told so."""
+        number = self._ids[address]
+        self._in_flight[number] -= 1
+        self._runner.run(self._release(number))
+
+    async def _release(self, number: int) -> None:
+        told = {"kind": "closed", "is_own": True, "is_last": True, "connect_s": 0.0, "session_s": 0.0}
+        self._hooks.release(self._visit, number, told)
+
+
+def _context_of(key: Any) -> Any:
+    """Text is the client's `ip:port`, bytes are what it sends first, all else is a context already."""
+    if isinstance(key, str):
+        return Visit(source=key)
+    return Visit(first_bytes=key) if isinstance(key, bytes) else key
