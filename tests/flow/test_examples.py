@@ -1,0 +1,98 @@
+"""The examples of the documentation do what they say.
+
+Their addresses are moved to loopback ones that nothing else uses, and their ports of entry to the kernel's choice; nothing
+else is changed.
+"""
+
+import os
+import re
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import StartNginy, StartPeer
+from tests.tools.nginy_process import PYTHON_PATH, Nginy
+from tests.tools.peers import named
+from tests.tools.sockets import connect, recv_exact
+from tests.tools.waiting import wait_until
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+HERE = "127.88."  # in place of 10.0.
+StartExample = Callable[[str], Nginy]
+
+
+@pytest.fixture
+def start_example(start_nginy: StartNginy) -> StartExample:
+    """start_example(name) -> running, with the Python that lies beside the file."""
+
+    def start(name: str) -> Nginy:
+        text = (EXAMPLES / f"{name}.yaml").read_text().replace('"10.0.', f'"{HERE}')
+        tree = yaml.safe_load(re.sub(r'bind: ":\d+"', 'bind: "127.0.0.1:0"', text))
+        return start_nginy(tree, env={"PYTHONPATH": os.pathsep.join((PYTHON_PATH, str(EXAMPLES)))})
+
+    return start
+
+
+def who(nginy: Nginy, source: str | None = None) -> str:
+    """The one-letter name of the backend that a client meets."""
+    (listener,) = nginy.status()["listeners"]
+    with connect(nginy.address(listener["name"]), source=source) as sock:
+        return recv_exact(sock, 2).decode().strip()
+
+
+def test_clients_of_the_test_networks_meet_the_new_version(start_example: StartExample, start_peer: StartPeer) -> None:
+    for number, (name, port) in enumerate((("a", 8000), ("b", 8000), ("n", 8001)), 1):
+        start_peer(named(name), host=f"{HERE}0.{number}", port=port)
+    nginy = start_example("canary")
+    wait_until(lambda: who(nginy, source="127.0.7.1") == "n", "the policy process answers")
+    assert {who(nginy, source="127.0.7.2") for _ in range(6)} == {"n"}
+    assert Counter(who(nginy, source="127.0.8.2") for _ in range(6)) == {"a": 3, "b": 3}
+
+
+class Pending:
+    """Says how much work waits in a backend."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.number = 0
+        self._listener = socket.create_server((host, port))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with sock:
+                sock.sendall(b"%d\n" % self.number)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def is_met(nginy: Nginy, name: str) -> bool:
+    return who(nginy) == name
+
+
+def test_sessions_go_where_the_least_work_waits(start_example: StartExample, start_peer: StartPeer) -> None:
+    pending = []
+    for number, name in enumerate("abc", 1):
+        start_peer(named(name), host=f"{HERE}0.{number}", port=9000)
+        pending.append(Pending(f"{HERE}0.{number}", 9001))
+    try:
+        nginy = start_example("least-pending")
+        for quiet in (1, 2, 0):
+            for number, one in enumerate(pending):
+                one.number = 0 if number == quiet else 50
+            wait_until(partial(is_met, nginy, "abc"[quiet]), "the task has learnt it")
+            assert {who(nginy) for _ in range(5)} == {"abc"[quiet]}
+    finally:
+        for one in pending:
+            one.close()
