@@ -36,7 +36,7 @@ class AskedPool:
         return Backend(number, row.address, row.weight, row.tier, is_usable, self._in_flight.__getitem__)
 
     def choose(self, key: Any, tried: Sequence[str] = ()) -> str | None:
-        """The address that the policy names, None when it may not be used or names nobody. tried: of failed attempts."""
+        """The address that the policy names; None where the fallback would choose. tried: of failed attempts."""
         if not tried:
             self._visit += 1
         number = self._runner.run(self._ask(_context_of(key), len(tried)))

@@ -30,8 +30,8 @@ def simulate(
     policy: a kind, or a mapping with `kind`, as in the configuration; or a class or an object with `choose`.
     backends: addresses, addresses with weights, or mappings as in the configuration.
     keys: what each client brings: text or bytes that the policy's key is made of, or a Client for policies whose key is
-    something of the visit. A policy in Python gets them as context: a Visit as it is, text as `ip:port` of the client, bytes
-    as first bytes. hold: each session ends when so many later ones have begun; 0: at once.
+    something of the visit. A policy in Python gets them as context: a Visit as it is, text as `ip:port` of the client,
+    bytes as first bytes.   hold: each session ends when so many later ones have begun; 0: at once.
     seed: of what is drawn at random. The order of one worker is exact; several workers begin at different phases.
     Errors: ConfigError for a policy or backends that the configuration would refuse; ValueError for a host name among
     them, and for a key that is no address where the policy's key is one.
