@@ -6,6 +6,7 @@ from functools import partial
 from benchmarks import (
     fairness,
     idle,
+    mailbox,
     policies,
     rings,
     scale,
@@ -40,6 +41,7 @@ FURTHER: dict[str, Part] = {
     workers.KEY: workers.run,
     startup.KEY: startup.run,
     rings.KEY: rings.run,
+    mailbox.KEY: mailbox.run,
     **OVER_UDP,
     **CURVES,
 }

@@ -46,6 +46,7 @@ def pack_native(gen: int, backends: list[Any], policy: str = "round_robin") -> b
             congestion="",
             proxy_out=0,
             is_transparent=False,
+            deadline_ms=0,
         )
     ]
     return door.pack_snapshot(gen, [], pools, backends, [])

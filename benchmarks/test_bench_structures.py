@@ -31,6 +31,7 @@ class Row:
     congestion: str = ""
     proxy_out: int = 0
     is_transparent: bool = False
+    deadline_ms: int = 0
     key: KeyRow = field(default_factory=KeyRow)
     tier: int = 0
     weight: int = 1

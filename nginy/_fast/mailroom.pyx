@@ -322,11 +322,3 @@ cdef class MailboxWatch:
     def beat(self):
         """Counts on while the policy process works."""
         return ngy_load64(&self.box.beat)
-
-    @property
-    def waiting(self):
-        """Questions and releases that nobody has taken."""
-        return (
-            min(ngy_load64(&self.box.questions_tail) - ngy_load64(&self.box.questions_head), limits.MAX_QUESTIONS)
-            + min(ngy_load64(&self.box.releases_tail) - ngy_load64(&self.box.releases_head), limits.MAX_RELEASES)
-        )

@@ -27,7 +27,8 @@ ROOMS = {
     "observe": {"model", "errors", "_fast"},
 }
 FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3}
-FAST |= dict.fromkeys(("choices", "door", "mailroom", "rings", "table", "testdoor", "testpolicy", "testrings"), 4)
+ABOVE = ("choices", "door", "mailroom", "rings", "table", "testdoor", "testmail", "testpolicy", "testrings")
+FAST |= dict.fromkeys(ABOVE, 4)
 ONLY_FAST = "nginy._fast.door"
 OPEN_FAST: dict[str, str | tuple[str, ...]] = {
     "flows": "nginy._fast.table",
