@@ -5,9 +5,12 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from nginy._fast.base.layout cimport snap_pool_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_TRIED
-from nginy._fast.policy.choose cimport attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_t, policy_choose
+from nginy._fast.policy.choose cimport (
+    attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_settle, chooser_spent, chooser_t, policy_choose,
+)
 from nginy._fast.policy.key cimport key_extract, key_t, visit_hash, visit_t
 from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_read, snapshot_t
+from nginy._fast.policy.table cimport table_read, table_t
 
 TRIED_MOST = MAX_TRIED
 
@@ -56,16 +59,24 @@ cdef class Choices:
     cdef snapshot_t snapshot
     cdef bytes block
     cdef uint32_t* in_flight
+    cdef uint32_t* load_ms
+    cdef dict tables
 
     def __cinit__(self, bytes block, uint64_t seed=1, uint32_t phase=0):
         self.in_flight = <uint32_t*>calloc(MAX_BACKENDS + 1, sizeof(uint32_t))
-        if self.in_flight == NULL or chooser_open(&self.chooser, self.in_flight, seed, phase) < 0:
+        self.load_ms = <uint32_t*>calloc(MAX_BACKENDS + 1, sizeof(uint32_t))
+        self.tables = {}
+        if (
+            self.in_flight == NULL or self.load_ms == NULL
+            or chooser_open(&self.chooser, self.in_flight, self.load_ms, seed, phase) < 0
+        ):
             raise MemoryError
         self.use(block)
 
     def __dealloc__(self):
         chooser_close(&self.chooser)
         free(self.in_flight)
+        free(self.load_ms)
 
     def use(self, bytes block):
         """Adopt another snapshot; turns and samples stay."""
@@ -73,6 +84,15 @@ cdef class Choices:
         if snapshot_read(&fresh, <const uint8_t*>block, len(block)) < 0:
             raise ValueError("the snapshot is not sound")
         self.block, self.snapshot = block, fresh
+        chooser_settle(&self.chooser, &self.snapshot)
+
+    def adopt(self, bytes table):
+        """A published table of a pool (door.pack_table), in place of the one before."""
+        cdef table_t fresh
+        if table_read(&fresh, <const uint8_t*>table, len(table)) < 0:
+            raise ValueError("the table is not sound")
+        self.tables[fresh.header.pool] = table
+        self.chooser.tables[fresh.header.pool] = fresh
 
     cdef uint32_t known(self, backend) except? 4294967295:
         if not 0 <= backend <= MAX_BACKENDS:
@@ -86,6 +106,14 @@ cdef class Choices:
     def get_in_flight(self, backend):
         """Sessions on this backend."""
         return self.in_flight[self.known(backend)]
+
+    def set_load(self, backend, uint32_t ms):
+        """What a backend has reported of its load, averaged."""
+        self.load_ms[self.known(backend)] = ms
+
+    def note_spent(self, backend, uint64_t us, uint64_t now_ms):
+        """A backend took so long to connect or to begin its answer."""
+        chooser_spent(&self.chooser, self.known(backend), us, now_ms)
 
     def distrust(self, backend, uint64_t now_ms):
         """As after a failed attempt: not preferred for a second."""

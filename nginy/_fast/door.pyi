@@ -30,6 +30,7 @@ CONNECT_BUCKETS_S: tuple[float, ...]
 TURN_BUCKETS_S: tuple[float, ...]
 TURN_STAGES: tuple[str, ...]
 POLICIES: Mapping[str, int]
+RINGS: Mapping[str, int]
 STATES: Mapping[str, int]
 VERDICTS: Mapping[str, int]
 SESSION_BYTES: int
@@ -42,6 +43,8 @@ MSG_SERVE: int
 MSG_DRAIN: int
 MSG_STOP: int
 MSG_MAILBOX: int
+MSG_TABLE: int
+MSG_TABLE_REFUSED: int
 MSG_READY: int
 MSG_ADOPTED: int
 MSG_REJECTED: int
@@ -53,13 +56,14 @@ MAX_MESSAGE_BYTES: int
 class KeyRow(Protocol):
     """What to take as a key; kind is one of KEYS. offset, n_bytes: of `bytes`; value: of `constant`.
 
-    cid_bytes: length of the connection ids in short headers, of `quic_cid`.
+    cid_bytes: length of the connection ids in short headers, of `quic_cid`.   ring: one of RINGS, whose hash is taken.
     """
 
     kind: int
     offset: int
     n_bytes: int
     cid_bytes: int
+    ring: int
     value: bytes
 
 class UdpRow(Protocol):
@@ -108,6 +112,8 @@ class ListenerRow(Protocol):
     name_hash: int
 
 class PoolRow(Protocol):
+    """slow_least, factor: thousandths. The last six are parameters of slow start and of single policies; 0 = none."""
+
     id: int
     policy: int
     on_down_reset: bool
@@ -118,8 +124,16 @@ class PoolRow(Protocol):
     is_transparent: bool
     key: KeyRow
     deadline_ms: int
+    slow_ms: int
+    slow_least: int
+    factor: int
+    low_ms: int
+    high_ms: int
+    saturated: int
 
 class BackendRow(Protocol):
+    """node_hash: name_hash of its address as text.   since_ms: monotonic, when it came up; 0 = long ago."""
+
     id: int
     pool: int
     tier: int
@@ -128,6 +142,8 @@ class BackendRow(Protocol):
     verdict: int
     max_conns: int
     sockaddr: bytes
+    node_hash: int
+    since_ms: int
 
 class SocketRow(Protocol):
     sock_id: int
@@ -219,6 +235,10 @@ def pack_snapshot(
 ) -> bytes: ...
 def verify_snapshot(block: bytes) -> int: ...
 def snapshot_meta(block: bytes) -> bytes: ...
+def build_shape(
+    kind: str, names: Sequence[str], weights: Sequence[int], *, ring: int = 0, size: int = 0
+) -> bytes: ...
+def pack_table(pool: int, parts: Sequence[tuple[int, bytes, Sequence[int]]]) -> bytes: ...
 def pack_message(kind: int, a: int = 0, b: int = 0, ids: Sequence[int] = ()) -> bytes: ...
 def unpack_message(message: bytes) -> tuple[int, int, int, tuple[int, ...]]: ...
 def board_create(slots: int) -> int: ...
@@ -232,6 +252,7 @@ class Board:
     def backend(self, id: int, slot: int = -1) -> BackendCounters: ...
     def pool(self, id: int, slot: int = -1) -> PoolCounters: ...
     def in_flight(self, backend: int) -> int: ...
+    def report_load(self, backend: int, ms: int) -> int: ...
     def sessions(self, listener: int) -> int: ...
     def fold(self, slot: int) -> int: ...
     def forget_listener(self, id: int) -> None: ...

@@ -3,11 +3,12 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from nginy._fast.base.cdefs cimport (
-    MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl, errno,
+    MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl, errno, ngy_store32,
 )
+from nginy._fast.base cimport board as board_layout
 from nginy._fast.base cimport layout, limits, routing, status
 from nginy._fast.base cimport message as messages
-from nginy._fast.base.layout cimport (
+from nginy._fast.base.board cimport (
     access_record_t, backend_row_t, board_header_t, listener_row_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.letter cimport pool_row_t
@@ -22,10 +23,12 @@ from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_bytes, hash_mix
 from nginy._fast.mem.region cimport region_close, region_map
-from nginy._fast.policy.choose cimport POLICY_LEAST_CONN, POLICY_RANDOM2, POLICY_ROUND_ROBIN, POLICY_SOURCE_HASH
+from nginy._fast.policy cimport choose
+from nginy._fast.policy.ring cimport RING_KETAMA, RING_NGINX, RING_OWN
 from nginy._fast.policy.pack cimport snapshot_size, snapshot_write
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
 from nginy._fast.rows cimport SnapshotRows, check_id, check_rows
+from nginy._fast.shapes cimport shape_build, table_pack
 
 import os
 import socket
@@ -68,13 +71,18 @@ MAX_FLOWS = limits.MAX_FLOWS
 KEY_SLICE_BYTES = limits.KEY_SLICE_BYTES
 FLOW_BYTES = sizeof(flow_t)   # beside an entry of the table
 OUTCOMES = ("connected", "refused", "timeout", "unreachable", "reset", "local_error", "self_connect", "abandoned")
-CONNECT_BUCKETS_S = tuple(1e-4 * 2**i for i in range(layout.CONNECT_BUCKETS))
-TURN_BUCKETS_S = tuple(8e-6 * 2**i for i in range(layout.TURN_BUCKETS))
+CONNECT_BUCKETS_S = tuple(1e-4 * 2**i for i in range(board_layout.CONNECT_BUCKETS))
+TURN_BUCKETS_S = tuple(8e-6 * 2**i for i in range(board_layout.TURN_BUCKETS))
 TURN_STAGES = ("events", "control", "ready", "timers", "upkeep")
 POLICIES = {
-    "round_robin": POLICY_ROUND_ROBIN, "least_conn": POLICY_LEAST_CONN, "random2": POLICY_RANDOM2,
-    "source_hash": POLICY_SOURCE_HASH,
+    "round_robin": choose.POLICY_ROUND_ROBIN, "least_conn": choose.POLICY_LEAST_CONN, "least_time": choose.POLICY_LEAST_TIME,
+    "random": choose.POLICY_RANDOM, "random2": choose.POLICY_RANDOM2, "first": choose.POLICY_FIRST,
+    "source_hash": choose.POLICY_SOURCE_HASH, "rendezvous": choose.POLICY_RENDEZVOUS, "ring": choose.POLICY_RING,
+    "maglev": choose.POLICY_MAGLEV, "jump": choose.POLICY_JUMP, "jump_load": choose.POLICY_JUMP_LOAD,
+    "bounded_ring": choose.POLICY_BOUNDED_RING, "bounded_maglev": choose.POLICY_BOUNDED_MAGLEV,
+    "hash_preserve": choose.POLICY_HASH_PRESERVE,
 }
+RINGS = {"own": RING_OWN, "nginx": RING_NGINX, "ketama": RING_KETAMA}
 STATES = {"ready": 0, "drain": 1, "maint": 2}
 VERDICTS = {"unknown": 0, "up": 1, "down": 2}
 MSG_SOCKETS = messages.MSG_SOCKETS
@@ -83,6 +91,8 @@ MSG_SERVE = messages.MSG_SERVE
 MSG_DRAIN = messages.MSG_DRAIN
 MSG_STOP = messages.MSG_STOP
 MSG_MAILBOX = messages.MSG_MAILBOX
+MSG_TABLE = messages.MSG_TABLE
+MSG_TABLE_REFUSED = messages.MSG_TABLE_REFUSED
 MSG_READY = messages.MSG_READY
 MSG_ADOPTED = messages.MSG_ADOPTED
 MSG_REJECTED = messages.MSG_REJECTED
@@ -100,7 +110,8 @@ _WORKER_FIELDS = (
 assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_COUNT
 assert len(DROPS) == status.DROP_COUNT
 assert len(MISSES) == status.MISS_COUNT
-assert len(TURN_STAGES) == layout.STAGE_COUNT
+assert len(TURN_STAGES) == board_layout.STAGE_COUNT
+assert len(TURN_STAGES) == board_layout.STAGE_COUNT
 
 
 cdef raise_status(long status_code, what):
@@ -199,6 +210,23 @@ def snapshot_meta(block: bytes) -> bytes:
     return kept[s.header.off_meta:s.header.off_meta + s.header.n_meta_bytes]
 
 
+# ---- published tables ----
+
+def build_shape(kind: str, names, weights, *, ring: int = 0, size: int = 0) -> bytes:
+    """A table of nodes without their ids, for pack_table. ring: of RINGS; size: slots of a Maglev table, a prime.
+
+    Takes milliseconds without the GIL. Errors: ValueError for an unknown kind, weights all 0, a size that is no prime, too
+    many points; MemoryError.
+    """
+    return shape_build(kind, list(names), list(weights), ring, size)
+
+
+def pack_table(pool: int, parts) -> bytes:
+    """One published table: (tier, shape, backend id of each node) of each tier. Errors: ValueError."""
+    check_id("pool", pool, limits.MAX_POOLS)
+    return table_pack(pool, parts)
+
+
 # ---- channel ----
 
 def pack_message(kind: int, a: int = 0, b: int = 0, ids=()) -> bytes:
@@ -237,7 +265,7 @@ def board_create(slots: int) -> int:
         raise MemoryError("no room for the board")
     header.version = layout.LAYOUT_VERSION
     header.slots = slots
-    header.magic = layout.BOARD_MAGIC
+    header.magic = board_layout.BOARD_MAGIC
     region_close(header, 4096)
     return fd
 
@@ -286,8 +314,8 @@ cdef class Board:
         self.check("slot", slot, self.slots)
         board_read_worker(&self.board, slot, &row)
         return {name: fields[i] for i, name in enumerate(_WORKER_FIELDS)} | {
-            "turn_hist": tuple(row.turn_hist[i] for i in range(layout.TURN_BUCKETS + 1)),
-            "slow_turns": tuple(row.slow_turns[i] for i in range(layout.STAGE_COUNT)),
+            "turn_hist": tuple(row.turn_hist[i] for i in range(board_layout.TURN_BUCKETS + 1)),
+            "slow_turns": tuple(row.slow_turns[i] for i in range(board_layout.STAGE_COUNT)),
         }
 
     def listener(self, id, slot=-1):
@@ -307,7 +335,7 @@ cdef class Board:
             "sessions": row.sessions, "live": row.live, "bytes_in": row.bytes_in, "bytes_out": row.bytes_out,
             "outcomes": tuple(row.outcomes[i] for i in range(status.OUTCOME_COUNT)),
             "connect_us_sum": row.connect_us_sum,
-            "connect_hist": tuple(row.connect_hist[i] for i in range(layout.CONNECT_BUCKETS + 1)),
+            "connect_hist": tuple(row.connect_hist[i] for i in range(board_layout.CONNECT_BUCKETS + 1)),
         }
 
     def udp(self, id, slot=-1):
@@ -332,6 +360,15 @@ cdef class Board:
     def in_flight(self, backend):
         self.check("backend", backend, limits.MAX_BACKENDS)
         return self.board.shared.in_flight[<uint32_t>backend]
+
+    def report_load(self, backend, ms):
+        """A load that a backend tells of itself: a tenth of it goes into its average, which is returned."""
+        cdef uint32_t* load
+        self.check("backend", backend, limits.MAX_BACKENDS)
+        load = &self.board.shared.load_ms[<uint32_t>backend]
+        fresh = min(max(ms, 0), 2**31)
+        ngy_store32(load, fresh if load[0] == 0 else (9 * <uint64_t>load[0] + fresh) // 10)
+        return load[0]
 
     def sessions(self, listener):
         self.check("listener", listener, limits.MAX_LISTENERS)

@@ -8,7 +8,7 @@ from nginy._fast.base.cdefs cimport (
     ngy_store64,
 )
 from nginy._fast.base cimport layout, letter, limits
-from nginy._fast.base.layout cimport board_shared_t
+from nginy._fast.base.board cimport board_shared_t
 from nginy._fast.base.letter cimport (
     ANSWER_BACKEND, ANSWER_NONE, ANSWER_RAISED, RELEASE_ATTEMPT, RELEASE_SESSION, RELEASE_UNUSED, answer_t, mailbox_t,
     question_t, release_t,

@@ -17,6 +17,7 @@ cdef key_fill(snap_key_t* to, row):
     to.offset = row.offset
     to.n_bytes = row.n_bytes
     to.cid_bytes = row.cid_bytes
+    to.ring = row.ring
     to.n_value = len(value)
     memcpy(to.value, <const char*>value, len(value))
 
@@ -88,6 +89,12 @@ cdef pool_fill(snap_pool_t* to, row):
     to.is_transparent = bool(row.is_transparent)
     to.deadline_ms = row.deadline_ms
     key_fill(&to.key, row.key)
+    to.slow_ms = row.slow_ms
+    to.slow_least = row.slow_least
+    to.factor = row.factor
+    to.low_ms = row.low_ms
+    to.high_ms = row.high_ms
+    to.saturated = row.saturated
     # a policy in Python may look at all there is
     to.wants_local = row.key.kind == layout.KEY_DESTINATION or row.deadline_ms != 0
     to.id = row.id
@@ -109,6 +116,8 @@ cdef backend_fill(snap_backend_t* to, snap_addr_t* addr, row):
     to.state = row.state
     to.verdict = row.verdict
     to.tier = row.tier
+    to.node_hash = row.node_hash
+    to.since_ms = row.since_ms
     to.is_usable = row.state == 0 and row.verdict != 2 and row.weight > 0
     addr.len_bytes = len(sockaddr)
     memcpy(addr.bytes, <const char*>sockaddr, len(sockaddr))

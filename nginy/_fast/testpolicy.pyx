@@ -7,10 +7,11 @@ from nginy._fast.base.layout cimport snap_key_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_TRIED
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy.choose cimport (
-    attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_t, policy_choose,
+    attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_settle, chooser_spent, chooser_t, policy_choose,
 )
 from nginy._fast.policy.key cimport key_extract, key_t, visit_hash, visit_t
 from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_read, snapshot_t
+from nginy._fast.policy.table cimport table_read, table_t
 
 
 cdef class Visit:
@@ -49,26 +50,52 @@ cdef class Chooser:
     cdef chooser_t chooser
     cdef snapshot_t snapshot
     cdef bytes block
+    cdef dict tables
     cdef uint32_t* in_flight
+    cdef uint32_t* load_ms
 
     def __cinit__(self, bytes block, uint64_t seed=1, uint32_t phase=0):
         self.in_flight = <uint32_t*>calloc(MAX_BACKENDS + 1, sizeof(uint32_t))
-        if self.in_flight == NULL or chooser_open(&self.chooser, self.in_flight, seed, phase) < 0:
+        self.load_ms = <uint32_t*>calloc(MAX_BACKENDS + 1, sizeof(uint32_t))
+        if (
+            self.in_flight == NULL or self.load_ms == NULL
+            or chooser_open(&self.chooser, self.in_flight, self.load_ms, seed, phase) < 0
+        ):
             raise MemoryError
+        self.tables = {}
         self.use(block)
 
     def __dealloc__(self):
         chooser_close(&self.chooser)
         free(self.in_flight)
+        free(self.load_ms)
 
     def use(self, bytes block):
         """Adopt another snapshot; cursors stay."""
         self.block = block
         if snapshot_read(&self.snapshot, <const uint8_t*>self.block, len(block)) < 0:
             raise ValueError("unsound snapshot")
+        chooser_settle(&self.chooser, &self.snapshot)
+
+    def adopt(self, bytes block):
+        """A published table; before `use` of the snapshot that needs it, as a worker gets them, or after it."""
+        cdef table_t fresh
+        if table_read(&fresh, <const uint8_t*>block, len(block)) < 0:
+            raise ValueError("unsound table")
+        self.tables[fresh.header.pool] = block
+        self.chooser.tables[fresh.header.pool] = fresh
+
+    def has_table(self, uint32_t pool):
+        return self.chooser.tables[pool].base != NULL
 
     def set_in_flight(self, uint32_t backend, uint32_t n):
         self.in_flight[backend] = n
+
+    def set_load(self, uint32_t backend, uint32_t ms):
+        self.load_ms[backend] = ms
+
+    def note_spent(self, uint32_t backend, uint64_t us, uint64_t now_ms):
+        chooser_spent(&self.chooser, backend, us, now_ms)
 
     def distrust(self, uint32_t backend, uint64_t now_ms):
         chooser_distrust(&self.chooser, backend, now_ms)

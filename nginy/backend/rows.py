@@ -14,6 +14,7 @@ class KeyRow:
     offset: int = 0
     n_bytes: int = 0
     cid_bytes: int = 0
+    ring: int = 0
     value: bytes = b""
 
 
@@ -78,6 +79,12 @@ class PoolRow:
     proxy_out: int = 0
     is_transparent: bool = False
     deadline_ms: int = 0
+    slow_ms: int = 0
+    slow_least: int = 0
+    factor: int = 0
+    low_ms: int = 0
+    high_ms: int = 0
+    saturated: int = 0
 
 
 @dataclass(slots=True)
@@ -92,6 +99,8 @@ class BackendRow:
     verdict: int
     max_conns: int
     sockaddr: bytes
+    node_hash: int = 0
+    since_ms: int = 0
 
 
 @dataclass(slots=True)

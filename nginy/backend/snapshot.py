@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
 from math import ceil
+from types import MappingProxyType
 from typing import Protocol
 
 from nginy._fast import door
@@ -14,7 +15,26 @@ from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.routing import preread_of, to_ms
 from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
-from nginy.model import BytesKey, CidServer, Config, Listener, Pool, PythonPolicy, QuicCidKey, SessionKey
+from nginy.backend.tables import ring_of
+from nginy.model import (
+    BoundedMaglev,
+    BoundedRing,
+    ByKey,
+    BytesKey,
+    CidServer,
+    Config,
+    ConnectionIdKey,
+    ConstantKey,
+    HashPreserve,
+    JumpLoad,
+    Key,
+    Listener,
+    Native,
+    Pool,
+    PythonPolicy,
+    QuicCidKey,
+    SessionKey,
+)
 
 
 class Ids(Protocol):
@@ -32,10 +52,12 @@ def build_rows(
     verdicts: Mapping[BackendKey, str],
     *,
     workers: int = 1,
+    since: Mapping[BackendKey, int] = MappingProxyType({}),
 ) -> Rows:
     """The rows of one generation. A backend without a verdict is unknown.
 
-    workers: among how many the limits of flows and datagrams are divided.
+    workers: among how many the limits of flows and datagrams are divided.   since: when a backend came up, monotonic
+    milliseconds, for slow start.
     Errors: KeyError for a name without an id, an unresolved pool or a policy that the data plane lacks.
     """
     rows = Rows([], [], [])
@@ -46,7 +68,7 @@ def build_rows(
         rows.listeners.append(row)
     for name, pool in config.pools.items():
         rows.pools.append(_pool_row(pool, ids.pool(name)))
-        rows.backends.extend(_backend_rows(name, pool, ids, resolved[name], verdicts))
+        rows.backends.extend(_backend_rows(name, pool, ids, resolved[name], verdicts, since))
     return rows
 
 
@@ -59,13 +81,14 @@ def build_snapshot(
     sockets: Sequence[SocketRow],
     *,
     workers: int = 1,
+    since: Mapping[BackendKey, int] = MappingProxyType({}),
     meta: bytes = b"",
 ) -> bytes:
     """One generation as a block. sockets: SocketRow or alike.   meta: control's own notes, carried along.
 
-    workers: as build_rows.   Errors: as build_rows; ValueError for what the layout cannot hold.
+    workers, since: as build_rows.   Errors: as build_rows; ValueError for what the layout cannot hold.
     """
-    rows = build_rows(config, ids, resolved, verdicts, workers=workers)
+    rows = build_rows(config, ids, resolved, verdicts, workers=workers, since=since)
     return door.pack_snapshot(
         gen,
         rows.listeners,
@@ -135,13 +158,15 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
     )
 
 
-def key_row(key: SessionKey) -> KeyRow:
+def key_row(key: SessionKey | Key) -> KeyRow:
     """A key of the configuration as workers see it."""
     row = KeyRow(door.KEYS[key.kind])
     if isinstance(key, BytesKey):
         row.offset, row.n_bytes = key.offset, key.length
-    elif isinstance(key, QuicCidKey):
+    elif isinstance(key, QuicCidKey | ConnectionIdKey):
         row.cid_bytes = key.length
+    elif isinstance(key, ConstantKey):
+        row.value = key.value.encode("ascii")
     return row
 
 
@@ -170,19 +195,33 @@ def _cids(
     return sorted((int(id, 16), ids.backend(pool, first[name])) for id, name in server.map.items() if name in first)
 
 
+def _policy_key(policy: Native) -> KeyRow:
+    """What a choice goes by; on a ring of another program the key is hashed as there."""
+    row = key_row(policy.key) if isinstance(policy, ByKey) else KeyRow()
+    row.ring = ring_of(policy)
+    return row
+
+
 def _pool_row(pool: Pool, id: int) -> PoolRow:
     is_reset = pool.health is not None and pool.health.on_down == "reset"
+    policy, slow = pool.native, pool.slow_start
     return PoolRow(
         id=id,
-        policy=door.POLICIES[pool.native.kind],
+        policy=door.POLICIES[policy.kind],
         on_down_reset=is_reset,
         is_quickack=pool.tcp.quickack,
         is_fastopen=pool.tcp.fastopen,
         congestion=pool.tcp.congestion or "",
-        key=KeyRow(),
+        key=_policy_key(policy),
         proxy_out=door.PROXY_OUT[pool.udp.proxy_protocol],
         is_transparent=pool.udp.transparent,
         deadline_ms=to_ms(pool.policy.deadline) if isinstance(pool.policy, PythonPolicy) else 0,
+        slow_ms=to_ms(slow.window) if slow else 0,
+        slow_least=round(slow.min * 1000) if slow else 0,
+        factor=round(policy.factor * 1000) if isinstance(policy, BoundedRing | BoundedMaglev) else 0,
+        low_ms=to_ms(policy.low) if isinstance(policy, JumpLoad) else 0,
+        high_ms=to_ms(policy.high) if isinstance(policy, JumpLoad) else 0,
+        saturated=policy.saturated or 0 if isinstance(policy, HashPreserve) else 0,
     )
 
 
@@ -192,6 +231,7 @@ def _backend_rows(
     ids: Ids,
     resolved: Sequence[ResolvedBackend],
     verdicts: Mapping[BackendKey, str],
+    since: Mapping[BackendKey, int],
 ) -> Iterator[BackendRow]:
     pool_id = ids.pool(name)
     unknown = "down" if pool.health is not None and pool.health.start == "down" else "unknown"
@@ -208,4 +248,6 @@ def _backend_rows(
             verdict=codes[known.get(backend.key, "unknown")],
             max_conns=backend.max_conns or 0,
             sockaddr=pack_address(backend.address),
+            node_hash=door.name_hash(backend.address),
+            since_ms=since.get(backend.key, 0) if pool.slow_start else 0,
         )

@@ -12,6 +12,7 @@ from nginy._fast import door
 from nginy._fast.choices import TRIED_MOST, Choices, Visit
 from nginy.backend.registry import BackendKey, Resolved, ResolvedBackend
 from nginy.backend.snapshot import Ids, build_snapshot
+from nginy.backend.tables import tables_of
 from nginy.model import Config
 
 Name = TypeVar("Name", bound=Hashable)
@@ -107,13 +108,17 @@ class Trial:
         self._ids = ids or Numbers.of(config, resolved)
         self._seed = seed
         self._known = {self._ids.backend(one.pool, one.address): one for some in resolved.values() for one in some}
-        self._choices = Choices(self._block(resolved, self._verdicts), seed)
+        self._tables = tables_of(config, resolved, self._ids)
+        self._choices = self._chooser(resolved, self._verdicts)
         self._blank: Choices | None = None
         for (pool, address), n in (in_flight or {}).items():
             self._choices.set_in_flight(self._ids.backend(pool, address), n)
 
-    def _block(self, resolved: Resolved, verdicts: Mapping[BackendKey, str]) -> bytes:
-        return build_snapshot(1, self.config, self._ids, resolved, verdicts, [])
+    def _chooser(self, resolved: Resolved, verdicts: Mapping[BackendKey, str]) -> Choices:
+        choices = Choices(build_snapshot(1, self.config, self._ids, resolved, verdicts, []), self._seed)
+        for table in self._tables:
+            choices.adopt(table)
+        return choices
 
     # ---- choosing ----
 
@@ -204,7 +209,7 @@ class Trial:
                 pool: [replace(one, state="ready", weight=one.weight or 1, max_conns=None) for one in backends]
                 for pool, backends in self._resolved.items()
             }
-            self._blank = Choices(self._block(ready, well), self._seed)
+            self._blank = self._chooser(ready, well)
         return self._blank
 
     # ---- shares ----

@@ -11,17 +11,16 @@ from nginy.model import Config, Kinded, Model
 
 _LATER: dict[str, str] = {
     "Config": "acls registry tls",
-    "Pool": "limits outlier registry slow_start upstream",
+    "Pool": "limits outlier registry upstream",
     "Backend": "proxy_protocol slow_start tls zone",
     "Listener": "acl routes tls",
     "Timeouts": "queue",
     "Limits": "backend_conns conns max_conn_age pool_conns queue rate",
     "Admin": "resp",
     "AdminHttp": "token_file",
-    "policy": "bounded_hash first jump least_pending least_time maglev prefix_cache ring",
+    "policy": "least_pending prefix_cache",
     "health": "exec python",
     "protocol": "http socks5",
-    "RoundRobin LeastConn Random2 SourceHash": "key",
 }
 _FOREIGN: dict[str, str] = {
     "Config": """
@@ -105,7 +104,10 @@ _FOREIGN: dict[str, str] = {
     "policy": """
         round_robin: rr roundrobin wrr
         least_conn: least_connections least_conns least_request leastconn wlc
-        random2: p2c random two_choices   source_hash: hash ip_hash source src
+        random2: p2c two_choices   source_hash: ip_hash source src   least_time: ewma leasttime peak_ewma
+        ring: chash consistent consistent_hash hash ketama ring_hash   rendezvous: highest_random_weight hrw
+        bounded_ring: bounded_hash bounded_load hash_balance_factor   first: first_fit fo ovf
+        hash_preserve: hash_preserve_affinity
     """,
     "state": "ready: enabled on up active   maint: disabled down maintenance off   drain: draining",
     "level": "warning: warn   error: err crit critical fatal   debug: trace verbose   info: notice",
@@ -114,7 +116,8 @@ _FOREIGN: dict[str, str] = {
     "protocol": "tcp: stream l4 tcp4   udp: datagram dgram dns quic syslog",
     "key": """
         tuple: 4tuple 5tuple address_port ip_port   source: client_ip ip source_ip src
-        bytes: payload slice token   quic_cid: cid connection_id dcid quic
+        bytes: payload slice token   quic_cid: cid connection_id dcid quic   sni: server_name ssl_preread_server_name
+        destination: dst local   constant: fixed static   listener: frontend port
     """,
     "check": "none: no off",
     "proxy_protocol": "flow: first on once session yes   datagram: all always every packet",

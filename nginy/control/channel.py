@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nginy._fast import door
+from nginy.control.tables import TableRef
 
 # The kernel is short of something for a moment; there is no event for "try again".
 _SHORTAGES = (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM)
@@ -24,11 +25,13 @@ class Publication:
     """One generation for the workers. fd: the sealed snapshot, borrowed from the publisher.
 
     sockets: (sock_id, descriptor) of every socket that the snapshot lists, borrowed from their groups.
+    tables: what its pools look things up in; sent before it.
     """
 
     generation: int
     fd: int
     sockets: tuple[tuple[int, int], ...]
+    tables: tuple[TableRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Channel:
         self._publication: Publication | None = None
         self._mail: tuple[int, ...] | None = None
         self._held = set(held)  # sock ids that the worker has been sent and not been told to drop
+        self._tables: dict[int, int] = {}  # pool to number of the table that the worker was sent last
         self._is_waiting = False
         self._retry: asyncio.TimerHandle | None = None
         self.is_open = True
@@ -173,7 +177,14 @@ class Channel:
             self._send(door.pack_message(door.MSG_SOCKETS, 0, 0, ids), [fd for _, fd in missing])
             self._held.update(ids)
             return True
+        for table in publication.tables:
+            if self._tables.get(table.pool) != table.number:
+                self._send(door.pack_message(door.MSG_TABLE, table.pool), [table.fd])
+                self._tables[table.pool] = table.number
+                return True
         self._send(door.pack_message(door.MSG_SNAPSHOT, publication.generation), [publication.fd])
+        listed = {table.pool for table in publication.tables}
+        self._tables = {pool: number for pool, number in self._tables.items() if pool in listed}
         self._held &= {sock_id for sock_id, _ in publication.sockets}
         self._publication = None
         return True

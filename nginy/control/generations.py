@@ -10,11 +10,14 @@ from dataclasses import replace
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.backend.snapshot import build_snapshot
+from nginy.control.arrivals import Arrivals
 from nginy.control.channel import Publication
 from nginy.control.listeners import Group, inodes_of, open_group
 from nginy.control.plan import BindPlan, BindWish, plan_binds, wanted_binds
 from nginy.control.publish import Publisher
+from nginy.control.tables import TableRef, Tables
 from nginy.control.world import IdBook, World
+from nginy.errors import NginyError
 from nginy.model import Config
 
 
@@ -44,7 +47,9 @@ class Generations:
         self._verdicts = verdicts
         self._notes = notes
         self._inherited = inherited
-        self._publisher = Publisher(self._build, deliver, on_trouble, generation)
+        self._arrivals = Arrivals()
+        self._tables = Tables()
+        self._publisher = Publisher(self._build, self._delivered(deliver), on_trouble, generation)
         self._closing: list[tuple[int, Group]] = []  # (first generation without it, removed sockets)
 
     @property
@@ -54,6 +59,20 @@ class Generations:
     @property
     def current(self) -> Publication | None:
         return self._publisher.current
+
+    async def prepare(self, config: Config, resolved: Resolved) -> None:
+        """Build the tables that a change will need, off the loop. Errors: NginyError for one that is too large."""
+        try:
+            await self._tables.prepare(config, resolved)
+        except ValueError as error:
+            raise NginyError(f"cannot build a table: {error}") from error
+
+    def _delivered(self, deliver: Callable[[Publication], None]) -> Callable[[Publication], None]:
+        def settled(publication: Publication) -> None:
+            deliver(publication)
+            self._tables.settle()  # every channel holds the fresh ones by now
+
+        return settled
 
     def change(self, config: Config, resolved: Resolved, adopted_by_all: int) -> int:
         """Make this configuration the next generation and publish it now. -> its number.
@@ -109,6 +128,7 @@ class Generations:
     def close(self, *, is_end: bool) -> None:
         """Close control's copies of everything. is_end: nobody serves them any more, so files go as well."""
         self._publisher.close()
+        self._tables.close()
         for group in [*self.world.groups.values(), *(group for _, group in self._closing)]:
             if is_end:
                 group.unlink()
@@ -148,20 +168,23 @@ class Generations:
             group.unlink()
             self._closing.append((self.number, group))
 
-    def _build(self, generation: int) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+    def _build(self, generation: int) -> tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]:
         world = self.world
         sockets = world.sockets()
+        verdicts = self._verdicts(world.resolved)
         block = build_snapshot(
             generation,
             world.config,
             world.ids,
             world.resolved,
-            self._verdicts(world.resolved),
+            verdicts,
             [row for row, _ in sockets],
             meta=self._notes(world),
             workers=self._slots,
+            since=self._arrivals.note(world.config, world.resolved, verdicts),
         )
-        return block, tuple((row.sock_id, fd) for row, fd in sockets)
+        tables = self._tables.refs(world.config, world.resolved, world.ids)
+        return block, tuple((row.sock_id, fd) for row, fd in sockets), tables
 
 
 def _drop(groups: Iterable[Group]) -> None:

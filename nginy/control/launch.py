@@ -86,6 +86,12 @@ class Parts:
         for why in short_queues(world.datagram_sockets()):
             emit("receive_queue_short", level="warning", why=why)
 
+    async def resolve(self, config: Config) -> Resolved:
+        """Look names up and build tables, so that `publish` waits for nothing. Errors: ConfigError, NginyError."""
+        resolved = await self.health.resolve(config)
+        await self.generations.prepare(config, resolved)
+        return resolved
+
     def publish(self, config: Config, resolved: Resolved) -> int:
         """Make this configuration the current generation, and keep its backends fresh.
 
@@ -153,6 +159,7 @@ async def launch(order: Order, now_s: float) -> Parts:
         undo.push_async_callback(_abandon, crew, order.rejoin)
         if left is not None:
             await _adopt(order, parts, left)
+        await parts.generations.prepare(order.config, resolved)
         parts.publish(order.config, resolved)
         parts.tell_flows(order.log.event)
         await policies.wait_ready(POLICIES_TIMEOUT_S)

@@ -184,7 +184,7 @@ class Control:
         changes = diff_configs(self.config, config)
         if config == self.config:
             return ApplyReport(self.generation, [], [], [])
-        resolved = await parts.health.resolve(config)
+        resolved = await parts.resolve(config)
         self._check_serving()
         parts.check(config)
         try:

@@ -1,32 +1,18 @@
 """Generations: each change becomes one sealed block with one number, and goes to all workers at once."""
 
 import asyncio
-import fcntl
 import os
 from collections.abc import Callable
 
 from nginy.control.channel import Publication
+from nginy.control.seal import seal
+from nginy.control.tables import TableRef
 
 COALESCE_S = 0.05  # changes after the first wait for company, at most this long
 RETRY_S = 1.0  # after a shortage of descriptors or memory: a verdict must not get lost
-_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
-Build = Callable[[int], tuple[bytes, tuple[tuple[int, int], ...]]]
-"""generation -> (block, (sock_id, descriptor) of every socket in it)"""
-
-
-def seal(block: bytes) -> int:
-    """A descriptor of shared memory that holds `block` and that nobody can change any more."""
-    fd = os.memfd_create("nginy-snapshot", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
+Build = Callable[[int], tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]]
+"""generation -> (block, (sock_id, descriptor) of every socket in it, the tables that its pools look things up in)"""
 
 
 class Publisher:
@@ -57,8 +43,8 @@ class Publisher:
 
         Errors: what `build` raises; then nothing has changed.
         """
-        block, sockets = self._build(self.generation + 1)
-        fresh = Publication(self.generation + 1, seal(block), sockets)
+        block, sockets, tables = self._build(self.generation + 1)
+        fresh = Publication(self.generation + 1, seal(block, "nginy-snapshot"), sockets, tables)
         stale, self.current = self.current, fresh
         self.generation = fresh.generation
         self._last_s = self._loop.time()

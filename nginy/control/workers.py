@@ -146,6 +146,8 @@ class Crew:
                 self._emit("udp_listener_shut", level="error", slot=seat.slot, generation=message.a, error=error)
         elif message.kind == door.MSG_REJECTED:
             self._refused(seat, message)
+        elif message.kind == door.MSG_TABLE_REFUSED:
+            self._emit("table_refused", level="error", slot=seat.slot, pool=message.a, refusal=message.b)
         elif message.kind == door.MSG_DRAINED:
             seat.sessions_cut = message.a
         self._poke()

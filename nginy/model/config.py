@@ -9,7 +9,8 @@ from pydantic import Field
 from nginy.model.form import Form, Model, Switch
 from nginy.model.health import Health
 from nginy.model.listener import LISTENERS_MAX, KeepAlive, Limits, Listener, Splice, Timeouts
-from nginy.model.pool import POOLS_MAX, Policy, Pool, Resolve, RoundRobin
+from nginy.model.policy import Policy, RoundRobin
+from nginy.model.pool import POOLS_MAX, Pool, Resolve
 from nginy.model.runtime import Admin, Runtime
 
 

@@ -6,54 +6,14 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from nginy.model.form import Cap, Congestion, Form, Kinded, Model, Named, Switch
+from nginy.model.form import Cap, Congestion, Form, Model, Switch
 from nginy.model.health import Health
+from nginy.model.policy import Native, Policy, PythonPolicy, RoundRobin, SlowStart
 
 POOLS_MAX = 1024
 BACKENDS_MAX = 65535
 
 
-class RoundRobin(Kinded):
-    """Smooth weighted round robin: turns in proportion to the weights, never in bursts."""
-
-    kind: Literal["round_robin"] = "round_robin"
-
-
-class LeastConn(Kinded):
-    """The backend with the fewest sessions for its weight, counted over all workers."""
-
-    kind: Literal["least_conn"] = "least_conn"
-
-
-class Random2(Kinded):
-    """The less busy of two backends drawn by weight."""
-
-    kind: Literal["random2"] = "random2"
-
-
-class SourceHash(Kinded):
-    """The client's address decides: the same client meets the same backend while the set stays the same."""
-
-    kind: Literal["source_hash"] = "source_hash"
-
-
-Native: TypeAlias = Annotated[RoundRobin | LeastConn | Random2 | SourceHash, Field(discriminator="kind"), Named]
-
-
-class PythonPolicy(Kinded):
-    """A class of yours is asked, in a process of its own; see docs/policies-python.md."""
-
-    kind: Literal["python"] = "python"
-    call: Annotated[str, Form("call"), Field(max_length=255)] = Field(description=(
-        "The class, as `package.module:Class`; looked for in the folder of the configuration file first."))
-    deadline: Annotated[float, Form("duration"), Field(ge=0.001, le=1.0)] = Field(default=0.005, description=(
-        "How long a session or flow waits for the answer; then the fallback chooses."))
-    fallback: Native = Field(default=RoundRobin(), description=(
-        "The policy that chooses where the class is late, raises, or names nobody that may be used."))
-
-
-Policy: TypeAlias = Annotated[
-    RoundRobin | LeastConn | Random2 | SourceHash | PythonPolicy, Field(discriminator="kind"), Named]
 Resolve: TypeAlias = Annotated[float, Form("duration"), Field(ge=0.1, le=86400)]
 
 
@@ -116,6 +76,8 @@ class Pool(Model):
         min_length=1, max_length=BACKENDS_MAX, strict=False, description="Addresses, or mappings.")
     health: Annotated[Health | None, Form(off=True)] = Field(default=None, description=(
         "Active checks: a kind, a mapping with `kind`, or `off`."))
+    slow_start: Annotated[SlowStart | None, Form(off=True)] = Field(default=None, description=(
+        "A mapping with `window`, or `off`: backends that come up get their share bit by bit."))
     resolve: Resolve = Field(default=30.0, description=(
         "How often host names are looked up again; a failed look-up keeps the last addresses."))
     tcp: BackTcp = BackTcp()

@@ -26,7 +26,7 @@ ROOMS = {
     "admin": {"observe", "errors", "model"},
     "observe": {"model", "errors", "_fast"},
 }
-FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3}
+FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3, "shapes": 3}
 ABOVE = ("choices", "door", "mailroom", "rings", "table", "testdoor", "testmail", "testpolicy", "testrings")
 FAST |= dict.fromkeys(ABOVE, 4)
 ONLY_FAST = "nginy._fast.door"

@@ -15,7 +15,7 @@ load_module {module};
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 stream {{
-    upstream back {{ {servers} }}
+    upstream back {{ {policy} {servers} }}
     {listeners}
 }}
 """
@@ -23,8 +23,8 @@ SERVER = "server {{ listen 127.0.0.1:{port} udp; proxy_pass back; proxy_timeout 
 
 
 @contextlib.contextmanager
-def nginx_stream(backends: Sequence[str], keys: Sequence[str]) -> Iterator[list[str]]:
-    """keys: further directives of each listener. Yields their addresses once all are bound."""
+def nginx_stream(backends: Sequence[str], keys: Sequence[str], policy: str = "") -> Iterator[list[str]]:
+    """keys: further directives of each listener; policy: of the pool. Yields their addresses once all are bound."""
     program = need("nginx")
     with contextlib.ExitStack() as stack:
         ports = [stack.enter_context(datagram_socket()).getsockname()[1] for _ in keys]
@@ -32,7 +32,9 @@ def nginx_stream(backends: Sequence[str], keys: Sequence[str]) -> Iterator[list[
         config = folder / "nginx.conf"
         servers = " ".join(f"server {address};" for address in backends)
         listeners = "\n".join(SERVER.format(port=port, keys=key) for port, key in zip(ports, keys, strict=True))
-        config.write_text(CONFIG.format(module=MODULE, folder=folder, servers=servers, listeners=listeners))
+        config.write_text(CONFIG.format(
+            module=MODULE, folder=folder, policy=policy, servers=servers, listeners=listeners
+        ))
         command = [*as_user("nobody"), program, "-p", str(folder), "-c", str(config)]
         with open(folder / "log", "wb") as log:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)

@@ -1,20 +1,15 @@
-# What lies in shared memory: the snapshot (control to workers), the board (workers to control).
+# What control tells workers by shared memory: the snapshot.
 # Both sides run the same build; LAYOUT_VERSION changes with any field.
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from nginy._fast.base.letter cimport pool_row_t
-from nginy._fast.base.limits cimport ACCESS_RECORDS, KEY_SLICE_BYTES, MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.base.routing cimport snap_preread_t
-from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
 
 cdef enum:
-    LAYOUT_VERSION = 5
+    LAYOUT_VERSION = 6
     SNAPSHOT_MAGIC = 0x4e475953
-    BOARD_MAGIC = 0x4e475942
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound
     VERDICT_DOWN = 2            # unknown 0, up 1
-    CONNECT_BUCKETS = 14        # upper bounds in policy order, then one for the rest
-    TURN_BUCKETS = 14           # 8 us, doubling to 65.536 ms, then one for the rest
     CONGESTION_BYTES = 16       # TCP_CA_NAME_MAX, tcp(7)
 
 cdef enum:                      # protocol_t
@@ -41,14 +36,6 @@ cdef enum:                      # proxy_out_t: PROXY protocol v2 towards backend
     PROXY_OFF = 0
     PROXY_FLOW = 1              # in front of a flow's first datagram
     PROXY_DATAGRAM = 2          # in front of every datagram
-
-cdef enum:                      # turn_stage_t: what a loop turn is made of
-    STAGE_EVENTS = 0            # accept, connect, relay
-    STAGE_CONTROL = 1           # a message: a new generation, sockets, drain
-    STAGE_READY = 2             # sessions whose budget had ended
-    STAGE_TIMERS = 3
-    STAGE_UPKEEP = 4            # sweep, drain, giving memory back
-    STAGE_COUNT = 5
 
 # ---- snapshot: one flat, sealed, checksummed block; offsets in bytes from its start; no pointers ----
 
@@ -87,9 +74,9 @@ cdef struct snap_header_t:
 
 cdef struct snap_key_t:         # what to take as a key
     uint8_t kind                # key_kind_t
+    uint8_t ring                # ring_kind_t: of another program, then its text is hashed as there, so that it lands there
     uint8_t cid_bytes           # KEY_QUIC_CID: length of connection ids in short headers
     uint8_t n_value             # KEY_CONSTANT
-    uint8_t reserved
     uint16_t offset             # KEY_BYTES: where the slice begins
     uint16_t n_bytes            # KEY_BYTES: 1 to KEY_SLICE_BYTES
     uint8_t value[KEY_SLICE_BYTES]
@@ -157,11 +144,19 @@ cdef struct snap_pool_t:
     uint8_t reserved[2]
     uint32_t deadline_ms        # a policy in Python is asked first and has so long, `policy` is its fallback; 0 = none is
     snap_key_t key              # what a choice by key goes by
+    uint32_t slow_ms            # slow start: how long a backend that came back is held back; 0 = not at all
+    uint16_t slow_least         # thousandths of the choices that it gets at first
+    uint16_t factor             # bounded load: thousandths of the mean
+    uint32_t low_ms             # jump_load: reported load that is always accepted
+    uint32_t high_ms            # jump_load: from here on only one choice in ten is
+    uint32_t saturated          # hash_preserve: sessions per unit of weight; 0 = max_conns alone
+    uint32_t reserved_too
 
 cdef struct snap_tier_t:
     uint32_t first              # position of the first backend
     uint32_t n
     uint64_t weight_sum         # of the usable ones
+    uint64_t share_sum          # of all
     uint32_t is_equal           # all usable weights are the same
     uint32_t reserved
 
@@ -176,6 +171,9 @@ cdef struct snap_backend_t:
     uint8_t verdict
     uint8_t tier
     uint32_t reserved
+    uint64_t share_end          # running sum within the tier, whoever is usable
+    uint64_t node_hash          # of its address as text: equal on every machine
+    uint64_t since_ms           # monotonic; when it came up or was added, 0 = long ago
 
 cdef struct snap_addr_t:
     uint32_t len_bytes          # 4 bytes, so that the sockaddr behind it is aligned
@@ -186,111 +184,3 @@ cdef struct snap_socket_t:
     uint32_t listener           # listener id
     uint32_t slot
     uint32_t is_wildcard        # UDP: bound to all addresses, so that the one that was asked has to answer
-
-# ---- board: a header, shared atomics, then one region per slot, the departed one and control's baseline ----
-
-cdef struct board_header_t:
-    uint32_t magic
-    uint32_t version
-    uint32_t slots
-    uint32_t reserved
-
-cdef struct worker_row_t:       # one writer: the worker (control zeroes it after its death)
-    uint64_t seq                # odd while being written
-    uint64_t pid
-    uint64_t state
-    uint64_t adopted_gen
-    uint64_t turns
-    uint64_t turn_ms            # monotonic ms of the last turn
-    uint64_t accepted
-    uint64_t ended
-    uint64_t live               # the slab's own count
-    uint64_t leases
-    uint64_t stale_events
-    uint64_t accept_paused
-    uint64_t access_dropped
-    uint64_t buffers_used
-    uint64_t buffers_max
-    uint64_t timers_live
-    uint64_t sessions_max
-    uint64_t rejected           # snapshots
-    uint64_t unbuffered         # moves made without a buffer, because all were lent
-    uint64_t n_backend_rows     # ids below it may have been counted; the rest of the region is untouched memory
-    uint64_t pipes_lent
-    uint64_t pipes_open
-    uint64_t pipes_max
-    uint64_t pipes_refused      # times the kernel gave no pipe of full size
-    uint64_t spliced_bytes      # delivered without being copied
-    uint64_t spins              # polls that did not wait because work was expected
-    uint64_t turn_us_sum        # time from the end of a wait to the end of its turn
-    uint64_t turn_hist[TURN_BUCKETS + 1]
-    uint64_t slow_turns[STAGE_COUNT]    # turns over 10 ms, by the stage that took longest
-    uint64_t reserved[1]
-
-cdef struct listener_row_t:     # 256 bytes
-    uint64_t seq
-    uint64_t accepted
-    uint64_t live
-    uint64_t bytes_in
-    uint64_t bytes_out
-    uint64_t reasons[REASON_COUNT]
-    uint64_t reserved[27 - REASON_COUNT]
-
-cdef struct backend_row_t:      # 256 bytes
-    uint64_t seq
-    uint64_t sessions
-    uint64_t live               # leases held
-    uint64_t bytes_in
-    uint64_t bytes_out
-    uint64_t connect_us_sum
-    uint64_t outcomes[OUTCOME_COUNT]
-    uint64_t connect_hist[CONNECT_BUCKETS + 1]
-    uint64_t reserved[26 - OUTCOME_COUNT - CONNECT_BUCKETS - 1]
-
-cdef struct udp_row_t:          # 256 bytes; one per listener, zero for TCP
-    uint64_t seq
-    uint64_t from_clients       # datagrams received
-    uint64_t to_backends
-    uint64_t from_backends
-    uint64_t to_clients
-    uint64_t receives           # system calls, so that the size of batches shows
-    uint64_t sends
-    uint64_t assured            # flows that a backend has answered, now
-    uint64_t kernel_drops       # datagrams that found a receive queue full: SO_RXQ_OVFL; upstream, of flows with much to say
-    uint64_t drops[DROP_COUNT]
-    uint64_t reserved[23 - DROP_COUNT]
-
-cdef struct access_record_t:    # 80 bytes
-    uint64_t end_wall_ms
-    uint64_t bytes_in
-    uint64_t bytes_out
-    uint64_t duration_ms
-    uint32_t connect_us
-    uint32_t listener
-    uint32_t backend            # NO_INDEX when none was reached
-    uint8_t client_ip[16]       # IPv4 in the first four bytes
-    uint16_t client_port        # host order
-    uint8_t client_family       # 4, 6, or 0 for a unix socket
-    uint8_t reason
-    uint8_t attempts
-    uint8_t reserved[7]
-
-cdef struct access_ring_t:      # single producer (worker), single consumer (control)
-    uint64_t tail               # records pushed
-    uint64_t pad_tail[7]
-    uint64_t head               # records read
-    uint64_t pad_head[7]
-    access_record_t records[ACCESS_RECORDS]
-
-cdef struct board_region_t:
-    worker_row_t worker
-    uint64_t pad[464]           # the worker row owns its page
-    listener_row_t listeners[MAX_LISTENERS]
-    backend_row_t backends[MAX_BACKENDS + 1]
-    udp_row_t udp[MAX_LISTENERS]
-    pool_row_t pools[MAX_POOLS]
-    access_ring_t access
-
-cdef struct board_shared_t:     # process-wide atomics, one per capped object
-    uint32_t in_flight[MAX_BACKENDS + 1]
-    uint32_t sessions[MAX_LISTENERS]

@@ -2,7 +2,7 @@
 # One thread. Control writes only the departed region, the baseline, and the rows of a worker that is dead.
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.base.letter cimport pool_row_t
-from nginy._fast.base.layout cimport (
+from nginy._fast.base.board cimport (
     access_record_t, backend_row_t, board_region_t, board_shared_t, listener_row_t, udp_row_t, worker_row_t,
 )
 

@@ -5,10 +5,11 @@ from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, ngy_fence_acquire, ngy_load64, ngy_load64_acquire, ngy_store64_release, ngy_sub32,
 )
-from nginy._fast.base.layout cimport (
-    BOARD_MAGIC, LAYOUT_VERSION, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t,
-    listener_row_t, udp_row_t, worker_row_t,
+from nginy._fast.base.board cimport (
+    BOARD_MAGIC, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, listener_row_t,
+    udp_row_t, worker_row_t,
 )
+from nginy._fast.base.layout cimport LAYOUT_VERSION
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS, MAX_POOLS
 from nginy._fast.base.status cimport REASON_COUNT, REASON_WORKER_DIED

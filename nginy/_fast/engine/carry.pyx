@@ -7,18 +7,29 @@ from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, PIPE_BYTES, SMALL
 from nginy._fast.engine.carrier cimport leg_give_buffer, pipe_at_hand
 from nginy._fast.engine.stats cimport count, stats_moved
 from nginy._fast.engine.types cimport (
-    LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_LARGE, LEG_LAST, LEG_NAGLE, LEG_PIPE, LEG_READABLE,
-    LEG_WRITABLE, carrier_pipes_lent, leg_t, session_t, worker_t,
+    BACK, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_LARGE, LEG_LAST, LEG_NAGLE, LEG_PIPE,
+    LEG_READABLE, LEG_WRITABLE, carrier_pipes_lent, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_t, buffers_take
 from nginy._fast.mem.slab cimport slab_at
 from nginy._fast.net.pipe cimport pipe_drain, pipe_fill, pipe_t
 from nginy._fast.net.sock cimport sock_nodelay, sock_peek, sock_recv, sock_send, sock_skip
+from nginy._fast.policy.choose cimport chooser_spent
 
 
 # ---- one receive, one send ----
 
+# The first bytes in one direction: how long the backend took, from the client's request or, when it speaks first, from the
+# connection on.
+cdef void first_sent(worker_t* w, session_t* s, int side) noexcept nogil:
+    if side == BACK:
+        chooser_spent(&w.chooser, s.backend, w.now_us - s.attempt_us if w.now_us > s.attempt_us else 0, w.now_ms)
+    s.attempt_us = w.now_us
+
+
 cdef void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
+    if unlikely(w.chooser.is_timed and s.bytes[side] == 0):
+        first_sent(w, s, side)
     s.bytes[side] += <uint64_t>n
     s.active_ms = w.now_ms
     stats_moved(w, s, side, <uint64_t>n)

@@ -3,10 +3,10 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport EAGAIN, EINTR, c_getpid, sockaddr_storage, socklen_t
 from nginy._fast.base.layout cimport VERDICT_DOWN, snap_backend_t, snap_pool_t
-from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MESSAGES_PER_EVENT
+from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MAX_POOLS, MESSAGES_PER_EVENT, TABLES_PER_EVENT
 from nginy._fast.base.message cimport (
     MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_MAILBOX, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT,
-    MSG_SOCKETS, MSG_STOP, message_t,
+    MSG_SOCKETS, MSG_STOP, MSG_TABLE, MSG_TABLE_REFUSED, message_t,
 )
 from nginy._fast.engine.answers cimport mail_adopt
 from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
@@ -18,6 +18,8 @@ from nginy._fast.engine.udp cimport udp_adopt, udp_leave_all
 from nginy._fast.base.cdefs cimport ngy_store64
 from nginy._fast.net.poller cimport poller_add_source, poller_remove
 from nginy._fast.net.sock cimport sock_accept, sock_close, sock_recv_message, sock_send_message
+from nginy._fast.base.status cimport REFUSAL_BOUNDS
+from nginy._fast.policy.choose cimport chooser_adopt, chooser_settle
 from nginy._fast.policy.snapshot cimport (
     snapshot_backend, snapshot_close, snapshot_listener, snapshot_open, snapshot_pool, snapshot_t,
 )
@@ -101,6 +103,7 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
         unlisted_close(w, &fresh)
         snapshot_close(&w.snapshot)
     w.snapshot = fresh
+    chooser_settle(&w.chooser, &w.snapshot)
     if w.snapshot_fd >= 0:
         sock_close(w.snapshot_fd)
     w.snapshot_fd = fd
@@ -139,6 +142,16 @@ cdef void sockets_take(worker_t* w, const message_t* m, int* fds, int n_fds) noe
             sock_close(fds[i])
 
 
+# Mapped and verified here, between two turns; until then, and when it is refused, the one before goes on.
+cdef void table_take(worker_t* w, uint64_t pool, int fd) noexcept nogil:
+    cdef int status = -REFUSAL_BOUNDS
+    if pool < MAX_POOLS:
+        status = chooser_adopt(&w.chooser, <uint32_t>pool, fd)
+    if status < 0:
+        count(&w.row.worker.rejected, 1)
+        channel_tell(w, MSG_TABLE_REFUSED, pool, <uint64_t>-status)
+
+
 cdef void obey(worker_t* w, const message_t* m, int* fds, int n_fds) noexcept nogil:
     cdef int i
     if m.kind == MSG_SOCKETS:
@@ -150,6 +163,8 @@ cdef void obey(worker_t* w, const message_t* m, int* fds, int n_fds) noexcept no
     if m.kind == MSG_MAILBOX:
         mail_adopt(w, fds, n_fds)
         return
+    if m.kind == MSG_TABLE and n_fds == 1:
+        table_take(w, m.a, fds[0])
     for i in range(n_fds):
         sock_close(fds[i])
     if m.kind == MSG_SERVE:
@@ -184,6 +199,7 @@ cdef void channel_event(worker_t* w) noexcept nogil:
     cdef int fds[MAX_MESSAGE_FDS]
     cdef int n_fds, k
     cdef uint32_t _turn
+    cdef uint32_t n_tables = 0
     cdef ssize_t got
     if w.udp_work != NULL:
         replies_flush(w)        # before a socket that they leave by is closed
@@ -195,6 +211,9 @@ cdef void channel_event(worker_t* w) noexcept nogil:
             return
         if is_whole(&m, got):
             obey(w, &m, fds, n_fds)
+            n_tables += m.kind == MSG_TABLE
+            if n_tables == TABLES_PER_EVENT:    # the rest in the next turn: verifying one takes up to milliseconds
+                return
             continue
         for k in range(n_fds):
             sock_close(fds[k])

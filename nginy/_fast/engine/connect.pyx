@@ -33,7 +33,7 @@ from nginy._fast.net.sock cimport (
     sock_congestion, sock_connect, sock_connect_with, sock_error, sock_is_connected, sock_is_self, sock_open, sock_peek,
     sock_quickack, sock_skip,
 )
-from nginy._fast.policy.choose cimport attempt_t, chooser_distrust
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_spent
 from nginy._fast.policy.key cimport visit_t
 from nginy._fast.policy.snapshot cimport snapshot_pool
 
@@ -193,6 +193,9 @@ cdef void connect_done(worker_t* w, session_t* s) noexcept nogil:
     cdef uint32_t gen = s.gen
     s.connect_us = <uint32_t>(clock_us() - s.attempt_us)
     stats_attempt(w, s, OUTCOME_CONNECTED)
+    if w.chooser.is_timed:
+        chooser_spent(&w.chooser, s.backend, s.connect_us, w.now_ms)
+        s.attempt_us = w.now_us
     relay_begin(w, s)
     if s.gen == gen and s.legs[BACK].flags & (LEG_QUIET | LEG_FRESH) == LEG_QUIET | LEG_FRESH:
         sock_quickack(s.legs[BACK].fd, True)    # nothing to send yet: the backend must learn of the connection now

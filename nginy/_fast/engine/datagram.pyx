@@ -3,7 +3,8 @@
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport AF_INET, likely, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage, unlikely
-from nginy._fast.base.layout cimport CHECK_DNS, KEY_BYTES, udp_row_t
+from nginy._fast.base.board cimport udp_row_t
+from nginy._fast.base.layout cimport CHECK_DNS, KEY_BYTES
 from nginy._fast.base.limits cimport BATCHES_PER_EVENT, DATAGRAM_BATCH, EVENTS_PER_TURN
 from nginy._fast.base.status cimport DROP_BANDWIDTH, DROP_DATAGRAM_RATE, DROP_PROXY_HEADER, DROP_TRUNCATED
 from nginy._fast.engine.binding cimport binding_note

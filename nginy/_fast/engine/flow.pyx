@@ -32,7 +32,7 @@ from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flowtable_add, flowtable_assure, flowtable_expire, flowtable_oldest, flowtable_remove,
 )
-from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts, chooser_spent
 from nginy._fast.policy.key cimport key_extract, key_server, key_t, visit_hash, visit_t
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
@@ -355,6 +355,8 @@ cdef void flow_answered(worker_t* w, udp_t* u, uint32_t idx) noexcept nogil:
     flowtable_assure(&u.flows, idx)
     count(&w.row.udp[u.id].assured, 1)
     stats_outcome(w, f.backend, OUTCOME_CONNECTED, f.answer_us)
+    if w.chooser.is_timed:
+        chooser_spent(&w.chooser, f.backend, f.answer_us, w.now_ms)
 
 
 cdef void flow_access(worker_t* w, udp_t* u, const flow_t* f, uint32_t reason) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t
 from nginy._fast.base.cdefs cimport NGY_CHECK, ngy_add32, ngy_store64, ngy_sub32
-from nginy._fast.base.layout cimport backend_row_t
+from nginy._fast.base.board cimport backend_row_t
 from nginy._fast.base.status cimport REASON_BACKENDS_FULL
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport session_t, worker_t

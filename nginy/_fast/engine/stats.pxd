@@ -1,7 +1,7 @@
 # The worker's rows of the board. Each row is written by this worker alone; seq is odd while a row's fields disagree.
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.base.cdefs cimport ngy_fence_release, ngy_store64, ngy_store64_release
-from nginy._fast.base.layout cimport backend_row_t, board_region_t, board_shared_t, listener_row_t
+from nginy._fast.base.board cimport backend_row_t, board_region_t, board_shared_t, listener_row_t
 from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 
 cdef inline void row_begin(uint64_t* seq) noexcept nogil:

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport ngy_load64_acquire, ngy_store64, ngy_store64_release, unlikely
-from nginy._fast.base.layout cimport (
+from nginy._fast.base.board cimport (
     CONNECT_BUCKETS, TURN_BUCKETS, access_record_t, access_ring_t, backend_row_t, board_region_t, board_shared_t,
     listener_row_t, worker_row_t,
 )

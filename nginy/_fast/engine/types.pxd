@@ -1,7 +1,7 @@
 # The engine's structs. A worker is one thread that owns everything reachable from worker_t; nothing here is shared but
 # the board, where each row has one writer.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from nginy._fast.base.layout cimport (
+from nginy._fast.base.board cimport (
     access_ring_t, backend_row_t, board_region_t, board_shared_t, listener_row_t, worker_row_t,
 )
 from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, MAX_TRIED
@@ -87,7 +87,7 @@ cdef struct session_t:
     uint32_t pool               # id
     timer_t timer
     uint64_t start_ms
-    uint64_t attempt_us         # start of the running attempt
+    uint64_t attempt_us         # start of the running attempt; then, for least_time, of the wait for the first answer
     uint64_t queue_until_ms     # the backend's listen queue is full (unix): tried again until then; 0 = not waiting
     uint32_t connect_ms
     uint32_t connect_us

@@ -6,10 +6,10 @@ from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, SIG_BLOCK, SIG_IGN, SIG_SETMASK, SIGHUP, SIGINT, SIGPIPE, SIGTERM, c_getpid, c_pthread_sigmask,
     c_sigaction, c_sigaddset, c_sigemptyset, epoll_event, ngy_store64, sigaction_t, sigset_t,
 )
-from nginy._fast.base.layout cimport (
-    BOARD_MAGIC, LAYOUT_VERSION, NO_INDEX, STAGE_CONTROL, STAGE_EVENTS, STAGE_READY, STAGE_TIMERS, STAGE_UPKEEP,
-    board_header_t,
+from nginy._fast.base.board cimport (
+    BOARD_MAGIC, STAGE_CONTROL, STAGE_EVENTS, STAGE_READY, STAGE_TIMERS, STAGE_UPKEEP, board_header_t,
 )
+from nginy._fast.base.layout cimport LAYOUT_VERSION, NO_INDEX
 from nginy._fast.base.limits cimport (
     EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SPIN_PENALTY_MAX, SPIN_US, TURN_MAX_WAIT_MS,
 )
@@ -91,7 +91,7 @@ cdef int worker_try_open(worker_t* w, const worker_options_t* o) noexcept nogil:
     if status == 0:
         status = carrier_open(&w.carrier, o.buffers_bytes, o.pipes_max)
     if status == 0:
-        status = chooser_open(&w.chooser, w.shared.in_flight, o.seed, o.slot)
+        status = chooser_open(&w.chooser, w.shared.in_flight, w.shared.load_ms, o.seed, o.slot)
     if status == 0:
         status = poller_add_source(w.poller_fd, w.channel_fd, tag_make(TAG_CHANNEL, 0, 0, 0), False)
     return status

@@ -1,53 +1,59 @@
-"""Choose: the native policies. Tiers in order; weight, state, verdict, max_conns and suspicion are honoured by all."""
+"""Choose: the native policies. Tiers in order; weight, state, verdict, max_conns, slow start and suspicion go for all."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
-from nginy._fast.base.cdefs cimport ENOMEM, ngy_load32
-from nginy._fast.base.layout cimport snap_backend_t, snap_pool_t, snap_tier_t
+from nginy._fast.base.cdefs cimport ENOMEM
+from nginy._fast.base.layout cimport snap_pool_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_POOLS, SUSPICION_MS
-from nginy._fast.base.status cimport REASON_BACKENDS_FULL, REASON_NO_BACKEND
-from nginy._fast.mem.hash cimport hash_mix, random_next
+from nginy._fast.base.status cimport REASON_BACKENDS_FULL, REASON_NO_BACKEND, REFUSAL_BOUNDS
 from nginy._fast.mem.region cimport region_close, region_open
-from nginy._fast.policy.key cimport visit_hash
+from nginy._fast.policy.keyed cimport choose_jump, choose_jump_load, choose_rendezvous, choose_source_hash
+from nginy._fast.policy.load cimport choose_least_conn, choose_least_time, choose_random2
+from nginy._fast.policy.look cimport ALLOW_TRIED, is_distrusted, look_t
 from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_t
+from nginy._fast.policy.table cimport table_close, table_open, table_t
+from nginy._fast.policy.tabled cimport choose_maglev, choose_preserve, choose_ring
+from nginy._fast.policy.turns cimport choose_first, choose_random, choose_smooth
 
 cdef enum:
-    DRAWS = 8                   # weighted draws before a walk; unusable ones carry no weight, so misses are full or tried ones
+    TAU_SHIFT = 13              # 8.192 s: half of what was known is forgotten
+    COST_MOST = 1 << 30         # sixteenths of a microsecond: 67 s
 
-cdef enum:                      # allow_t: what this pass forgives
-    ALLOW_NONE = 0
-    ALLOW_DISTRUSTED = 1
-    ALLOW_TRIED = 2
+# ---- life ----
 
-cdef struct look_t:             # one pass over one tier
-    const snapshot_t* s
-    const snap_tier_t* tier
-    attempt_t* attempt
-    const snap_pool_t* pool
-    int allow
-    bint saw_full
-
-
-cdef int chooser_open(chooser_t* c, const uint32_t* in_flight, uint64_t seed, uint32_t phase) noexcept nogil:
+cdef int chooser_open(
+    chooser_t* c, const uint32_t* in_flight, const uint32_t* load_ms, uint64_t seed, uint32_t phase
+) noexcept nogil:
     memset(c, 0, sizeof(chooser_t))
     c.current = <int64_t*>region_open((MAX_BACKENDS + 1) * sizeof(int64_t))
     c.distrust_until_ms = <uint32_t*>region_open((MAX_BACKENDS + 1) * sizeof(uint32_t))
+    c.spent = <spent_t*>region_open((MAX_BACKENDS + 1) * sizeof(spent_t))
+    c.tables = <table_t*>region_open(MAX_POOLS * sizeof(table_t))
     c.cursor = <uint32_t*>region_open(MAX_POOLS * sizeof(uint32_t))
     c.in_flight = in_flight
+    c.load_ms = load_ms
     c.random = seed
     c.phase = phase
-    if c.current == NULL or c.distrust_until_ms == NULL or c.cursor == NULL:
+    if c.current == NULL or c.distrust_until_ms == NULL or c.spent == NULL or c.tables == NULL or c.cursor == NULL:
         chooser_close(c)
         return -ENOMEM
     return 0
 
 
 cdef void chooser_close(chooser_t* c) noexcept nogil:
+    cdef uint32_t i
+    if c.tables != NULL:
+        for i in range(MAX_POOLS):
+            table_close(&c.tables[i])
     region_close(c.current, (MAX_BACKENDS + 1) * sizeof(int64_t))
     region_close(c.distrust_until_ms, (MAX_BACKENDS + 1) * sizeof(uint32_t))
+    region_close(c.spent, (MAX_BACKENDS + 1) * sizeof(spent_t))
+    region_close(c.tables, MAX_POOLS * sizeof(table_t))
     region_close(c.cursor, MAX_POOLS * sizeof(uint32_t))
     memset(c, 0, sizeof(chooser_t))
 
+
+# ---- what is remembered ----
 
 cdef void chooser_distrust(chooser_t* c, uint32_t backend_id, uint64_t now_ms) noexcept nogil:
     cdef uint32_t until = <uint32_t>(now_ms + SUSPICION_MS)
@@ -55,177 +61,107 @@ cdef void chooser_distrust(chooser_t* c, uint32_t backend_id, uint64_t now_ms) n
 
 
 cdef bint chooser_distrusts(chooser_t* c, uint32_t backend_id, uint64_t now_ms) noexcept nogil:
-    if c.distrust_until_ms[backend_id] == 0:
-        return False
-    # the mark wraps after 49 days: only the second before it counts
-    if <uint32_t>(c.distrust_until_ms[backend_id] - <uint32_t>now_ms - 1) < SUSPICION_MS:
-        return True
-    c.distrust_until_ms[backend_id] = 0
-    return False
+    return is_distrusted(c, backend_id, now_ms)
 
 
-cdef inline bint is_tried(const attempt_t* a, uint32_t id) noexcept nogil:
+# Peak EWMA: a longer time counts at once, a shorter one by how long ago the last was. Source: Finagle's P2CPeakEwma.
+cdef void chooser_spent(chooser_t* c, uint32_t backend_id, uint64_t us, uint64_t now_ms) noexcept nogil:
+    cdef spent_t* spent = &c.spent[backend_id]
+    cdef uint64_t fresh = min(us << 4, <uint64_t>COST_MOST) | 1
+    cdef uint64_t ms = now_ms - spent.at_ms if now_ms > spent.at_ms else 0
+    cdef uint64_t kept = 65536 >> min(ms >> TAU_SHIFT, <uint64_t>17)
+    kept -= kept * (ms & ((1 << TAU_SHIFT) - 1)) >> (TAU_SHIFT + 1)
+    if fresh < spent.cost:
+        fresh = fresh + ((spent.cost - fresh) * kept >> 16)
+    spent.cost = fresh
+    spent.at_ms = now_ms
+
+
+# ---- published tables ----
+
+cdef int chooser_adopt(chooser_t* c, uint32_t pool_id, int fd) noexcept nogil:
+    cdef table_t fresh
+    cdef int status = table_open(&fresh, fd)
+    if status < 0:
+        return status
+    if fresh.header.pool != pool_id:
+        table_close(&fresh)
+        return -REFUSAL_BOUNDS
+    table_close(&c.tables[pool_id])
+    c.tables[pool_id] = fresh
+    return 0
+
+
+cdef bint is_tabled(uint32_t policy) noexcept nogil:
+    return (
+        policy == POLICY_RING or policy == POLICY_MAGLEV or policy == POLICY_BOUNDED_RING
+        or policy == POLICY_BOUNDED_MAGLEV or policy == POLICY_HASH_PRESERVE
+    )
+
+
+cdef void chooser_settle(chooser_t* c, const snapshot_t* s) noexcept nogil:
+    cdef const snap_pool_t* pool
     cdef uint32_t i
-    for i in range(a.n_tried):
-        if a.tried[i] == id:
-            return True
-    return False
-
-
-cdef inline bint is_full(chooser_t* c, const snap_backend_t* b) noexcept nogil:
-    return b.max_conns != 0 and ngy_load32(&c.in_flight[b.id]) >= b.max_conns
-
-
-cdef inline bint may_take(chooser_t* c, look_t* look, const snap_backend_t* b) noexcept nogil:
-    if not b.is_usable:
-        return False
-    if look.allow < ALLOW_TRIED and is_tried(look.attempt, b.id):
-        return False
-    if is_full(c, b):
-        look.saw_full = True
-        return False
-    return look.allow >= ALLOW_DISTRUSTED or not chooser_distrusts(c, b.id, look.attempt.now_ms)
-
-
-# a's load per weight is below b's; one more session is counted so that weight matters at zero.
-cdef inline bint is_less_loaded(chooser_t* c, const snap_backend_t* a, const snap_backend_t* b) noexcept nogil:
-    return (<uint64_t>ngy_load32(&c.in_flight[a.id]) + 1) * b.weight < (<uint64_t>ngy_load32(&c.in_flight[b.id]) + 1) * a.weight
-
-
-# First usable one at or after `start` (an offset in the tier), wrapping once; -1 = none.
-cdef int walk_from(chooser_t* c, look_t* look, uint32_t start) noexcept nogil:
-    cdef uint32_t i, at
-    for i in range(look.tier.n):
-        at = start + i
-        if at >= look.tier.n:
-            at -= look.tier.n
-        if may_take(c, look, &look.s.backends[look.tier.first + at]):
-            return <int>(look.tier.first + at)
-    return -1
-
-
-cdef int choose_in_turn(chooser_t* c, look_t* look) noexcept nogil:
-    cdef uint32_t start = c.cursor[look.pool.id]
-    cdef int got
-    if start == 0:
-        start = c.phase
-    got = walk_from(c, look, start % look.tier.n)
-    if got >= 0:
-        c.cursor[look.pool.id] = <uint32_t>got - look.tier.first + 1    # 0 means: not begun
-    return got
-
-
-cdef int choose_smooth(chooser_t* c, look_t* look) noexcept nogil:
-    cdef const snap_backend_t* b
-    cdef uint32_t i
-    cdef int64_t total = 0
-    cdef int best = -1
-    if look.tier.is_equal:
-        return choose_in_turn(c, look)
-    for i in range(look.tier.first, look.tier.first + look.tier.n):
-        b = &look.s.backends[i]
-        if not may_take(c, look, b):
+    for i in range(MAX_POOLS):
+        if c.tables[i].base == NULL:
             continue
-        c.current[b.id] += b.weight
-        total += b.weight
-        if best < 0 or c.current[b.id] > c.current[look.s.backends[best].id]:
-            best = <int>i
-    if best >= 0:
-        c.current[look.s.backends[best].id] -= total
-    return best
+        pool = snapshot_pool(s, i)
+        if pool == NULL or not is_tabled(pool.policy):
+            table_close(&c.tables[i])
+    c.is_timed = False
+    for i in range(s.header.n_pools):
+        if s.pools[i].policy == POLICY_LEAST_TIME:
+            c.is_timed = True
 
 
-cdef int choose_least_conn(chooser_t* c, look_t* look) noexcept nogil:
-    cdef uint32_t n = look.tier.n
-    cdef uint32_t start = c.cursor[look.pool.id] % n
-    cdef uint32_t i, at
-    cdef int best = -1
-    for i in range(n):          # from a moving start, so that equals take turns
-        at = start + i
-        if at >= n:
-            at -= n
-        at += look.tier.first
-        if not may_take(c, look, &look.s.backends[at]):
-            continue
-        if best < 0 or is_less_loaded(c, &look.s.backends[at], &look.s.backends[best]):
-            best = <int>at
-    if best >= 0:
-        c.cursor[look.pool.id] = <uint32_t>best - look.tier.first + 1
-    return best
+# ---- choosing ----
+
+cdef int choose_by_key(chooser_t* c, look_t* look) noexcept nogil:
+    cdef uint32_t policy = look.policy
+    if policy == POLICY_RING or policy == POLICY_BOUNDED_RING:
+        return choose_ring(c, look, policy == POLICY_BOUNDED_RING)
+    if policy == POLICY_MAGLEV or policy == POLICY_BOUNDED_MAGLEV:
+        return choose_maglev(c, look, policy == POLICY_BOUNDED_MAGLEV)
+    if policy == POLICY_HASH_PRESERVE:
+        return choose_preserve(c, look)
+    if policy == POLICY_RENDEZVOUS:
+        return choose_rendezvous(c, look)
+    if policy == POLICY_JUMP:
+        return choose_jump(c, look)
+    if policy == POLICY_JUMP_LOAD:
+        return choose_jump_load(c, look)
+    return choose_source_hash(c, look)
 
 
-# The backend whose share of the tier's weight holds `point`.
-cdef int find_weight(look_t* look, uint64_t point) noexcept nogil:
-    cdef uint32_t low = look.tier.first
-    cdef uint32_t high = look.tier.first + look.tier.n - 1
-    cdef uint32_t mid
-    while low < high:
-        mid = (low + high) // 2
-        if look.s.backends[mid].weight_end > point:
-            high = mid
-        else:
-            low = mid + 1
-    return <int>low
-
-
-cdef int draw(chooser_t* c, look_t* look) noexcept nogil:
-    cdef uint32_t _turn
-    cdef int at
-    for _turn in range(DRAWS):
-        at = find_weight(look, random_next(&c.random) % look.tier.weight_sum)
-        if may_take(c, look, &look.s.backends[at]):
-            return at
-    return walk_from(c, look, <uint32_t>(random_next(&c.random) % look.tier.n))
-
-
-cdef int choose_random2(chooser_t* c, look_t* look) noexcept nogil:
-    cdef int first, second
-    if look.tier.weight_sum == 0:
-        return -1
-    first = draw(c, look)
-    if first < 0:
-        return -1
-    second = draw(c, look)
-    # plain counts: the draws have honoured the weights
-    if second < 0:              # another worker took the last place meanwhile
-        return first
-    if ngy_load32(&c.in_flight[look.s.backends[second].id]) < ngy_load32(&c.in_flight[look.s.backends[first].id]):
-        return second
-    return first
-
-
-cdef uint64_t look_hash(look_t* look) noexcept nogil:
-    if not look.attempt.is_hashed:
-        look.attempt.key_hash = visit_hash(&look.pool.key, look.attempt.visit)
-        look.attempt.is_hashed = True
-    return look.attempt.key_hash
-
-
-cdef int choose_source_hash(chooser_t* c, look_t* look) noexcept nogil:
-    cdef uint64_t h
-    cdef uint32_t i
-    cdef int at = 0
-    if look.tier.weight_sum == 0:
-        return -1
-    h = look_hash(look)
-    for i in range(DRAWS):
-        at = find_weight(look, h % look.tier.weight_sum)
-        if may_take(c, look, &look.s.backends[at]):
-            return at
-        h = hash_mix(h + i + 1)
-    return walk_from(c, look, <uint32_t>at - look.tier.first)
-
-
-cdef int choose_in_tier(chooser_t* c, look_t* look, uint32_t policy) noexcept nogil:
-    if look.tier.n == 0:
-        return -1
+cdef int choose_by(chooser_t* c, look_t* look) noexcept nogil:
+    cdef uint32_t policy = look.policy
+    if policy >= POLICY_KEYED:
+        return choose_by_key(c, look)
     if policy == POLICY_LEAST_CONN:
         return choose_least_conn(c, look)
+    if policy == POLICY_LEAST_TIME:
+        return choose_least_time(c, look)
     if policy == POLICY_RANDOM2:
         return choose_random2(c, look)
-    if policy == POLICY_SOURCE_HASH:
-        return choose_source_hash(c, look)
+    if policy == POLICY_RANDOM:
+        return choose_random(c, look)
+    if policy == POLICY_FIRST:
+        return choose_first(c, look)
     return choose_smooth(c, look)
+
+
+# Slow start holds back, but refuses nobody: where only those held back are left, they serve.
+cdef int choose_in_tier(chooser_t* c, look_t* look) noexcept nogil:
+    cdef int got
+    if look.tier.n == 0:
+        return -1
+    look.is_paced = look.pool.slow_ms != 0
+    look.saw_paced = False
+    got = choose_by(c, look)
+    if got < 0 and look.saw_paced:
+        look.is_paced = False
+        got = choose_by(c, look)
+    return got
 
 
 cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, attempt_t* attempt) noexcept nogil:
@@ -236,15 +172,16 @@ cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, atte
     if pool == NULL:
         return -REASON_NO_BACKEND
     look.s = s
-    look.attempt = attempt
     look.pool = pool
+    look.attempt = attempt
+    look.policy = pool.policy
     look.saw_full = False
     for look.allow in range(ALLOW_TRIED + 1):
         if look.allow == ALLOW_TRIED and attempt.n_tried == 0:
             break
         for i in range(pool.n_tiers):
             look.tier = &s.tiers[pool.first_tier + i]
-            got = choose_in_tier(c, &look, pool.policy)
+            got = choose_in_tier(c, &look)
             if got >= 0:
                 return got
     return -REASON_BACKENDS_FULL if look.saw_full else -REASON_NO_BACKEND

@@ -3,7 +3,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.layout cimport snap_cid_t, snap_key_t, snap_udp_t
 
 cdef enum:
-    KEY_OWN_BYTES = 24          # an address, its family and a port
+    KEY_OWN_BYTES = 64          # an address and port as text
 
 cdef struct key_t:              # not to be copied: `at` may point into itself
     const uint8_t* at           # borrowed from the visit, or own

@@ -8,6 +8,8 @@ from nginy._fast.base.layout cimport (
 )
 from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.mem.hash cimport hash_bytes
+from nginy._fast.policy.ring cimport RING_OWN, ring_hash
+from nginy._fast.policy.text cimport text_of_address
 
 cdef enum:                      # RFC 8999: what all versions of QUIC have in common
     QUIC_LONG = 0x80            # first bit of the first byte
@@ -46,8 +48,13 @@ cdef void take_borrowed(key_t* key, const uint8_t* at, uint32_t n) noexcept nogi
     key.n = n
 
 
-# An address with its family, and its port if asked for.
-cdef void take_address(key_t* key, const uint8_t* ip, uint8_t family, uint16_t port, bint has_port) noexcept nogil:
+# An address with its family, and its port if asked for; or both as text.
+cdef void take_address(
+    key_t* key, bint is_text, const uint8_t* ip, uint8_t family, uint16_t port, bint has_port
+) noexcept nogil:
+    if is_text:
+        take_own(key, text_of_address(key.own, ip, family, port, has_port))
+        return
     memcpy(key.own, ip, 16)
     key.own[16] = family
     if has_port:
@@ -55,18 +62,18 @@ cdef void take_address(key_t* key, const uint8_t* ip, uint8_t family, uint16_t p
     take_own(key, ADDRESS_BYTES + (2 if has_port else 0))
 
 
-cdef void take_session(key_t* key, const visit_t* v) noexcept nogil:
+cdef void take_session(key_t* key, const snap_key_t* conf, const visit_t* v) noexcept nogil:
     if v.session != NULL and v.session.n:
         take_borrowed(key, v.session.at, v.session.n)
     else:
-        take_address(key, v.ip, v.family, 0, False)
+        take_address(key, conf.ring != RING_OWN, v.ip, v.family, 0, False)
 
 
 cdef void key_extract(key_t* key, const snap_key_t* conf, const visit_t* v) noexcept nogil:
     cdef uint8_t kind = conf.kind
     key.n = 0
     if kind == KEY_SESSION:
-        take_session(key, v)
+        take_session(key, conf, v)
     elif kind == KEY_BYTES:
         key_slice(key, v.bytes, v.n_bytes, conf.offset, conf.n_bytes)
     elif kind == KEY_QUIC_CID:
@@ -79,9 +86,9 @@ cdef void key_extract(key_t* key, const snap_key_t* conf, const visit_t* v) noex
     elif kind == KEY_CONSTANT:
         take_borrowed(key, conf.value, conf.n_value)
     elif kind != KEY_DESTINATION:
-        take_address(key, v.ip, v.family, v.port, kind == KEY_TUPLE)
+        take_address(key, conf.ring != RING_OWN, v.ip, v.family, v.port, kind == KEY_TUPLE)
     elif v.local_family:
-        take_address(key, v.local_ip, v.local_family, v.local_port, True)
+        take_address(key, conf.ring != RING_OWN, v.local_ip, v.local_family, v.local_port, True)
 
 
 cdef uint64_t key_hash(const key_t* key) noexcept nogil:
@@ -94,7 +101,9 @@ cdef uint64_t visit_hash(const snap_key_t* conf, const visit_t* visit) noexcept 
     cdef key_t key
     key_extract(&key, conf, visit)
     if key.n == 0:
-        take_session(&key, visit)
+        take_session(&key, conf, visit)
+    if conf.ring != RING_OWN:   # 32 bits; a ring looks at the upper half
+        return <uint64_t>ring_hash(conf.ring, key.at, key.n) << 32
     return key_hash(&key)
 
 

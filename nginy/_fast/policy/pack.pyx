@@ -89,6 +89,8 @@ cdef void write_ids(
 
 cdef void tier_add(snap_tier_t* tier, snap_backend_t* b, uint32_t* weight) noexcept nogil:
     tier.n += 1
+    tier.share_sum += b.weight
+    b.share_end = tier.share_sum
     if b.is_usable:
         tier.weight_sum += b.weight
         if weight[0] == 0:

@@ -2,6 +2,7 @@
 # A node's cost is -log2 of a number in (0, 1] drawn from key and node, over its weight: shares follow weights exactly, and a
 # node that leaves moves its own keys only. Whole numbers all the way: libm's logarithms differ between machines.
 from libc.stdint cimport uint32_t, uint64_t
+from nginy._fast.mem.hash cimport hash_mix
 from nginy._fast.policy.node cimport node_t
 
 cdef enum:
@@ -12,6 +13,13 @@ cdef struct rendezvous_rank_t:
     uint64_t hash               # the node's; it decides between equals
     uint32_t weight
     uint32_t at                 # position of the node
+
+# The number that is drawn, and what its cost reaches at least: -log2(1 - x) is x or more. Cheap: most nodes lose by it.
+cdef inline uint64_t rendezvous_draw(uint64_t key_hash, uint64_t node_hash) noexcept nogil:
+    return hash_mix(hash_mix(key_hash) + node_hash)
+
+cdef inline uint64_t rendezvous_floor(uint64_t drawn) noexcept nogil:
+    return ~drawn >> 24
 
 # -log2 in units of 2**-40; less than 2**47.
 cdef uint64_t rendezvous_cost(uint64_t key_hash, uint64_t node_hash) noexcept nogil

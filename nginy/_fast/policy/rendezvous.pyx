@@ -2,7 +2,6 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport qsort
-from nginy._fast.mem.hash cimport hash_mix
 from nginy._fast.policy.node cimport node_t
 
 cdef extern from *:
@@ -56,7 +55,7 @@ cdef inline uint64_t log2_of(uint64_t x) noexcept nogil:
 
 cdef uint64_t rendezvous_cost(uint64_t key_hash, uint64_t node_hash) noexcept nogil:
     # 64 minus log2 of a number in 1 .. 2**64 - 1; one unit more, so that no cost is 0 and weights always count
-    cdef uint64_t drawn = hash_mix(hash_mix(key_hash) + node_hash)
+    cdef uint64_t drawn = rendezvous_draw(key_hash, node_hash)
     return (<uint64_t>64 << LOG_BITS) - log2_of(drawn | 1) + 1
 
 

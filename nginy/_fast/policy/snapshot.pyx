@@ -14,6 +14,7 @@ from nginy._fast.base.routing cimport PREREAD_HELLO
 from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_HEADER, REFUSAL_MAP, REFUSAL_SEAL
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.region cimport region_close, region_map
+from nginy._fast.policy.ring cimport RING_KETAMA
 
 
 cdef uint64_t snapshot_checksum(const uint8_t* block, uint64_t n_bytes) noexcept nogil:
@@ -82,7 +83,7 @@ cdef bint pools_fit(const snapshot_t* s) noexcept nogil:
 cdef bint key_fits(const snap_key_t* key) noexcept nogil:
     return (
         key.kind < KEY_COUNT and key.n_bytes <= KEY_SLICE_BYTES and key.cid_bytes <= KEY_SLICE_BYTES
-        and key.n_value <= KEY_SLICE_BYTES
+        and key.n_value <= KEY_SLICE_BYTES and key.ring <= RING_KETAMA
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved, resolve_backends
-from nginy.backend.rows import KeyRow, ListenerRow, PoolRow, Rows, SocketRow
+from nginy.backend.rows import KeyRow, ListenerRow, Rows, SocketRow
 from nginy.backend.snapshot import build_rows, build_snapshot, to_ms
 from nginy.model import Config
 
@@ -108,7 +108,7 @@ def test_pool_row_names_policy_and_what_down_does(kind: str, health: str | None,
         "health": health and {"kind": "tcp", "on_down": health},
     }
     (row,) = rows_of(config_of({"api": pool})).pools
-    assert row == PoolRow(0, door.POLICIES[kind], is_reset, False, False, "", KeyRow())
+    assert (row.policy, row.on_down_reset, row.key) == (door.POLICIES[kind], is_reset, KeyRow())
 
 
 def test_pool_row_carries_tcp_options() -> None:

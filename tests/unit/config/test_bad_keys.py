@@ -54,15 +54,15 @@ LATER = (
     [top(f"§{key}: {{}}", key, "not in this version yet") for key in ("tls", "acls", "registry")]
     + [
         pool(f"§{key}: {{}}", f".{key}", "not in this version yet")
-        for key in ("registry", "outlier", "slow_start", "limits", "upstream")
+        for key in ("registry", "outlier", "limits", "upstream")
     ]
     + [
         listener(f"§{key}: x", f".{key}", "not in this version yet")
         for key in ("acl", "routes", "tls")
     ]
     + [
-        pool("policy: §maglev", ".policy", "'maglev' is not in this version yet"),
-        pool("policy: {kind: §ring}", ".policy.kind", "'ring' is not in this version yet"),
+        pool("policy: §prefix_cache", ".policy", "'prefix_cache' is not in this version yet"),
+        pool("policy: {kind: §least_pending}", ".policy.kind", "'least_pending' is not in this version yet"),
         pool("policy: {kind: random2, §fallback: ring}", ".policy.fallback", "this key is not known here"),
         pool("health: §python", ".health", "'python' is not in this version yet"),
         pool("health: {kind: §exec, interval: 1s}", ".health.kind", "'exec' is not in this version yet"),

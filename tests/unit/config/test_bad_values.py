@@ -81,7 +81,7 @@ CHOICES = [
     ),
     pool("policy: §roundrobin", ".policy", "it is called `round_robin` here"),
     pool("policy: {kind: §leastconn}", ".policy.kind", "it is called `least_conn` here"),
-    pool("policy: §nothing_like_it", ".policy", "expected one of `round_robin`, `least_conn`, `random2`"),
+    pool("policy: §nothing_like_it", ".policy", "expected one of `round_robin`, `least_conn`, `least_time`"),
     pool("health: {kind: tcp, on_down: §close}", ".health.on_down", "it is called `reset` here"),
     pool("health: {kind: tcp, start: §up}", ".health.start", "expected one of `unknown`, `down`"),
     pool("health: {kind: http, expect: {status: §2xx}}", ".health.expect.status", "write 200-299"),

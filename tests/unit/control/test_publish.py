@@ -8,7 +8,9 @@ import pytest
 
 from nginy.control import publish
 from nginy.control.channel import Publication
-from nginy.control.publish import COALESCE_S, Publisher, seal
+from nginy.control.publish import COALESCE_S, Publisher
+from nginy.control.seal import seal
+from nginy.control.tables import TableRef
 
 
 class Seen:
@@ -27,7 +29,7 @@ class Seen:
 def run(test: Callable[[Publisher, Seen], Awaitable[None]], generation: int = 0) -> None:
     async def main() -> None:
         seen, trouble = Seen(), []
-        publisher = Publisher(lambda gen: (b"block %d" % gen, ()), seen.deliver, trouble.append, generation)
+        publisher = Publisher(lambda gen: (b"block %d" % gen, (), ()), seen.deliver, trouble.append, generation)
         try:
             await test(publisher, seen)
         finally:
@@ -39,7 +41,7 @@ def run(test: Callable[[Publisher, Seen], Awaitable[None]], generation: int = 0)
 
 
 def test_a_sealed_block_can_be_read_and_never_be_written_again() -> None:
-    fd = seal(b"x" * 100_000)
+    fd = seal(b"x" * 100_000, "test")
     try:
         assert os.pread(fd, 200_000, 0) == b"x" * 100_000
         for attempt in (
@@ -89,10 +91,10 @@ def test_counting_goes_on_where_an_earlier_control_stopped() -> None:
 
 
 def test_a_block_that_cannot_be_built_changes_nothing() -> None:
-    def build(generation: int) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+    def build(generation: int) -> tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]:
         if generation == 2:
             raise ValueError("too much")
-        return b"block %d" % generation, ()
+        return b"block %d" % generation, (), ()
 
     async def main() -> None:
         seen = Seen()
@@ -116,10 +118,10 @@ def test_a_change_that_nobody_waits_for_is_tried_again(monkeypatch: pytest.Monke
     monkeypatch.setattr(publish, "RETRY_S", 0.02)
     shortages = [OSError(24, "no descriptors"), OSError(24, "no descriptors")]
 
-    def build(generation: int) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+    def build(generation: int) -> tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]:
         if generation == 2 and shortages:
             raise shortages.pop()
-        return b"block %d" % generation, ()
+        return b"block %d" % generation, (), ()
 
     async def main() -> None:
         seen, trouble = Seen(), []

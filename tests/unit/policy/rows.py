@@ -2,12 +2,21 @@
 
 from types import SimpleNamespace
 
+from nginy._fast.testpolicy import Chooser
+
 from nginy._fast import door
+
+RINGS = ("ring", "bounded_ring", "hash_preserve")
+TABLES = (*RINGS, "maglev", "bounded_maglev")
+USUAL = {
+    "jump_load": dict(low_ms=500, high_ms=2000), "bounded_ring": dict(factor=1250), "bounded_maglev": dict(factor=1250),
+}
 
 
 def backend(
-    id, *, pool=0, tier=0, weight=1, state="ready", verdict="unknown", max_conns=0, address=("127.0.0.1", 80)
+    id, *, pool=0, tier=0, weight=1, state="ready", verdict="unknown", max_conns=0, since_ms=0, address=None
 ):
+    address = address or ("127.0.0.1", 1 + id % 65535)
     return SimpleNamespace(
         id=id,
         pool=pool,
@@ -17,11 +26,13 @@ def backend(
         verdict=door.VERDICTS[verdict],
         max_conns=max_conns,
         sockaddr=door.pack_sockaddr(*address),
+        node_hash=door.name_hash("{}:{}".format(*address)),
+        since_ms=since_ms,
     )
 
 
 def key(kind="session", **changes):
-    row = dict(kind=door.KEYS[kind], offset=0, n_bytes=0, cid_bytes=0, value=b"")
+    row = dict(kind=door.KEYS[kind], offset=0, n_bytes=0, cid_bytes=0, ring=0, value=b"")
     return SimpleNamespace(**row | changes)
 
 
@@ -37,6 +48,12 @@ def pool(id=0, policy="round_robin", **changes):
         is_transparent=False,
         key=key(),
         deadline_ms=0,
+        slow_ms=0,
+        slow_least=0,
+        factor=0,
+        low_ms=0,
+        high_ms=0,
+        saturated=0,
     )
     return SimpleNamespace(**row | changes)
 
@@ -98,3 +115,23 @@ def block(backends, policy="round_robin", **parts):
         parts.pop("sockets", []),
         **parts,
     )
+
+
+def table_of(backends, policy, *, pool=0, ring="own", size=4099):
+    """The published table of a pool, as control builds it."""
+    parts = []
+    for tier in sorted({row.tier for row in backends if row.weight}):
+        rows = [row for row in backends if row.tier == tier and row.weight]
+        names, weights = [door.format_sockaddr(row.sockaddr) for row in rows], [row.weight for row in rows]
+        kind = "ring" if policy in RINGS else "maglev"
+        shape = door.build_shape(kind, names, weights, ring=door.RINGS[ring], size=size)
+        parts.append((tier, shape, [row.id for row in rows]))
+    return door.pack_table(pool, parts)
+
+
+def over(backends, policy, *, seed=1, phase=0, **changes):
+    """A worker's choices over these backends, with the policy's usual parameters and its table."""
+    chooser = Chooser(block(backends, pools=[pool(policy=policy, **USUAL.get(policy, {}) | changes)]), seed, phase)
+    if policy in TABLES and any(row.weight for row in backends):
+        chooser.adopt(table_of(backends, policy))
+    return chooser

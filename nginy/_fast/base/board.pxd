@@ -1,0 +1,127 @@
+# What workers tell control by shared memory: the board, and the atomics that all share. LAYOUT_VERSION changes with any field.
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from nginy._fast.base.letter cimport pool_row_t
+from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS
+from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
+
+cdef enum:
+    BOARD_MAGIC = 0x4e475942
+    CONNECT_BUCKETS = 14        # upper bounds in policy order, then one for the rest
+    TURN_BUCKETS = 14           # 8 us, doubling to 65.536 ms, then one for the rest
+
+cdef enum:                      # turn_stage_t: what a loop turn is made of
+    STAGE_EVENTS = 0            # accept, connect, relay
+    STAGE_CONTROL = 1           # a message: a new generation, sockets, drain
+    STAGE_READY = 2             # sessions whose budget had ended
+    STAGE_TIMERS = 3
+    STAGE_UPKEEP = 4            # sweep, drain, giving memory back
+    STAGE_COUNT = 5
+
+# ---- a header, shared atomics, then one region per slot, the departed one and control's baseline ----
+
+cdef struct board_header_t:
+    uint32_t magic
+    uint32_t version
+    uint32_t slots
+    uint32_t reserved
+
+cdef struct worker_row_t:       # one writer: the worker (control zeroes it after its death)
+    uint64_t seq                # odd while being written
+    uint64_t pid
+    uint64_t state
+    uint64_t adopted_gen
+    uint64_t turns
+    uint64_t turn_ms            # monotonic ms of the last turn
+    uint64_t accepted
+    uint64_t ended
+    uint64_t live               # the slab's own count
+    uint64_t leases
+    uint64_t stale_events
+    uint64_t accept_paused
+    uint64_t access_dropped
+    uint64_t buffers_used
+    uint64_t buffers_max
+    uint64_t timers_live
+    uint64_t sessions_max
+    uint64_t rejected           # snapshots
+    uint64_t unbuffered         # moves made without a buffer, because all were lent
+    uint64_t n_backend_rows     # ids below it may have been counted; the rest of the region is untouched memory
+    uint64_t pipes_lent
+    uint64_t pipes_open
+    uint64_t pipes_max
+    uint64_t pipes_refused      # times the kernel gave no pipe of full size
+    uint64_t spliced_bytes      # delivered without being copied
+    uint64_t spins              # polls that did not wait because work was expected
+    uint64_t turn_us_sum        # time from the end of a wait to the end of its turn
+    uint64_t turn_hist[TURN_BUCKETS + 1]
+    uint64_t slow_turns[STAGE_COUNT]    # turns over 10 ms, by the stage that took longest
+    uint64_t reserved[1]
+
+cdef struct listener_row_t:     # 256 bytes
+    uint64_t seq
+    uint64_t accepted
+    uint64_t live
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint64_t reasons[REASON_COUNT]
+    uint64_t reserved[27 - REASON_COUNT]
+
+cdef struct backend_row_t:      # 256 bytes
+    uint64_t seq
+    uint64_t sessions
+    uint64_t live               # leases held
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint64_t connect_us_sum
+    uint64_t outcomes[OUTCOME_COUNT]
+    uint64_t connect_hist[CONNECT_BUCKETS + 1]
+    uint64_t reserved[26 - OUTCOME_COUNT - CONNECT_BUCKETS - 1]
+
+cdef struct udp_row_t:          # 256 bytes; one per listener, zero for TCP
+    uint64_t seq
+    uint64_t from_clients       # datagrams received
+    uint64_t to_backends
+    uint64_t from_backends
+    uint64_t to_clients
+    uint64_t receives           # system calls, so that the size of batches shows
+    uint64_t sends
+    uint64_t assured            # flows that a backend has answered, now
+    uint64_t kernel_drops       # datagrams that found a receive queue full: SO_RXQ_OVFL; upstream, of flows with much to say
+    uint64_t drops[DROP_COUNT]
+    uint64_t reserved[23 - DROP_COUNT]
+
+cdef struct access_record_t:    # 80 bytes
+    uint64_t end_wall_ms
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint64_t duration_ms
+    uint32_t connect_us
+    uint32_t listener
+    uint32_t backend            # NO_INDEX when none was reached
+    uint8_t client_ip[16]       # IPv4 in the first four bytes
+    uint16_t client_port        # host order
+    uint8_t client_family       # 4, 6, or 0 for a unix socket
+    uint8_t reason
+    uint8_t attempts
+    uint8_t reserved[7]
+
+cdef struct access_ring_t:      # single producer (worker), single consumer (control)
+    uint64_t tail               # records pushed
+    uint64_t pad_tail[7]
+    uint64_t head               # records read
+    uint64_t pad_head[7]
+    access_record_t records[ACCESS_RECORDS]
+
+cdef struct board_region_t:
+    worker_row_t worker
+    uint64_t pad[464]           # the worker row owns its page
+    listener_row_t listeners[MAX_LISTENERS]
+    backend_row_t backends[MAX_BACKENDS + 1]
+    udp_row_t udp[MAX_LISTENERS]
+    pool_row_t pools[MAX_POOLS]
+    access_ring_t access
+
+cdef struct board_shared_t:     # process-wide atomics, one per capped object
+    uint32_t in_flight[MAX_BACKENDS + 1]
+    uint32_t sessions[MAX_LISTENERS]
+    uint32_t load_ms[MAX_BACKENDS + 1]      # as reported, averaged; written by control

@@ -1,0 +1,180 @@
+"""Shapes: nodes to tables, and tables to the block that workers read. Errors: ValueError, MemoryError."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+from nginy._fast.base cimport limits
+from nginy._fast.policy.maglev cimport maglev_build, maglev_is_size, maglev_scratch
+from nginy._fast.policy.node cimport name_hash, node_t
+from nginy._fast.policy.ring cimport (
+    RING_POINTS, RING_POINTS_MOST, ring_bits, ring_build, ring_index, ring_point_t, ring_room,
+)
+from nginy._fast.policy.table cimport (
+    TABLE_MAGIC, TABLE_MAGLEV, TABLE_RING, TABLE_TIERS, TABLE_VERSION, table_checksum, table_header_t, table_tier_t,
+)
+
+cdef struct shape_t:            # what a shape's bytes begin with; its arrays follow, each padded to 8 bytes
+    uint32_t kind               # table_kind_t
+    uint32_t n
+    uint32_t n_bits
+    uint32_t n_nodes
+
+
+cdef uint64_t padded(uint64_t n_bytes):
+    return (n_bytes + 7) & ~<uint64_t>7
+
+
+cdef class Nodes:
+    """Names and weights as C structs; the index of each is its position."""
+
+    cdef node_t* nodes
+    cdef uint32_t n
+    cdef list kept
+    cdef uint64_t weight_sum
+
+    def __cinit__(self, list names, list weights):
+        cdef uint32_t i
+        cdef bytes name
+        if len(names) != len(weights) or not 0 < len(names) <= limits.MAX_BACKENDS:
+            raise ValueError(f"{len(names)} nodes with {len(weights)} weights; 1..{limits.MAX_BACKENDS}")
+        self.kept = [text.encode() for text in names]
+        self.n = len(names)
+        self.nodes = <node_t*>calloc(self.n, sizeof(node_t))
+        if self.nodes == NULL:
+            raise MemoryError
+        for i in range(self.n):
+            name = self.kept[i]
+            if not 0 <= weights[i] <= 65535:
+                raise ValueError(f"weight {weights[i]} is not in 0..65535")
+            self.nodes[i].name = <const uint8_t*>name
+            self.nodes[i].n_name = len(name)
+            self.nodes[i].hash = name_hash(self.nodes[i].name, self.nodes[i].n_name)
+            self.nodes[i].weight = weights[i]
+            self.nodes[i].index = i
+            self.weight_sum += self.nodes[i].weight
+        if self.weight_sum == 0:
+            raise ValueError("every weight is 0: nobody could be chosen")
+
+    def __dealloc__(self):
+        free(self.nodes)
+
+
+cdef bytes ring_shape(Nodes nodes, int ring):
+    cdef uint64_t room = ring_room(ring, nodes.nodes, nodes.n, RING_POINTS)
+    cdef ring_point_t* points
+    cdef uint32_t n
+    cdef shape_t head
+    cdef uint8_t* to
+    if room > RING_POINTS_MOST:
+        raise ValueError(f"{room} points on one ring; {RING_POINTS_MOST} are possible: divide the weights")
+    points = <ring_point_t*>malloc(2 * room * sizeof(ring_point_t))
+    if points == NULL:
+        raise MemoryError
+    try:
+        with nogil:
+            n = ring_build(ring, nodes.nodes, nodes.n, RING_POINTS, points, points + room)
+        if n == 0:
+            raise ValueError("a ring without a point: all shares are too small")
+        head.kind, head.n, head.n_bits, head.n_nodes = TABLE_RING, n, ring_bits(n), nodes.n
+        shape = bytearray(
+            sizeof(shape_t) + n * sizeof(ring_point_t) + padded(((<uint64_t>1 << head.n_bits) + 1) * sizeof(uint32_t))
+        )
+        to = shape
+        memcpy(to, &head, sizeof(shape_t))
+        memcpy(to + sizeof(shape_t), points, n * sizeof(ring_point_t))
+        ring_index(points, n, head.n_bits, <uint32_t*>(to + sizeof(shape_t) + n * sizeof(ring_point_t)))
+    finally:
+        free(points)
+    return bytes(shape)
+
+
+cdef bytes maglev_shape(Nodes nodes, uint32_t size):
+    cdef uint8_t* to
+    cdef void* scratch
+    cdef shape_t head
+    cdef int status
+    if not maglev_is_size(size):
+        raise ValueError(f"{size} slots: a Maglev table needs a prime")
+    shape = bytearray(sizeof(shape_t) + padded(size * sizeof(uint16_t)))
+    to = shape
+    head.kind, head.n, head.n_bits, head.n_nodes = TABLE_MAGLEV, size, 0, nodes.n
+    memcpy(to, &head, sizeof(shape_t))
+    scratch = malloc(maglev_scratch(nodes.n, size))
+    if scratch == NULL:
+        raise MemoryError
+    with nogil:
+        status = maglev_build(nodes.nodes, nodes.n, size, <uint16_t*>(to + sizeof(shape_t)), scratch)
+    free(scratch)
+    if status < 0:
+        raise ValueError("no Maglev table of these nodes")
+    return bytes(shape)
+
+
+cdef bytes shape_build(str kind, list names, list weights, int ring, uint32_t size):
+    nodes = Nodes(names, weights)
+    if kind == "ring":
+        return ring_shape(nodes, ring)
+    if kind == "maglev":
+        return maglev_shape(nodes, size)
+    raise ValueError(f"there is no table {kind!r}")
+
+
+# ---- blocks ----
+
+cdef uint64_t body_bytes(const shape_t* shape):
+    if shape.kind == TABLE_RING:
+        return shape.n * sizeof(ring_point_t) + padded(((<uint64_t>1 << shape.n_bits) + 1) * sizeof(uint32_t))
+    return padded(shape.n * sizeof(uint16_t))
+
+
+# Positions become backend ids.
+cdef void name_nodes(uint8_t* body, const shape_t* shape, const uint32_t* ids) noexcept nogil:
+    cdef ring_point_t* points = <ring_point_t*>body
+    cdef uint16_t* slots = <uint16_t*>body
+    cdef uint32_t i
+    if shape.kind == TABLE_RING:
+        for i in range(shape.n):
+            points[i].index = ids[points[i].index]
+    else:
+        for i in range(shape.n):
+            slots[i] = <uint16_t>ids[slots[i]]
+
+
+cdef put_part(uint8_t* block, table_tier_t* part, uint64_t off, uint32_t tier, bytes shape, ids):
+    cdef shape_t head
+    cdef const uint8_t* kept = shape
+    cdef uint32_t i
+    cdef uint32_t* numbers
+    memcpy(&head, kept, sizeof(shape_t))
+    if len(ids) != head.n_nodes or not all(0 <= id < limits.MAX_BACKENDS for id in ids):
+        raise ValueError(f"{len(ids)} backend ids for {head.n_nodes} nodes; each below {limits.MAX_BACKENDS}")
+    part.kind, part.tier, part.n, part.n_bits, part.off = head.kind, tier, head.n, head.n_bits, off
+    part.off_starts = off + head.n * sizeof(ring_point_t) if head.kind == TABLE_RING else 0
+    memcpy(block + off, kept + sizeof(shape_t), body_bytes(&head))
+    numbers = <uint32_t*>malloc(head.n_nodes * sizeof(uint32_t))
+    if numbers == NULL:
+        raise MemoryError
+    for i in range(head.n_nodes):
+        numbers[i] = ids[i]
+    name_nodes(block + off, &head, numbers)
+    free(numbers)
+
+
+cdef bytes table_pack(uint32_t pool, parts):
+    cdef uint64_t off = sizeof(table_header_t) + len(parts) * sizeof(table_tier_t)
+    cdef uint64_t n_bytes = off + sum(len(shape) - sizeof(shape_t) for _, shape, _ in parts)
+    cdef table_header_t* header
+    cdef uint8_t* block
+    cdef uint32_t i
+    if len(parts) > TABLE_TIERS:
+        raise ValueError(f"{len(parts)} tiers; {TABLE_TIERS} are possible")
+    packed = bytearray(n_bytes)
+    block = packed
+    header = <table_header_t*>block
+    header.magic, header.version, header.length_bytes = TABLE_MAGIC, TABLE_VERSION, n_bytes
+    header.pool, header.n_tiers = pool, len(parts)
+    for i, (tier, shape, ids) in enumerate(parts):
+        put_part(block, <table_tier_t*>(block + sizeof(table_header_t)) + i, off, tier, shape, ids)
+        off += len(shape) - sizeof(shape_t)
+    header.checksum = table_checksum(block, n_bytes)
+    return bytes(packed)

@@ -1,0 +1,75 @@
+"""Which tables a pool's policy looks things up in, and what they are built from. Pure, but for building them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nginy._fast import door
+from nginy.backend.registry import Resolved, ResolvedBackend
+from nginy.model import Config, MaglevBase, Native, RingBase
+
+
+class Ids(Protocol):
+    """Stable numbers for names."""
+
+    def pool(self, name: str) -> int: ...
+    def backend(self, pool: str, address: str) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One table without ids: equal shapes are equal tables. nodes: text and weight, in configured order.
+
+    kind: `ring` or `maglev`.   ring: of door.RINGS.   size: slots of a Maglev table.
+    """
+
+    kind: str
+    ring: int
+    size: int
+    nodes: tuple[tuple[str, int], ...]
+
+    def build(self) -> bytes:
+        """Takes milliseconds, without the GIL: good for a thread. Errors: ValueError for too many points."""
+        names, weights = [name for name, _ in self.nodes], [weight for _, weight in self.nodes]
+        return door.build_shape(self.kind, names, weights, ring=self.ring, size=self.size)
+
+
+def ring_of(policy: Native) -> int:
+    """Whose ring, of door.RINGS, the keys of a policy are hashed for."""
+    compat = policy.compat if isinstance(policy, RingBase) else "off"
+    return door.RINGS["own" if compat == "off" else compat]
+
+
+def shapes_of(policy: Native, backends: Sequence[ResolvedBackend]) -> dict[int, tuple[Shape, list[ResolvedBackend]]]:
+    """Tier to its table, with the backends whose ids its entries stand for; empty for policies without tables."""
+    if not isinstance(policy, RingBase | MaglevBase):
+        return {}
+    found = {}
+    for tier in sorted({backend.tier for backend in backends}):
+        members = [backend for backend in backends if backend.tier == tier and backend.weight]
+        if members:
+            nodes = tuple((backend.address, backend.weight) for backend in members)
+            if isinstance(policy, RingBase):
+                found[tier] = Shape("ring", ring_of(policy), 0, nodes), members
+            else:
+                found[tier] = Shape("maglev", 0, policy.size, nodes), members
+    return found
+
+
+def tables_of(config: Config, resolved: Resolved, ids: Ids) -> list[bytes]:
+    """The blocks of all pools that need one, built here and now."""
+    blocks = []
+    for name, pool in config.pools.items():
+        shapes = shapes_of(pool.native, resolved[name])
+        parts = [
+            (tier, shape.build(), [ids.backend(name, member.address) for member in members])
+            for tier, (shape, members) in shapes.items()
+        ]
+        if parts:
+            blocks.append(pack(ids.pool(name), parts))
+    return blocks
+
+
+def pack(pool: int, parts: Iterable[tuple[int, bytes, Sequence[int]]]) -> bytes:
+    """One block for the workers. parts: tier, shape as built, and the id of each of its nodes."""
+    return door.pack_table(pool, list(parts))

@@ -1,0 +1,87 @@
+"""Published tables: a sealed block for each pool that needs one, built anew only when its members or weights change."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nginy.backend.registry import Resolved
+from nginy.backend.tables import Shape, pack, shapes_of
+from nginy.control.ids import Ids
+from nginy.control.seal import seal
+from nginy.model import Config
+
+Content = tuple[tuple[int, Shape, tuple[int, ...]], ...]
+"""What a block says: tier, shape and the ids of its nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRef:
+    """A sealed table of a pool (id). number: no other table of this control has it. fd: borrowed from Tables."""
+
+    pool: int
+    number: int
+    fd: int
+
+
+class Tables:
+    """Owns the blocks. Loop's thread only, but for the building of shapes.
+
+    `prepare` before a change, so that nothing is built on the loop; `refs` for a generation; `settle` once it is sent.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: dict[Shape, bytes] = {}
+        self._blocks: dict[tuple[int, Content], TableRef] = {}
+        self._used: set[tuple[int, Content]] = set()
+        self._number = 0
+
+    async def prepare(self, config: Config, resolved: Resolved) -> None:
+        """Build what is missing for this configuration in a thread. Errors: ValueError for too many points."""
+        missing = [shape for shape in _shapes(config, resolved) if shape not in self._shapes]
+        for shape in missing:
+            self._shapes[shape] = await asyncio.to_thread(shape.build)
+
+    def refs(self, config: Config, resolved: Resolved, ids: Ids) -> tuple[TableRef, ...]:
+        """The tables of a generation; what `prepare` has not built is built now. Errors: OSError, ValueError."""
+        self._used = set()
+        found = []
+        for name, pool in config.pools.items():
+            content: Content = tuple(
+                (tier, shape, tuple(ids.backend(name, member.address) for member in members))
+                for tier, (shape, members) in shapes_of(pool.native, resolved[name]).items()
+            )
+            if content:
+                found.append(self._ref(ids.pool(name), content))
+        return tuple(found)
+
+    def settle(self) -> None:
+        """Close what the last generation does not use."""
+        for key in self._blocks.keys() - self._used:
+            os.close(self._blocks.pop(key).fd)
+        shapes = {shape for _, content in self._blocks for _, shape, _ in content}
+        self._shapes = {shape: built for shape, built in self._shapes.items() if shape in shapes}
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._used = set()
+        self.settle()
+
+    def _ref(self, pool: int, content: Content) -> TableRef:
+        key = (pool, content)
+        self._used.add(key)
+        if key not in self._blocks:
+            block = pack(pool, [(tier, self._built(shape), ids) for tier, shape, ids in content])
+            self._number += 1
+            self._blocks[key] = TableRef(pool, self._number, seal(block, "nginy-table"))
+        return self._blocks[key]
+
+    def _built(self, shape: Shape) -> bytes:
+        if shape not in self._shapes:
+            self._shapes[shape] = shape.build()
+        return self._shapes[shape]
+
+
+def _shapes(config: Config, resolved: Resolved) -> Iterable[Shape]:
+    for name, pool in config.pools.items():
+        yield from (shape for shape, _ in shapes_of(pool.native, resolved[name]).values())

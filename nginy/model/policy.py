@@ -1,0 +1,261 @@
+"""How one backend of a pool is chosen: the policies, the keys that some go by, slow start."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from nginy.model.form import Cap, Duration, Form, Kinded, Model, Named
+from nginy.model.session import CID_MAX_BYTES, SLICE_MAX_BYTES, BytesKey
+
+MAGLEV_SIZE_MAX = 4_194_301
+RING_POINTS_MAX = 2_000_000
+"""Of one pool: 16 MiB, which every worker checks in some 5 ms when it takes a new ring."""
+RING_POINTS = 160
+
+Factor: TypeAlias = Annotated[float, Field(ge=1.001, le=65)]
+
+
+class AnyKey(Kinded):
+    """What the listener knows a client by: TCP its address, UDP `session.key`."""
+
+    kind: Literal["session"] = "session"
+
+
+class AddressKey(Kinded):
+    """The client's address, whatever its port."""
+
+    kind: Literal["source"] = "source"
+
+
+class AddressPortKey(Kinded):
+    """The client's address and port: every connection for itself."""
+
+    kind: Literal["tuple"] = "tuple"
+
+
+class DestinationKey(Kinded):
+    """The address and port that the client asked."""
+
+    kind: Literal["destination"] = "destination"
+
+
+class ServerNameKey(Kinded):
+    """The server name of the client's TLS hello, in lower case."""
+
+    kind: Literal["sni"] = "sni"
+
+
+class ListenerKey(Kinded):
+    """The listener's name."""
+
+    kind: Literal["listener"] = "listener"
+
+
+class ConnectionIdKey(Kinded):
+    """The destination connection id of a QUIC packet (UDP)."""
+
+    kind: Literal["quic_cid"] = "quic_cid"
+    length: int = Field(default=8, ge=0, le=CID_MAX_BYTES, description=(
+        "Bytes of the connection ids that the servers issue: packets with a short header do not tell."))
+
+
+class SliceKey(BytesKey):
+    """A slice of a datagram's payload, or of the first bytes of a connection where the listener reads them first."""
+
+
+class ConstantKey(Kinded):
+    """The same for everybody: one backend serves all, and the next one when it cannot."""
+
+    kind: Literal["constant"] = "constant"
+    value: Annotated[str, Form("text"), Field(min_length=1, max_length=SLICE_MAX_BYTES, pattern=r"^[ -~]*$")] = Field(
+        default="nginy", description="A text of ASCII characters: other texts lead to other backends.")
+
+
+Key: TypeAlias = Annotated[
+    AnyKey | AddressKey | AddressPortKey | DestinationKey | ServerNameKey | ListenerKey | ConnectionIdKey | SliceKey
+    | ConstantKey, Field(discriminator="kind"), Named]
+
+
+class RoundRobin(Kinded):
+    """Smooth weighted round robin: turns in proportion to the weights, never in bursts."""
+
+    kind: Literal["round_robin"] = "round_robin"
+
+
+class LeastConn(Kinded):
+    """The backend with the fewest sessions for its weight, counted over all workers."""
+
+    kind: Literal["least_conn"] = "least_conn"
+
+
+class LeastTime(Kinded):
+    """The backend that connects and begins to answer soonest, times its sessions, for its weight."""
+
+    kind: Literal["least_time"] = "least_time"
+
+
+class Random(Kinded):
+    """Drawn by weight."""
+
+    kind: Literal["random"] = "random"
+
+
+class Random2(Kinded):
+    """The less busy of two backends drawn by weight."""
+
+    kind: Literal["random2"] = "random2"
+
+
+class First(Kinded):
+    """The first backend in configured order that has room (`max_conns`): the others stay idle."""
+
+    kind: Literal["first"] = "first"
+
+
+class SourceHash(Kinded):
+    """The client's address decides: the same client meets the same backend while the set stays the same."""
+
+    kind: Literal["source_hash"] = "source_hash"
+
+
+class ByKey(Kinded):
+    """A policy by key: equal keys meet the same backend."""
+
+    key: Key = Field(default=AnyKey(), description=(
+        "What decides: a kind, or a mapping with `kind`. A client without such a key goes by `session`."))
+
+
+class Rendezvous(ByKey):
+    """Highest random weight: shares follow the weights exactly, a backend that leaves moves its own keys alone."""
+
+    kind: Literal["rendezvous"] = "rendezvous"
+
+
+class RingBase(ByKey):
+    """A policy over a ring of points."""
+
+    compat: Literal["off", "nginx", "ketama"] = Field(default="off", description=(
+        "`nginx`: keys land where nginx has them with `hash … consistent`, the key taken as text. `ketama`: where "
+        "libketama has them. `off`: nginy's own ring."))
+
+
+    @model_validator(mode="after")
+    def _compat_has_such_a_key(self) -> Self:
+        if self.compat != "off" and self.key.kind == "listener":
+            raise ValueError("`compat` hashes texts that other programs have too; a listener's name is only known here")
+        return self
+
+
+class Ring(RingBase):
+    """Consistent hashing: a backend that leaves moves its own keys alone, to the next ones on the ring."""
+
+    kind: Literal["ring"] = "ring"
+
+
+class MaglevBase(ByKey):
+    """A policy over a Maglev table."""
+
+    size: int = Field(default=65537, ge=3, le=MAGLEV_SIZE_MAX, description=(
+        "Slots of the table, a prime; a hundred times the backends or more keeps the shares even."))
+
+    @model_validator(mode="after")
+    def _size_is_prime(self) -> Self:
+        if not _is_prime(self.size):
+            what = "an even number" if self.size % 2 == 0 else "no prime"
+            raise ValueError(f"a Maglev table needs a prime, and {self.size} is {what}: write {_prime_from(self.size)}")
+        return self
+
+
+class Maglev(MaglevBase):
+    """A Maglev table: the most even shares at the least cost; a backend that leaves moves few other keys."""
+
+    kind: Literal["maglev"] = "maglev"
+
+
+class Jump(ByKey):
+    """Jump hash over the weights in configured order: exact shares; only the last backend can leave cheaply."""
+
+    kind: Literal["jump"] = "jump"
+
+
+class JumpLoad(ByKey):
+    """Jump hash, and on to the next backend past those that report a high load."""
+
+    kind: Literal["jump_load"] = "jump_load"
+    low: Duration = Field(default=0.5, description="A reported load up to it is always accepted.")
+    high: Duration = Field(default=2.0, description="From this load on, one choice in ten is accepted.")
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("`low` has to be below `high`")
+        return self
+
+
+class BoundedRing(RingBase):
+    """A ring on which nobody gets more than its share of the sessions times a factor."""
+
+    kind: Literal["bounded_ring"] = "bounded_ring"
+    factor: Factor = Field(default=1.25, description=(
+        "How much over its share of the sessions a backend may have before its keys go to the next one."))
+
+
+class BoundedMaglev(MaglevBase):
+    """A Maglev table with which nobody gets more than its share of the sessions times a factor."""
+
+    kind: Literal["bounded_maglev"] = "bounded_maglev"
+    factor: Factor = Field(default=1.25, description=(
+        "How much over its share of the sessions a backend may have before its keys go to the next one."))
+
+
+class HashPreserve(RingBase):
+    """A ring on which keys go on to the next backend while the first is saturated, and back when it is free."""
+
+    kind: Literal["hash_preserve"] = "hash_preserve"
+    saturated: Cap | None = Field(default=None, description=(
+        "Sessions for each unit of weight from which on a backend counts as saturated; when all are, the first serves, "
+        "up to its `max_conns`. Left out: `max_conns` alone."))
+
+
+Native: TypeAlias = Annotated[
+    RoundRobin | LeastConn | LeastTime | Random | Random2 | First | SourceHash | Rendezvous | Ring | Maglev | Jump
+    | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve, Field(discriminator="kind"), Named]
+
+
+class PythonPolicy(Kinded):
+    """A class of yours is asked, in a process of its own; see docs/policies-python.md."""
+
+    kind: Literal["python"] = "python"
+    call: Annotated[str, Form("call"), Field(max_length=255)] = Field(description=(
+        "The class, as `package.module:Class`; looked for in the folder of the configuration file first."))
+    deadline: Annotated[float, Form("duration"), Field(ge=0.001, le=1.0)] = Field(default=0.005, description=(
+        "How long a session or flow waits for the answer; then the fallback chooses."))
+    fallback: Native = Field(default=RoundRobin(), description=(
+        "The policy that chooses where the class is late, raises, or names nobody that may be used."))
+
+
+Policy: TypeAlias = Annotated[
+    RoundRobin | LeastConn | LeastTime | Random | Random2 | First | SourceHash | Rendezvous | Ring | Maglev | Jump
+    | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve | PythonPolicy, Field(discriminator="kind"), Named]
+
+
+class SlowStart(Model):
+    """A backend that came up, or was added, gets its share bit by bit."""
+
+    window: Duration = Field(description="After it the backend has its full share.")
+    min: float = Field(default=0.1, ge=0.001, le=1, description="The part of its share that it has at first.")
+
+
+def _is_prime(number: int) -> bool:
+    divisor = 2
+    while divisor * divisor <= number:
+        if number % divisor == 0:
+            return False
+        divisor += 1
+    return number > 1
+
+
+def _prime_from(number: int) -> int:
+    return next(candidate for candidate in range(number, 2 * number + 2) if _is_prime(candidate))
