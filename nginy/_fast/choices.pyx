@@ -9,8 +9,10 @@ from nginy._fast.policy.choose cimport (
     attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_settle, chooser_spent, chooser_t, policy_choose,
 )
 from nginy._fast.policy.key cimport key_extract, key_t, visit_hash, visit_t
+from nginy._fast.policy.maglev cimport maglev_slot, maglev_t
+from nginy._fast.policy.ring cimport ring_find, ring_point_t, ring_t
 from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_read, snapshot_t
-from nginy._fast.policy.table cimport table_read, table_t
+from nginy._fast.policy.table cimport TABLE_MAGLEV, TABLE_RING, table_read, table_t, table_tier_t
 
 TRIED_MOST = MAX_TRIED
 
@@ -141,3 +143,30 @@ cdef class Choices:
             raise ValueError(f"no pool {pool}")
         key_extract(&key, &row.key, &visit.visit)
         return key.at[:key.n] if key.n else b"", visit_hash(&row.key, &visit.visit)
+
+    def place_of(self, uint32_t pool, Visit visit not None):
+        """Where the pool's table is looked up first: ("point", hash of the key, hash of the point, backend id) of a ring,
+        ("slot", slot, slots, backend id) of a Maglev table, None without a table. Of its lowest tier.
+        """
+        cdef const snap_pool_t* row = snapshot_pool(&self.snapshot, pool)
+        cdef const table_t* table = &self.chooser.tables[pool]
+        cdef const table_tier_t* part
+        cdef ring_t ring
+        cdef maglev_t slots
+        cdef uint64_t h
+        cdef uint32_t at
+        if row == NULL or table.base == NULL or table.header.n_tiers == 0:
+            return None
+        h = visit_hash(&row.key, &visit.visit)
+        part = &table.tiers[0]
+        if part.kind == TABLE_RING:
+            ring.points = <const ring_point_t*>(table.base + part.off)
+            ring.starts = <const uint32_t*>(table.base + part.off_starts)
+            ring.n_points, ring.n_bits = part.n, part.n_bits
+            at = ring_find(&ring, <uint32_t>(h >> 32))
+            return "point", h >> 32, ring.points[at].hash, ring.points[at].index
+        if part.kind == TABLE_MAGLEV:
+            slots.slots, slots.size = <const uint16_t*>(table.base + part.off), part.n
+            at = maglev_slot(&slots, h)
+            return "slot", at, part.n, slots.slots[at]
+        return None

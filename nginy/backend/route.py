@@ -64,6 +64,7 @@ def route(trial: Trial, ask: Ask) -> dict[str, Any]:
         "policy": first.policy,
         "key": key_text(first.key),
         "key_hash": f"{first.key_hash:016x}",
+        "place": first.place,
         "choices": [_written(choice) for choice in choices],
     }
     asked = getattr(trial.config.pools[pool].policy, "call", None)

@@ -46,6 +46,7 @@ class Choice:
     """address: of the chosen backend, None when there is nobody; reason: why then.
 
     key: bytes that the policy went by, empty when the visit has none of that kind; key_hash: what they came to.
+    place: the point on the ring or the slot of the table where the search began, and whose it is.
     """
 
     pool: str
@@ -54,6 +55,7 @@ class Choice:
     reason: str = ""
     key: bytes = b""
     key_hash: int = 0
+    place: str = ""
     passed: tuple[Passed, ...] = ()
 
 
@@ -136,6 +138,17 @@ class Trial:
             return Choice(pool, kind, None, NOBODY.get(got, str(got)), key, key_hash)
         return Choice(pool, kind, self._known[got].address, "", key, key_hash)
 
+    def place(self, pool: str, visit: Visit) -> str:
+        """Where the pool's table is looked up first, in words; empty for policies without one."""
+        found = self._choices.place_of(self._ids.pool(pool), visit)
+        if found is None:
+            return ""
+        what, at, beside, id = found
+        owner = self._known[id].address if id in self._known else "nobody"
+        if what == "point":
+            return f"{at:08x} on the ring, next point {beside:08x} of {owner}"
+        return f"slot {at} of {beside}, of {owner}"
+
     def hold(self, pool: str, address: str, n: int = 1) -> None:
         """So many more sessions on this backend; fewer with a negative n."""
         number = self._ids.backend(pool, address)
@@ -178,7 +191,7 @@ class Trial:
                 break  # no order among the well ones: it was another one's turn
             if one.address not in tried:
                 passed.append(Passed(one.address, why))
-        return replace(choice, passed=tuple(passed))
+        return replace(choice, place=self.place(choice.pool, visit), passed=tuple(passed))
 
     def fault(self, one: ResolvedBackend) -> str:
         """Why a backend takes no new session; empty when it does."""

@@ -80,6 +80,8 @@ def show(answer: dict[str, Any]) -> None:
         click.echo(f"{answer['asked_first']} is asked first; this is what its fallback chooses")
     if answer["key"]:
         click.echo(f"key {answer['key']}, hash {answer['key_hash']}")
+    if answer["place"]:
+        click.echo(answer["place"])
     for choice in answer["choices"]:
         for one in choice["passed"]:
             click.echo(f"  not {one['address']}: {one['why']}")

@@ -1,6 +1,6 @@
 """The examples of the documentation do what they say.
 
-Their addresses are moved to loopback ones that nothing else uses, and their ports of entry to the kernel's choice; nothing
+Their addresses are moved to loopback ones that nothing else uses, their ports of entry to the kernel's choice; nothing
 else is changed.
 """
 

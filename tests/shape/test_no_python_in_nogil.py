@@ -9,8 +9,9 @@ import pytest
 from tests.shape.sources import CYTHON, ROOT, module_of
 
 ABOVE = (
-    "choices", "door", "mailroom", "rings", "rows", "shapes", "table", "testdoor", "testmail", "testpolicy", "testrings",
-)
+    "choices", "door", "mailroom", "rings", "rows", "shapes", "table",
+    "testdoor", "testmail", "testpolicy", "testrings",
+)  # fmt: skip
 BELOW = [p for p in CYTHON if p.suffix == ".pyx" and p.stem not in ABOVE]
 PYTHON_SYMBOL = re.compile(r"\b(_?Py[A-Z_]\w*|__Pyx_\w+)")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+?)>:$")

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -120,3 +121,25 @@ def test_what_is_no_question_is_refused(question: dict[str, Any], says: str) -> 
 def test_an_unknown_listener_is_refused_with_those_there_are() -> None:
     with pytest.raises(ControlError, match="there are: front"):
         route(trial([A]), Ask("back"))
+
+
+@pytest.mark.parametrize(("policy", "what"), [("maglev", "slot "), ("ring", " on the ring, next point ")])
+def test_a_table_shows_where_the_search_began_and_whose_place_it_is(policy: str, what: str) -> None:
+    rows = [{"address": address, "state": "drain" if address == A else "ready"} for address in (A, B, C)]
+    under_way = trial(rows, policy)
+    for number in range(30):
+        answer = route(under_way, ask(source=f"192.0.2.{number}"))
+        (choice,) = answer["choices"]
+        assert what in answer["place"]
+        owner = answer["place"].rpartition(" ")[2]
+        if owner == A:
+            assert choice["passed"][0] == {"address": A, "why": "state is drain"}
+        else:
+            assert choice["address"] == owner and not choice["passed"]
+
+
+def test_the_ring_of_nginx_takes_the_key_as_text() -> None:
+    policy = {"kind": "ring", "compat": "nginx", "key": "source"}
+    answer = route(trial([A, B, C], policy), ask(source="192.0.2.1"))
+    assert answer["key"] == f"{b'192.0.2.1'.hex()} (192.0.2.1)"
+    assert answer["place"].startswith(f"{crc32(b'192.0.2.1'):08x} on the ring")
