@@ -88,7 +88,8 @@ async def ask(call: str, rate: float, burst: int) -> Asked:
     reader, host.writer = await asyncio.open_connection(sock=link)
     rows = [(number, f"10.0.0.{number}:80", 1, 0, True) for number in range(BACKENDS)]
     pools = {"p": {"id": 0, "backends": rows}}
-    host.writer.write(pack_link({"policies": {"p": call}, "folders": [FOLDER], "memory_bytes": MEMORY_BYTES}))
+    policies = {"p": (call, "python")}
+    host.writer.write(pack_link({"policies": policies, "folders": [FOLDER], "memory_bytes": MEMORY_BYTES}))
     host.writer.write(pack_link({"reasons": door.REASONS, "listeners": {}, "pools": pools}))
     said = await read_link(reader)
     if said != {"kind": "ready"}:

@@ -14,15 +14,15 @@ _MISSING = object()
 class Hooks:
     """Calls a policy. One thread. Whatever the policy raises passes through."""
 
-    def __init__(self, policy: Any) -> None:
-        """Errors: TypeError for an object that is no policy."""
-        check_policy(policy)
+    def __init__(self, policy: Any, kind: str = "python") -> None:
+        """kind: `python`, or `table` for one that publishes. Errors: TypeError for an object that is no policy."""
+        check_policy(policy, kind)
         self.policy: Policy = policy
         self.backends: dict[int, Backend] = {}
         self.has_release = isinstance(policy, Releasing)
         self._has_start = isinstance(policy, Starting)
         self._states: OrderedDict[Any, Any] = OrderedDict()
-        self._choose = policy.choose
+        self._choose = getattr(policy, "choose", None)
 
     def build(self, backends: Iterable[Backend]) -> None:
         """These are the backends from now on."""
@@ -32,6 +32,7 @@ class Hooks:
 
     def choose(self, visit: Any, context: Context, attempt: int) -> Any:
         """What `choose` returns: a backend, an id, None, or something to be awaited. visit: any key of the visit."""
+        assert self._choose is not None
         if not self._has_start:
             return self._choose(context, attempt)
         state = self._states.get(visit, _MISSING)
@@ -63,11 +64,15 @@ class Hooks:
             self._states.pop(visit, None)
 
 
-def check_policy(policy: Any) -> None:
-    """Is this a policy, or a class of them? Errors: TypeError that says what is missing."""
+NEEDS = {"python": "choose(context, attempt)", "table": "build(backends)"}
+"""The one hook that a class must have, by kind of policy."""
+
+
+def check_policy(policy: Any, kind: str = "python") -> None:
+    """Is this a policy of that kind, or a class of them? Errors: TypeError that says what is missing."""
     name = policy.__name__ if inspect.isclass(policy) else type(policy).__name__
-    if not callable(getattr(policy, "choose", None)):
-        raise TypeError(f"{name} has no method choose(context, attempt)")
+    if not callable(getattr(policy, NEEDS[kind].partition("(")[0], None)):
+        raise TypeError(f"{name} has no method {NEEDS[kind]}")
     for hook in ("build", "start", "release"):
         if not callable(getattr(policy, hook, check_policy)):
             raise TypeError(f"{name}.{hook} is no method")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from nginy.balancer.hooks import check_policy
+from nginy.balancer.hooks import NEEDS, check_policy
 
 
 class LoadError(Exception):
@@ -17,8 +17,8 @@ class LoadError(Exception):
         self.remedy = remedy
 
 
-def load_class(call: str) -> Any:
-    """The class that `module:name` means. Errors: LoadError."""
+def load_class(call: str, kind: str = "python") -> Any:
+    """The class that `module:name` means, of this kind of policy. Errors: LoadError."""
     module_name, _, name = call.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -34,21 +34,22 @@ def load_class(call: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is None:
-        raise LoadError(f"{module_name} has no class {name!r}", _named_in(module))
+        raise LoadError(f"{module_name} has no class {name!r}", _named_in(module, kind))
     if not isinstance(found, type):
-        raise LoadError(f"{call} is no class but {type(found).__name__}", _named_in(module))
+        raise LoadError(f"{call} is no class but {type(found).__name__}", _named_in(module, kind))
     try:
-        check_policy(found)
+        check_policy(found, kind)
     except TypeError as error:
-        raise LoadError(str(error), "write `def choose(self, context, attempt)`") from None
+        raise LoadError(str(error), f"write `def {NEEDS[kind].replace('(', '(self, ')}`") from None
     return found
 
 
-def _named_in(module: Any) -> str:
+def _named_in(module: Any, kind: str) -> str:
     """The classes of a module that could be meant."""
+    hook = NEEDS[kind].partition("(")[0]
     own = [
         name for name, value in vars(module).items()
-        if isinstance(value, type) and value.__module__ == module.__name__ and callable(getattr(value, "choose", None))
+        if isinstance(value, type) and value.__module__ == module.__name__ and callable(getattr(value, hook, None))
     ]  # fmt: skip
     return f"classes there: {', '.join(own)}" if own else ""
 
@@ -58,13 +59,13 @@ def extend_path(folders: Sequence[str]) -> None:
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
 
 
-def report(calls: Sequence[str], folders: Sequence[str]) -> None:
-    """In a child process: one JSON object of what is wrong on stdout, by call: [message, remedy]."""
+def report(calls: Sequence[tuple[str, str]], folders: Sequence[str]) -> None:
+    """In a child process: a JSON list of what is wrong on stdout: [call, kind, message, remedy]. calls: with kinds."""
     extend_path(folders)
-    wrong = {}
-    for call in calls:
+    wrong = []
+    for call, kind in calls:
         try:
-            load_class(call)
+            load_class(call, kind)
         except LoadError as error:
-            wrong[call] = [str(error), error.remedy]
+            wrong.append([call, kind, str(error), error.remedy])
     sys.stdout.write("\n" + json.dumps(wrong) + "\n")

@@ -11,6 +11,7 @@ from typing import Any
 from nginy.balancer.api import OUTCOMES, UNUSED, Backend
 from nginy.balancer.hooks import Hooks
 from nginy.balancer.mailbox import ATTEMPT, NONE, RAISED, SESSION, Mailroom, Question
+from nginy.balancer.publisher import Publisher
 
 BEAT_S = 0.2
 BATCH = 256  # questions, and records of ended attempts, between two looks at everything else
@@ -35,6 +36,7 @@ class Office:
         self._room = room
         self._loop = asyncio.get_running_loop()
         self._hired: dict[str, Hooks] = {}
+        self._publishers: dict[str, Publisher] = {}
         self._desks: dict[int, tuple[str, Hooks]] = {}
         self._reasons: tuple[str, ...] = ()
         self._waiting: set[asyncio.Task[None]] = set()
@@ -45,9 +47,17 @@ class Office:
 
     # ---- who works here ----
 
-    def hire(self, pool: str, policy_class: Any) -> None:
+    def hire(self, pool: str, policy_class: Any, kind: str) -> None:
         """One object for one pool. Errors: whatever the class raises; TypeError for no policy."""
-        self._hired[pool] = Hooks(policy_class())
+        policy = policy_class()
+        self._hired[pool] = Hooks(policy, kind)
+        if kind == "table":
+            self._publishers[pool] = policy.publish = Publisher(partial(self._publish, pool))
+
+    def _publish(self, pool: str, weights: Mapping[int, int]) -> None:
+        """From any thread."""
+        message = {"kind": "weights", "pool": pool, "weights": list(weights.items())}
+        self._loop.call_soon_threadsafe(self.tell, message)
 
     def take_set(self, message: Mapping[str, Any]) -> None:
         """What control says about pools: ids, backends, names of listeners."""
@@ -71,6 +81,8 @@ class Office:
                 backend = Backend(id, address, _count=self._room.in_flight_of)
             backend.weight, backend.tier, backend.is_usable = weight, tier, bool(is_usable)
             backends.append(backend)
+        if pool in self._publishers:
+            self._publishers[pool].show({backend.id: backend for backend in backends})
         if is_first or before != [(b.id, b.address, b.weight, b.tier) for b in backends]:
             try:
                 hooks.build(backends)

@@ -108,9 +108,9 @@ def _leave_after_fork() -> None:
 def _hire(office: Office, order: Mapping[str, Any]) -> bool:
     """An object of each class. False: one cannot be had; control has been told."""
     extend_path(order["folders"])
-    for pool, call in order["policies"].items():
+    for pool, (call, kind) in order["policies"].items():
         try:
-            office.hire(pool, load_class(call))
+            office.hire(pool, load_class(call, kind), kind)
         except LoadError as error:
             office.tell({"kind": "failed", "pool": pool, "error": str(error)})
             return False

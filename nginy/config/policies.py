@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nginy.config.read import Met
 from nginy.config.tree import Problems
-from nginy.model import RING_POINTS, RING_POINTS_MAX, Backend, ByKey, Listener, Pool, Preread, PythonPolicy, RingBase
+from nginy.model import RING_POINTS, RING_POINTS_MAX, Backend, ByKey, CalledPolicy, Listener, Pool, Preread, RingBase
 
 _HINT = "take a key such as `source`, or give this listener a pool of its own"
 
@@ -38,7 +38,7 @@ def _check_key(listener: Met, pool: Met, problems: Problems) -> None:
 def _native(pool: Met) -> object:
     """The policy that workers run themselves."""
     policy = pool.values.get("policy")
-    return policy.fallback if isinstance(policy, PythonPolicy) else policy
+    return policy.fallback if isinstance(policy, CalledPolicy) else policy
 
 
 def _lack(kind: str, is_udp: bool, preread: Preread | None) -> tuple[str, str]:

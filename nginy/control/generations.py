@@ -4,6 +4,7 @@ Nothing that can fail touches what runs: sockets are bound and the block is buil
 hears of it.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from nginy.control.listeners import Group, inodes_of, open_group
 from nginy.control.plan import BindPlan, BindWish, plan_binds, wanted_binds
 from nginy.control.publish import Publisher
 from nginy.control.tables import TableRef, Tables
-from nginy.control.world import IdBook, World
+from nginy.control.world import IdBook, World, still_published
 from nginy.errors import NginyError
 from nginy.model import Config
 
@@ -50,6 +51,8 @@ class Generations:
         self._arrivals = Arrivals()
         self._tables = Tables()
         self._publisher = Publisher(self._build, self._delivered(deliver), on_trouble, generation)
+        self._one_weighing = asyncio.Lock()
+        self._weighing: set[asyncio.Task[None]] = set()
         self._closing: list[tuple[int, Group]] = []  # (first generation without it, removed sockets)
 
     @property
@@ -86,7 +89,7 @@ class Generations:
         opened = self._open([wish for wish in plan.open if wish.key not in kept])
         groups = {wish.key: opened.get(wish.key) or replace(kept[wish.key], wish=wish) for wish in wishes}
         try:
-            wanted = World(config, resolved, before.ids, groups)
+            wanted = World(config, resolved, before.ids, groups, still_published(before, config))
             self.world = self._book.assign(wanted, self.number + 1, adopted_by_all)
             self._publisher.publish()
         except BaseException:
@@ -114,6 +117,20 @@ class Generations:
         self.world = self._book.assign(moved, self.number + 1, adopted_by_all)
         self._publisher.publish_soon()
 
+    def weigh(self, pool: str, weights: Mapping[int, int]) -> None:
+        """A table policy has published weights by backend id; they go out soon, in the order they came."""
+        task = asyncio.get_running_loop().create_task(self._weigh(pool, weights))
+        self._weighing.add(task)
+        task.add_done_callback(self._weighing.discard)
+
+    async def _weigh(self, pool: str, weights: Mapping[int, int]) -> None:
+        async with self._one_weighing:
+            wanted = self.world.with_weights(pool, weights)
+            await self._tables.prepare(wanted.config, wanted.weighed)
+            before, self.world = self.world, self.world.with_weights(pool, weights)
+        if self.world != before:
+            self._publisher.publish_soon()
+
     def publish_soon(self) -> None:
         """Something that the block is built from has changed."""
         self._publisher.publish_soon()
@@ -127,6 +144,8 @@ class Generations:
 
     def close(self, *, is_end: bool) -> None:
         """Close control's copies of everything. is_end: nobody serves them any more, so files go as well."""
+        for task in self._weighing:
+            task.cancel()
         self._publisher.close()
         self._tables.close()
         for group in [*self.world.groups.values(), *(group for _, group in self._closing)]:
@@ -176,14 +195,14 @@ class Generations:
             generation,
             world.config,
             world.ids,
-            world.resolved,
+            world.weighed,
             verdicts,
             [row for row, _ in sockets],
             meta=self._notes(world),
             workers=self._slots,
             since=self._arrivals.note(world.config, world.resolved, verdicts),
         )
-        tables = self._tables.refs(world.config, world.resolved, world.ids)
+        tables = self._tables.refs(world.config, world.weighed, world.ids)
         return block, tuple((row.sock_id, fd) for row, fd in sockets), tables
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.balancer.process import pack_link, read_link
+from nginy.balancer.publisher import WEIGHT_MAX
 from nginy.control.mailboxes import Mailboxes
 from nginy.control.policyhost import EXITS, Host, HostOrder, start_host
 from nginy.control.policyset import set_message, wanted_policies
@@ -32,7 +33,8 @@ class Policies:
     """Belongs to the loop's thread.
 
     hand(): mail for the workers has changed; mail(slot) is what they get.   emit(kind, **fields): events.
-    verdicts(resolved): what is known about each backend.
+    verdicts(resolved): what is known about each backend.   published(pool, weights by backend id): a table policy
+    wants these.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Policies:
         emit: Callable[..., object],
         hand: Callable[[], None],
         verdicts: Callable[[Resolved], Mapping[BackendKey, str]],
+        published: Callable[[str, Mapping[int, int]], None],
     ) -> None:
         self.replaced: dict[str, int] = {}  # reason to how often
         self._board = board
@@ -55,7 +58,8 @@ class Policies:
         self._hand = hand
         self._verdicts = verdicts
         self._loop = asyncio.get_running_loop()
-        self._wanted: dict[str, str] = {}
+        self._published = published
+        self._wanted: dict[str, tuple[str, str]] = {}
         self._world: World | None = None
         self._boxes: Mailboxes | None = None
         self._host: Host | None = None
@@ -154,7 +158,7 @@ class Policies:
             while (message := await read_link(reader)) is not None:
                 if host is self._host:
                     self._heard(message)
-        except ValueError:
+        except (LookupError, TypeError, ValueError):
             self._replace("nonsense")
         finally:
             writer.close()
@@ -166,7 +170,12 @@ class Policies:
             self._ready.set()
             self._moved = (-1, self._loop.time())
             self._hand()
-            self._emit("policy_process_ready", pid=self.pid, policies=", ".join(sorted(set(self._wanted.values()))))
+            calls = sorted({call for call, _ in self._wanted.values()})
+            self._emit("policy_process_ready", pid=self.pid, policies=", ".join(calls))
+        elif kind == "weights":
+            pool, weights = str(message["pool"]), {int(id): int(weight) for id, weight in message["weights"]}
+            if pool in self._wanted and all(0 <= weight <= WEIGHT_MAX for weight in weights.values()):
+                self._published(pool, weights)
         elif kind in ("raised", "failed"):
             self._emit(
                 f"policy_{kind}", level="error", pool=str(message.get("pool")), hook=message.get("hook"),

@@ -6,12 +6,21 @@ from typing import Any
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.control.world import World
-from nginy.model import Config, Pool, PythonPolicy
+from nginy.model import CalledPolicy, Config, Pool
 
 
-def wanted_policies(config: Config) -> dict[str, str]:
-    """Pool to class, of the pools that ask one."""
-    return {name: pool.policy.call for name, pool in config.pools.items() if isinstance(pool.policy, PythonPolicy)}
+def wanted_policies(config: Config) -> dict[str, tuple[str, str]]:
+    """Pool to class and kind, of the pools that have a policy in Python."""
+    return {
+        name: (pool.policy.call, kind_of(pool.policy))
+        for name, pool in config.pools.items()
+        if isinstance(pool.policy, CalledPolicy)
+    }
+
+
+def kind_of(policy: CalledPolicy) -> str:
+    """`python` or `table`."""
+    return str(type(policy).model_fields["kind"].default)
 
 
 def set_message(world: World, verdicts: Mapping[BackendKey, str]) -> dict[str, Any]:

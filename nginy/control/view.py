@@ -121,7 +121,7 @@ def take_trial(world: World, board: door.Board, health: Health) -> Trial:
     }
     return Trial(
         world.config,
-        world.resolved,
+        world.weighed,
         verdicts=health.verdicts(world.resolved),
         ids=world.ids,
         in_flight=in_flight,
@@ -156,7 +156,7 @@ def _listener_views(world: World, board: door.Board) -> tuple[ListenerView, ...]
 def _pool_views(world: World, board: door.Board, health: Health) -> tuple[PoolView, ...]:
     views = []
     for name, pool in world.config.pools.items():
-        backends = tuple(_backend_view(entry, world, board, health) for entry in world.resolved[name])
+        backends = tuple(_backend_view(entry, world, board, health) for entry in world.weighed[name])
         number = world.ids.pool(name)
         choices = board.pool(number) if isinstance(pool.policy, PythonPolicy) else None
         views.append(PoolView(number, name, pool.policy.kind, backends, choices))

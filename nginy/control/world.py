@@ -5,23 +5,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nginy._fast import door
-from nginy.backend.registry import Resolved
+from nginy.backend.registry import Resolved, ResolvedBackend
 from nginy.backend.rows import SocketRow
 from nginy.control.datagrams import receive_bytes
 from nginy.control.ids import Ids, IdSpace, Reusable
 from nginy.control.listeners import Group
 from nginy.control.plan import BindWish, wanted_binds
-from nginy.model import Config
+from nginy.model import Config, TablePolicy
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """groups: bind key to its sockets, owned by control for as long as any world lists them."""
+    """groups: bind key to its sockets, owned by control for as long as any world lists them.
+
+    published: by pool, weights that a table policy has given to addresses, in place of the configured ones.
+    """
 
     config: Config
     resolved: Resolved
     ids: Ids
     groups: Mapping[str, Group] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def weighed(self) -> Resolved:
+        """The backends with the weights that workers go by."""
+        if not self.published:
+            return self.resolved
+        return {pool: self._weighed(pool, entries) for pool, entries in self.resolved.items()}
+
+    def _weighed(self, pool: str, entries: list[ResolvedBackend]) -> list[ResolvedBackend]:
+        weights = self.published.get(pool, {})
+        return [replace(entry, weight=weights.get(entry.address, entry.weight)) for entry in entries]
+
+    def with_weights(self, pool: str, weights: Mapping[int, int]) -> "World":
+        """The same with other published weights, given by backend id; a pool without a table policy has none."""
+        if pool not in self.resolved or not isinstance(self.config.pools[pool].policy, TablePolicy):
+            return self
+        addresses = {self.ids.backend(pool, entry.address): entry.address for entry in self.resolved[pool]}
+        found = {addresses[id]: weight for id, weight in weights.items() if id in addresses}
+        return replace(self, published={**self.published, pool: found})
 
     @property
     def addresses(self) -> dict[str, list[str]]:
@@ -54,6 +77,20 @@ class World:
                 row = SocketRow(self.ids.sockets[key, place], listener, member.slot, group.wish.is_wildcard)
                 rows.append((row, member.sock.fileno()))
         return rows
+
+
+def still_published(before: World, config: Config) -> Mapping[str, Mapping[str, int]]:
+    """What tables have published holds as long as they are the pools' policies."""
+
+    def call_of(one: Config, pool: str) -> str:
+        policy = one.pools[pool].policy if pool in one.pools else None
+        return policy.call if isinstance(policy, TablePolicy) else ""
+
+    return {
+        pool: weights
+        for pool, weights in before.published.items()
+        if call_of(config, pool) and call_of(config, pool) == call_of(before.config, pool)
+    }
 
 
 def socket_names(groups: Mapping[str, Group]) -> list[tuple[str, int]]:

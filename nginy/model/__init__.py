@@ -50,6 +50,7 @@ from nginy.model.policy import (
     BoundedMaglev,
     BoundedRing,
     ByKey,
+    CalledPolicy,
     ConnectionIdKey,
     ConstantKey,
     First,
@@ -73,6 +74,7 @@ from nginy.model.policy import (
     SliceKey,
     SlowStart,
     SourceHash,
+    TablePolicy,
 )
 from nginy.model.pool import (
     BACKENDS_MAX,
@@ -128,6 +130,7 @@ __all__ = [
     "BoundedRing",
     "ByKey",
     "BytesKey",
+    "CalledPolicy",
     "Cap",
     "CidServer",
     "Config",
@@ -186,6 +189,7 @@ __all__ = [
     "SourceKey",
     "Splice",
     "Switch",
+    "TablePolicy",
     "TcpHealth",
     "Text",
     "Threshold",

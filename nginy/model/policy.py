@@ -224,21 +224,34 @@ Native: TypeAlias = Annotated[
     | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve, Field(discriminator="kind"), Named]
 
 
-class PythonPolicy(Kinded):
-    """A class of yours is asked, in a process of its own; see docs/policies-python.md."""
+class CalledPolicy(Kinded):
+    """A class of yours, in a process of its own; see docs/policies-python.md."""
 
-    kind: Literal["python"] = "python"
     call: Annotated[str, Form("call"), Field(max_length=255)] = Field(description=(
         "The class, as `package.module:Class`; looked for in the folder of the configuration file first."))
+    fallback: Native = Field(default=RoundRobin(), description=(
+        "The policy that workers run themselves: it chooses where the class is late, raises, or names nobody that may "
+        "be used, and by the weights that a table publishes."))
+
+
+class PythonPolicy(CalledPolicy):
+    """A class of yours is asked for each attempt, in a process of its own; see docs/policies-python.md."""
+
+    kind: Literal["python"] = "python"
     deadline: Annotated[float, Form("duration"), Field(ge=0.001, le=1.0)] = Field(default=0.005, description=(
         "How long a session or flow waits for the answer; then the fallback chooses."))
-    fallback: Native = Field(default=RoundRobin(), description=(
-        "The policy that chooses where the class is late, raises, or names nobody that may be used."))
+
+
+class TablePolicy(CalledPolicy):
+    """A class of yours publishes weights whenever it likes, in a process of its own; see docs/policies-python.md."""
+
+    kind: Literal["table"] = "table"
 
 
 Policy: TypeAlias = Annotated[
     RoundRobin | LeastConn | LeastTime | Random | Random2 | First | SourceHash | Rendezvous | Ring | Maglev | Jump
-    | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve | PythonPolicy, Field(discriminator="kind"), Named]
+    | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve | PythonPolicy | TablePolicy,
+    Field(discriminator="kind"), Named]
 
 
 class SlowStart(Model):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from nginy.model.form import Cap, Congestion, Form, Model, Switch
 from nginy.model.health import Health
-from nginy.model.policy import Native, Policy, PythonPolicy, RoundRobin, SlowStart
+from nginy.model.policy import CalledPolicy, Native, Policy, RoundRobin, SlowStart
 
 POOLS_MAX = 1024
 BACKENDS_MAX = 65535
@@ -86,6 +86,6 @@ class Pool(Model):
     @property
     def native(self) -> Native:
         """The policy that workers run themselves."""
-        return self.policy.fallback if isinstance(self.policy, PythonPolicy) else self.policy
+        return self.policy.fallback if isinstance(self.policy, CalledPolicy) else self.policy
 
 

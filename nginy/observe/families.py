@@ -125,7 +125,12 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "nginy_backend_state", "gauge", (*_BACKEND, "state"), "1 for the state the configuration asks for."
     ),
-    Family("nginy_backend_weight", "gauge", _BACKEND, "Configured weight."),
+    Family(
+        "nginy_backend_weight",
+        "gauge",
+        _BACKEND,
+        "Weight that choices go by: the configured one, or what a table policy has published.",
+    ),
     Family("nginy_worker_up", "gauge", _WORKER, "1 while the worker serves."),
     Family("nginy_worker_deaths", "counter", _WORKER, "Times a worker of this slot died and was replaced."),
     Family("nginy_worker_adopted_generation", "gauge", _WORKER, "Generation the worker works with."),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import nginy as nginy_package
 from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config, udp_config
 from tests.tools.datagrams import DatagramBackend, client_of, exchange
@@ -151,7 +152,7 @@ def test_a_policy_process_that_is_killed_leaves_the_choices_to_the_fallback_unti
     for _ in range(20):
         assert visit(nginy)[0] in NAMES
     wait_until(lambda: is_answering(nginy), "the next one answers")
-    assert nginy.reasons() == {"closed": choices(nginy)["asked"]}
+    wait_until(lambda: nginy.reasons() == {"closed": choices(nginy)["asked"]}, "every session has ended well")
 
 
 def test_a_worker_that_is_replaced_asks_like_the_one_before(start_nginy: StartNginy, peers: list[Peer]) -> None:
@@ -222,3 +223,57 @@ def test_more_datagrams_than_may_wait_end_the_waiting(start_nginy: StartNginy) -
                 sock.send(b"%d" % number)
             assert [sock.recv(10) for _ in range(100)] == [b"%d" % number for number in range(100)]
         assert choices(nginy)["fallbacks"] == {"no_room": 1}
+
+
+def test_workers_go_by_weights_that_a_table_publishes_whenever_it_likes(
+    start_nginy: StartNginy, peers: list[Peer], tmp_path: Path
+) -> None:
+    signal_path = tmp_path / "now"
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:Weights", "fallback": "maglev"}}
+    tree = tcp_config([peer.address for peer in peers], workers=2, pool=pool)
+    nginy = start_nginy(tree, env={"POLICY_NOTES": str(signal_path)})
+    wait_until(lambda: visit(nginy)[0] == "c", "the first table")
+    assert {visit(nginy)[0] for _ in range(10)} == {"c"}
+    signal_path.touch()
+    wait_until(lambda: visit(nginy)[0] == "a", "the next table")
+    wait_until(lambda: len({row["generation"] for row in nginy.workers()}) == 1, "both workers have it")
+    assert {visit(nginy)[0] for _ in range(10)} == {"a"}
+    nginy.reload(tree | {"pools": {"back": tree["pools"]["back"] | {"policy": "round_robin"}}})
+    nginy.is_same_at_end = False  # workers have no mailbox any more
+    assert {visit(nginy)[0] for _ in range(9)} == set(NAMES), "configured weights are back"
+
+
+def test_a_table_that_nobody_could_be_served_by_is_not_published(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:WrongWeights"}}
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=pool))
+    assert {visit(nginy)[0] for _ in range(9)} == set(NAMES)
+    wait_until(lambda: "every weight is 0" in nginy.log(), "the log says why")
+
+
+def test_policies_are_asked_again_by_workers_that_outlived_their_control(
+    start_nginy: StartNginy, peers: list[Peer]
+) -> None:
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=python("ByPort")), checked=False)
+    address = nginy.address()
+    before = set(nginy.worker_pids())
+    nginy.send(signal.SIGKILL)
+    nginy.running.wait()
+    wait_until(lambda: set(nginy.pids_left()) == before, "the policy process ends with its control")
+    with connect(address) as sock:
+        assert recv_exact(sock, 1).decode() in NAMES, "the fallback chooses"
+    nginy.start()
+    assert set(nginy.worker_pids()) == before
+    wait_until(lambda: is_answering(nginy), "the next policy process answers")
+    who, port = visit(nginy)
+    assert who == NAMES[port % 3]
+
+
+@pytest.mark.parametrize("name", ["ByPort", "ByPortSoon"])
+def test_embedded_the_class_runs_in_a_thread_of_its_own(peers: list[Peer], name: str) -> None:
+    tree = {"version": 1} | tcp_config([peer.address for peer in peers], pool=python(name))
+    with nginy_package.Server(tree) as server:
+        for _ in range(10):
+            with connect(server.addresses["front"][0]) as sock:
+                assert recv_exact(sock, 1).decode() == NAMES[sock.getsockname()[1] % 3]
+        assert server.view().pools[0].choices["answered"] == 10
+        assert server.view().policy_process.pid == os.getpid()

@@ -117,3 +117,27 @@ class Hungry(ByPort):
         for _ in range(64):
             self.eaten.append(bytes(4 * 2**20).replace(b"\0", b"\1"))
         return self.backends[0]
+
+
+class Weights:
+    """A table: the last backend gets everything, from a task in the loop; then, told by a file, the first one."""
+
+    publish: Any
+
+    def build(self, backends: Any) -> None:
+        self.backends: list[Backend] = list(backends)
+        self.publish({self.backends[-1]: 3})
+        if NOTES in os.environ:
+            self.task = asyncio.get_running_loop().create_task(self.wait())
+
+    async def wait(self) -> None:
+        while not Path(os.environ[NOTES]).exists():
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self.publish, {self.backends[0].address: 1})
+
+
+class WrongWeights(Weights):
+    """What cannot be published raises where it is wrong."""
+
+    def build(self, backends: Any) -> None:
+        self.publish({backends[0]: 0})

@@ -19,6 +19,10 @@ class Empty:
 class Odd(Pick):
     build = 3
 
+class Table:
+    def build(self, backends):
+        pass
+
 pick = Pick()
 """
 
@@ -67,6 +71,13 @@ def test_a_class_that_cannot_be_had_is_a_problem_at_its_place(folder: Path, call
     assert (problem.line, problem.column) == (2, 42)
     assert message in problem.message
     assert hint in problem.hint
+
+
+def test_a_table_needs_build_and_not_choose(folder: Path) -> None:
+    assert problems_of(folder, '{kind: table, call: "own_policies:Table"}') == []
+    (problem,) = problems_of(folder, '{kind: table, call: "own_policies:Pick"}')
+    assert problem.message == "Pick has no method build(backends)"
+    assert problem.hint == "write `def build(self, backends)`"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.config import parse_config
 from nginy.control.ids import Ids, IdSpace
-from nginy.control.world import IdBook, World
+from nginy.control.world import IdBook, World, still_published
 from nginy.model import Backend
 
 
@@ -79,3 +79,32 @@ def test_an_id_waits_for_the_last_session_that_holds_it() -> None:
     assert world.ids.backend("p", "10.0.0.3:80") == 2
     assert world.ids.listener("c") == 2
     assert not board.forgotten
+
+
+TABLE = {"kind": "table", "call": "__main__:Weights"}
+
+
+def table_world(policy: object = TABLE) -> World:
+    config = parse_config(
+        {"pools": {"p": {"backends": ["10.0.0.1:80", "10.0.0.2:80"], "policy": policy}},
+         "listeners": {"web": {"bind": ":1080", "pool": "p"}}}
+    )  # fmt: skip
+    entries = [
+        ResolvedBackend(BackendKey("p", address, address), Backend(address=address), 7, 0, "ready", None)
+        for address in ("10.0.0.1:80", "10.0.0.2:80")
+    ]
+    return IdBook(Board()).assign(World(config, {"p": entries}, Ids.empty()), 1, 0)  # type: ignore[arg-type]
+
+
+def test_published_weights_take_the_place_of_configured_ones_by_address() -> None:
+    world = table_world().with_weights("p", {1: 0, 99: 5})
+    assert [entry.weight for entry in world.weighed["p"]] == [7, 0]
+    assert [entry.weight for entry in world.resolved["p"]] == [7, 7]
+
+
+def test_published_weights_hold_while_the_class_is_the_same() -> None:
+    world = table_world().with_weights("p", {0: 3, 1: 4})
+    same, other = table_world(TABLE | {"fallback": "random2"}), table_world(TABLE | {"call": "__main__:Others"})
+    assert still_published(world, same.config) == {"p": {"10.0.0.1:80": 3, "10.0.0.2:80": 4}}
+    assert still_published(world, other.config) == {}
+    assert still_published(world, table_world("round_robin").config) == {}
