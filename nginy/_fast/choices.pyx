@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
-from nginy._fast.base.layout cimport snap_pool_t
+from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t, snap_pool_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_TRIED
 from nginy._fast.policy.choose cimport (
     attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_settle, chooser_spent, chooser_t, policy_choose,
@@ -11,7 +11,8 @@ from nginy._fast.policy.choose cimport (
 from nginy._fast.policy.key cimport key_extract, key_t, visit_hash, visit_t
 from nginy._fast.policy.maglev cimport maglev_slot, maglev_t
 from nginy._fast.policy.ring cimport ring_find, ring_point_t, ring_t
-from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_read, snapshot_t
+from nginy._fast.policy.route cimport route_find
+from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_pool, snapshot_read, snapshot_t
 from nginy._fast.policy.table cimport TABLE_MAGLEV, TABLE_RING, table_read, table_t, table_tier_t
 
 TRIED_MOST = MAX_TRIED
@@ -120,6 +121,15 @@ cdef class Choices:
     def distrust(self, backend, uint64_t now_ms):
         """As after a failed attempt: not preferred for a second."""
         chooser_distrust(&self.chooser, self.known(backend), now_ms)
+
+    def route(self, uint32_t listener, Visit visit not None):
+        """Pool id that the listener sends this visit to, by its server name; None: nowhere."""
+        cdef const snap_listener_t* row = snapshot_listener(&self.snapshot, listener)
+        cdef uint32_t pool
+        if row == NULL:
+            raise ValueError(f"no listener {listener}")
+        pool = route_find(&self.snapshot, row, visit.visit.name, visit.visit.n_name)
+        return None if pool == NO_INDEX else pool
 
     def choose(self, uint32_t pool, Visit visit not None, tried=(), uint64_t now_ms=1):
         """Backend id, or a negative reason code. tried: ids of earlier attempts, the last MAX_TRIED of them count."""

@@ -92,7 +92,21 @@ class UdpRow(Protocol):
     nets: Sequence[tuple[bytes, int]]
     cids: Sequence[tuple[int, int]]
 
+class RoutesRow(Protocol):
+    """As pack_routes returns them."""
+
+    @property
+    def n_exact(self) -> int: ...
+    @property
+    def n_suffix(self) -> int: ...
+    @property
+    def rows(self) -> bytes: ...
+    @property
+    def names(self) -> bytes: ...
+
 class ListenerRow(Protocol):
+    """pool: -1 for none: only what has a route is served."""
+
     id: int
     pool: int
     connect_ms: int
@@ -108,6 +122,7 @@ class ListenerRow(Protocol):
     preread: int
     preread_bytes: int
     preread_ms: int
+    routes: RoutesRow | None
     udp: UdpRow | None
     name_hash: int
 
@@ -130,6 +145,7 @@ class PoolRow(Protocol):
     low_ms: int
     high_ms: int
     saturated: int
+    members: Sequence[tuple[int, int]]
 
 class BackendRow(Protocol):
     """node_hash: name_hash of its address as text.   since_ms: monotonic, when it came up; 0 = long ago."""
@@ -221,6 +237,9 @@ AccessRecord = tuple[int, int, int, str, int, int, int, int, int, int]
 def pack_sockaddr(host: str, port: int) -> bytes: ...
 def pack_sockaddr_unix(path: str) -> bytes: ...
 def format_sockaddr(sockaddr: bytes) -> str: ...
+def pack_routes(
+    exact: Sequence[tuple[str, int]], suffixes: Sequence[tuple[str, int]]
+) -> tuple[int, int, bytes, bytes]: ...
 def name_hash(name: str) -> int: ...
 def pack_snapshot(
     gen: int,

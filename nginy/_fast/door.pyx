@@ -27,7 +27,7 @@ from nginy._fast.policy cimport choose
 from nginy._fast.policy.ring cimport RING_KETAMA, RING_NGINX, RING_OWN
 from nginy._fast.policy.pack cimport snapshot_size, snapshot_write
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
-from nginy._fast.rows cimport SnapshotRows, check_id, check_rows
+from nginy._fast.rows cimport SnapshotRows, check_id, check_rows, routes_pack
 from nginy._fast.shapes cimport shape_build, table_pack
 
 import os
@@ -50,6 +50,7 @@ REASONS = (
     "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
     "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
     "drain_deadline", "stopped", "worker_died", "evicted", "backend_removed", "preread_timeout",
+    "no_route",
 )
 DROPS = (
     "table_full", "session_limit", "no_backend", "backends_full", "no_descriptor", "no_port", "refused", "source_flows",
@@ -157,6 +158,15 @@ def format_sockaddr(sockaddr: bytes) -> str:
 
 
 # ---- snapshot ----
+
+def pack_routes(exact, suffixes) -> tuple:
+    """(n_exact, n_suffix, rows, names) of one listener's routes: what ListenerRow.routes carries.
+
+    Each route is (name, pool id), in lower case; of `*.example.org` the name is `example.org`. Once per configuration: the
+    answer is the same for every generation. Errors: ValueError for an id out of range.
+    """
+    return routes_pack(exact, suffixes)
+
 
 def name_hash(name: str) -> int:
     """64 bits that stand for a name on every worker and machine."""

@@ -1,12 +1,14 @@
 """Rows: what Python says of a snapshot, checked and copied into structs. Errors: ValueError, MemoryError."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from nginy._fast.base cimport layout, limits
 from nginy._fast.base.layout cimport (
     snap_addr_t, snap_backend_t, snap_cid_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t,
 )
+from nginy._fast.base.routing cimport snap_member_t, snap_route_t
+from nginy._fast.mem.hash cimport hash_bytes
 
 
 cdef key_fill(snap_key_t* to, row):
@@ -54,7 +56,7 @@ cdef net_fill(snap_net_t* to, net):
 
 cdef listener_fill(snap_listener_t* to, row):
     to.id = row.id
-    to.pool = row.pool
+    to.pool = layout.NO_INDEX if row.pool < 0 else row.pool
     to.connect_ms = row.connect_ms
     to.idle_ms = row.idle_ms
     to.half_close_ms = row.half_close_ms
@@ -153,6 +155,34 @@ cdef void* rows_alloc(rows, size_t item_bytes) except NULL:
     return fresh
 
 
+cdef void* bytes_alloc(bytes given) except NULL:
+    cdef void* fresh = rows_alloc(given, 1)
+    memcpy(fresh, <const char*>given, len(given))
+    return fresh
+
+
+cdef routes_pack(exact, suffixes):
+    """Routes of one listener, each (name, pool id), as (n_exact, n_suffix, rows, names): what rows.routes carries."""
+    cdef snap_route_t route
+    cdef bytes text
+    rows = []
+    names = []
+    n_bytes = 0
+    memset(&route, 0, sizeof(route))
+    for kind in (exact, suffixes):
+        hashed = []
+        for name, pool in kind:
+            text = name.encode("ascii")
+            check_id("pool", pool, limits.MAX_POOLS)
+            hashed.append((hash_bytes(<const uint8_t*>text, len(text), 0), text, pool))
+        for hash, text, pool in sorted(hashed):
+            route.hash, route.off_name, route.n_name, route.pool = hash, n_bytes, len(text), pool
+            rows.append((<const char*>&route)[:sizeof(route)])
+            names.append(text)
+            n_bytes += len(text)
+    return len(exact), len(suffixes), b"".join(rows), b"".join(names)
+
+
 cdef class SnapshotRows:
     """The rows of one snapshot as C structs; frees them with itself."""
 
@@ -164,6 +194,9 @@ cdef class SnapshotRows:
         free(<void*>self.parts.sockets)
         free(<void*>self.parts.nets)
         free(<void*>self.parts.cids)
+        free(<void*>self.parts.routes)
+        free(<void*>self.parts.names)
+        free(<void*>self.parts.members)
 
     cdef take_listeners(self, rows):
         cdef snap_listener_t* to = <snap_listener_t*>rows_alloc(rows, sizeof(snap_listener_t))
@@ -191,6 +224,27 @@ cdef class SnapshotRows:
                 cids[n_cids].id, cids[n_cids].backend = cid
                 n_cids += 1
         self.parts.n_nets, self.parts.n_cids = n_nets, n_cids
+        self.take_routes(to, rows)
+
+    cdef take_routes(self, snap_listener_t* to, rows):
+        cdef bytes routes = b"".join(row.routes.rows for row in rows if row.routes is not None)
+        cdef bytes names = b"".join(row.routes.names for row in rows if row.routes is not None)
+        cdef uint32_t first = 0
+        cdef uint32_t off_names = 0
+        cdef uint32_t i
+        if len(routes) > limits.MAX_ROUTES * sizeof(snap_route_t):
+            raise ValueError(f"{len(routes) // sizeof(snap_route_t)} routes; {limits.MAX_ROUTES} at most")
+        self.parts.routes = <snap_route_t*>bytes_alloc(routes)
+        self.parts.names = <uint8_t*>bytes_alloc(names)
+        self.parts.n_routes, self.parts.n_names = len(routes) // sizeof(snap_route_t), len(names)
+        for i, row in enumerate(rows):
+            if row.routes is None:
+                continue
+            to[i].routes.first, to[i].routes.off_names = first, off_names
+            to[i].routes.n_exact, to[i].routes.n_suffix = row.routes.n_exact, row.routes.n_suffix
+            to[i].routes.n_names = len(row.routes.names)
+            first += to[i].routes.n_exact + to[i].routes.n_suffix
+            off_names += to[i].routes.n_names
 
     cdef take_pools(self, rows):
         cdef snap_pool_t* to = <snap_pool_t*>rows_alloc(rows, sizeof(snap_pool_t))
@@ -198,6 +252,26 @@ cdef class SnapshotRows:
         self.parts.pools, self.parts.n_pools = to, len(rows)
         for i, row in enumerate(rows):
             pool_fill(&to[i], row)
+        self.take_members(to, rows)
+
+    cdef take_members(self, snap_pool_t* to, rows):
+        cdef snap_member_t* members
+        cdef uint32_t n = 0
+        cdef uint32_t i
+        of_pool = {row.id: row for row in rows}
+        members = <snap_member_t*>rows_alloc([one for row in rows for one in row.members], sizeof(snap_member_t))
+        self.parts.members = members
+        for i, row in enumerate(rows):
+            to[i].members.first, to[i].members.n = n, len(row.members)
+            if len(row.members) > limits.MAX_OF_GROUP:
+                raise ValueError(f"{len(row.members)} members of a group; {limits.MAX_OF_GROUP} at most")
+            for pool, weight in row.members:
+                if pool not in of_pool or of_pool[pool].members:
+                    raise ValueError(f"member {pool} of group {row.id} is no pool with backends")
+                to[i].wants_local |= of_pool[pool].key.kind == layout.KEY_DESTINATION
+                members[n].group, members[n].pool, members[n].weight = row.id, pool, weight
+                n += 1
+        self.parts.n_members = n
 
     cdef take_backends(self, rows):
         cdef snap_backend_t* to = <snap_backend_t*>rows_alloc(rows, sizeof(snap_backend_t))

@@ -3,14 +3,15 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
-from nginy._fast.base.layout cimport snap_key_t
+from nginy._fast.base.layout cimport NO_INDEX, snap_key_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_TRIED
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy.choose cimport (
     attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_settle, chooser_spent, chooser_t, policy_choose,
 )
 from nginy._fast.policy.key cimport key_extract, key_t, visit_hash, visit_t
-from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_read, snapshot_t
+from nginy._fast.policy.route cimport route_find
+from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_pool, snapshot_read, snapshot_t
 from nginy._fast.policy.table cimport table_read, table_t
 
 
@@ -138,3 +139,13 @@ cdef class Chooser:
             attempt.key_hash = hash_bytes(<const uint8_t*>&i, 4, 0)
             total += policy_choose(&self.chooser, &self.snapshot, pool, &attempt)
         return total
+
+
+def route_of(bytes block, uint32_t listener, bytes name):
+    """Pool id that a listener sends a server name to, or None."""
+    cdef snapshot_t s
+    cdef uint32_t pool
+    if snapshot_read(&s, <const uint8_t*>block, len(block)) < 0:
+        raise ValueError("unsound snapshot")
+    pool = route_find(&s, snapshot_listener(&s, listener), <const uint8_t*>name, <uint32_t>len(name))
+    return None if pool == NO_INDEX else pool

@@ -7,6 +7,7 @@ from typing import Any
 from nginy.admin.amounts import read_bytes, read_count, read_duration
 
 REFRESH_S = 5
+POOLS_SHOWN = 3  # of one listener
 ROWS_MAX = 200  # backends of one pool; `nginy status` shows all
 _GOOD = frozenset({"serving", "ready", "up"})
 _BAD = frozenset({"down", "stopped", "dead"})
@@ -59,7 +60,7 @@ def _listeners(listeners: Iterable[Mapping[str, Any]]) -> str:
             escape(listener["name"]),
             escape(", ".join(listener["addresses"])),
             escape(listener["protocol"]),
-            escape(listener["pool"]),
+            escape(", ".join([*listener["pools"][:POOLS_SHOWN], *(["…"] if listener["pools"][POOLS_SHOWN:] else [])])),
             read_count(listener["sessions_live"]),
             read_count(listener["sessions"]),
             read_bytes(listener["bytes_in"]),

@@ -55,6 +55,9 @@ def route(trial: Trial, ask: Ask) -> dict[str, Any]:
         raise ControlError(f"count {ask.count} is not in 1..{COUNT_MAX}")
     client = client_of(ask)
     pool = trial.pool_of(ask.listener, client)
+    if pool is None:
+        nobody: dict[str, Any] = {"pool": "", "address": None, "reason": "no_route", "passed": []}
+        return {"listener": ask.listener, "pool": "", "policy": "", "key": "", "key_hash": "", "choices": [nobody]}
     visit = trial.visit(ask.listener, client)
     choices = [trial.explain(trial.choose(pool, visit), visit) for _ in range(ask.count)]
     first = choices[0]
@@ -107,6 +110,7 @@ def key_text(key: bytes) -> str:
 
 def _written(choice: Choice) -> dict[str, Any]:
     return {
+        "pool": choice.pool,
         "address": choice.address,
         "reason": choice.reason,
         "passed": [{"address": one.address, "why": one.why} for one in choice.passed],

@@ -41,7 +41,7 @@ class UdpRow:
 
 @dataclass(slots=True)
 class ListenerRow:
-    """A listener as workers see it; half_close_ms is inactivity of the remaining direction."""
+    """A listener as workers see it; pool: -1 for none; half_close_ms is inactivity of the remaining direction."""
 
     id: int
     pool: int
@@ -59,6 +59,7 @@ class ListenerRow:
     preread: int = door.PREREADS["off"]
     preread_bytes: int = 0
     preread_ms: int = 0
+    routes: "door.RoutesRow | None" = None
     udp: "door.UdpRow | None" = None
 
 
@@ -67,6 +68,7 @@ class PoolRow:
     """A pool as workers see it; policy is the door's code. congestion: empty for the system's.
 
     deadline_ms: how long a policy in Python is waited for, `policy` is its fallback then; 0: none is asked.
+    members: of a group, (pool id, weight).
     """
 
     id: int
@@ -85,6 +87,7 @@ class PoolRow:
     low_ms: int = 0
     high_ms: int = 0
     saturated: int = 0
+    members: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ Units change here: seconds of the model become whole milliseconds, at least 1; "
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_network
 from math import ceil
@@ -13,7 +14,7 @@ from typing import Protocol
 from nginy._fast import door
 from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
-from nginy.backend.routing import preread_of, to_ms
+from nginy.backend.routing import preread_of, routes_of, to_ms
 from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
 from nginy.backend.tables import ring_of
 from nginy.model import (
@@ -62,12 +63,13 @@ def build_rows(
     """
     rows = Rows([], [], [])
     for name, listener in config.listeners.items():
-        row = _listener_row(name, listener, ids.listener(name), ids.pool(listener.pool))
+        row = _listener_row(name, listener, ids)
         if listener.protocol == "udp":
-            row.udp = _udp_row(listener, ids, resolved[listener.pool], workers)
+            reached = [entry for pool in config.leaves(*listener.pools) for entry in resolved[pool]]
+            row.udp = _udp_row(listener, ids, reached, workers)
         rows.listeners.append(row)
     for name, pool in config.pools.items():
-        rows.pools.append(_pool_row(pool, ids.pool(name)))
+        rows.pools.append(_group_row(config, name, ids) if pool.of else _pool_row(pool, ids.pool(name)))
         rows.backends.extend(_backend_rows(name, pool, ids, resolved[name], verdicts, since))
     return rows
 
@@ -110,12 +112,12 @@ def pack_address(address: str) -> bytes:
     return door.pack_sockaddr(place.host, place.port)
 
 
-def _listener_row(name: str, listener: Listener, id: int, pool: int) -> ListenerRow:
+def _listener_row(name: str, listener: Listener, ids: Ids) -> ListenerRow:
     timeouts, limits = listener.timeouts, listener.limits
     is_udp = listener.protocol == "udp"
     return ListenerRow(
-        id=id,
-        pool=pool,
+        id=ids.listener(name),
+        pool=-1 if listener.default_pool is None else ids.pool(listener.default_pool),
         connect_ms=to_ms(timeouts.connect),
         idle_ms=to_ms(listener.session.idle if is_udp else timeouts.idle),
         half_close_ms=to_ms(timeouts.half_close),
@@ -128,8 +130,8 @@ def _listener_row(name: str, listener: Listener, id: int, pool: int) -> Listener
         is_deferred=listener.tcp.defer_accept is not None,
         name_hash=door.name_hash(name),
         **preread_of(listener.preread),
+        routes=routes_of(listener, ids.pool),
     )
-
 
 
 def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], workers: int) -> UdpRow:
@@ -154,7 +156,7 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
         check=door.CHECKS[session.check],
         is_reuse=session.reuse,
         nets=_nets(listener),
-        cids=_cids(server, listener.pool, ids, resolved) if server else (),
+        cids=_cids(server, ids, resolved) if server else (),
     )
 
 
@@ -185,14 +187,12 @@ def _nets(listener: Listener) -> list[tuple[bytes, int]]:
     return nets
 
 
-def _cids(
-    server: CidServer, pool: str, ids: Ids, resolved: Sequence[ResolvedBackend]
-) -> list[tuple[int, int]]:
+def _cids(server: CidServer, ids: Ids, resolved: Sequence[ResolvedBackend]) -> list[tuple[int, int]]:
     """Servers' ids with the ids of their backends, sorted. A host name means its first address."""
-    first: dict[str, str] = {}
+    first: dict[str, int] = {}
     for backend in resolved:
-        first.setdefault(backend.key.name, backend.address)
-    return sorted((int(id, 16), ids.backend(pool, first[name])) for id, name in server.map.items() if name in first)
+        first.setdefault(backend.key.name, ids.backend(backend.pool, backend.address))
+    return sorted((int(id, 16), first[name]) for id, name in server.map.items() if name in first)
 
 
 def _policy_key(policy: Native) -> KeyRow:
@@ -222,6 +222,18 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
         low_ms=to_ms(policy.low) if isinstance(policy, JumpLoad) else 0,
         high_ms=to_ms(policy.high) if isinstance(policy, JumpLoad) else 0,
         saturated=policy.saturated or 0 if isinstance(policy, HashPreserve) else 0,
+    )
+
+
+def _group_row(config: Config, name: str, ids: Ids) -> PoolRow:
+    """A group: its members, and what any of them wants of the flows of a UDP listener."""
+    members = config.pools[name].of
+    rows = [_pool_row(config.pools[member.pool], ids.pool(member.pool)) for member in members]
+    return replace(
+        _pool_row(config.pools[name], ids.pool(name)),
+        proxy_out=max(row.proxy_out for row in rows),
+        is_transparent=any(row.is_transparent for row in rows),
+        members=[(row.id, member.weight) for row, member in zip(rows, members, strict=True)],
     )
 
 

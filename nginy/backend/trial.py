@@ -43,7 +43,8 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """address: of the chosen backend, None when there is nobody; reason: why then.
+    """address: of the chosen backend, None when there is nobody; reason: why then.   pool: of the backend, which may be
+    a member of the group that was asked.
 
     key: bytes that the policy went by, empty when the visit has none of that kind; key_hash: what they came to.
     place: the point on the ring or the slot of the table where the search began, and whose it is.
@@ -124,19 +125,30 @@ class Trial:
 
     # ---- choosing ----
 
-    def pool_of(self, listener: str, client: Client) -> str:
-        """The pool that serves a client of this listener. Errors: KeyError for an unknown listener."""
-        return self.config.listeners[listener].pool
+    def pool_of(self, listener: str, client: Client) -> str | None:
+        """The pool that serves a client of this listener; None when no route is for it. Errors: KeyError for an unknown
+        listener."""
+        number = self._choices.route(self._ids.listener(listener), self.visit(listener, client))
+        return next((name for name in self.config.listeners[listener].pools if self._ids.pool(name) == number), None)
 
     def choose(self, pool: str, visit: Visit, tried: Sequence[str] = ()) -> Choice:
         """The backend for one attempt. tried: addresses of earlier ones. Errors: KeyError for an unknown name."""
-        number = self._ids.pool(pool)
+        before = [number for number, one in self._of(pool) if one.address in tried]
+        got = self._choices.choose(self._ids.pool(pool), visit, before)
+        if got < 0 and self.config.pools[pool].of:
+            return Choice(pool, "group", None, NOBODY.get(got, str(got)))
+        if got >= 0:
+            pool = self._known[got].pool
         kind = self.config.pools[pool].native.kind  # of a policy in Python its fallback: nobody asks user code here
-        got = self._choices.choose(number, visit, [self._ids.backend(pool, address) for address in tried])
-        key, key_hash = self._choices.key_of(number, visit)
+        key, key_hash = self._choices.key_of(self._ids.pool(pool), visit)
         if got < 0:
             return Choice(pool, kind, None, NOBODY.get(got, str(got)), key, key_hash)
         return Choice(pool, kind, self._known[got].address, "", key, key_hash)
+
+    def _of(self, pool: str) -> list[tuple[int, ResolvedBackend]]:
+        """The backends that sessions of a pool may go to, with their ids, in configured order."""
+        leaves = self.config.leaves(pool)
+        return [(self._ids.backend(one.pool, one.address), one) for leaf in leaves for one in self._resolved[leaf]]
 
     def place(self, pool: str, visit: Visit) -> str:
         """Where the pool's table is looked up first, in words; empty for policies without one."""
@@ -229,23 +241,24 @@ class Trial:
 
     def shares(self, pool: str, visits: Sequence[Visit]) -> list[str | None]:
         """Each visit's backend. All stay while the others come, so that policies which look at load see some."""
-        chosen = []
-        for visit in visits:
-            address = self.choose(pool, visit).address
-            chosen.append(address)
-            if address is not None:
-                self.hold(pool, address)
-        for address in chosen:
-            if address is not None:
-                self.hold(pool, address, -1)
-        return chosen
+        chosen = [self._held(self.choose(pool, visit)) for visit in visits]
+        for choice in chosen:
+            if choice.address is not None:
+                self.hold(choice.pool, choice.address, -1)
+        return [choice.address for choice in chosen]
+
+    def _held(self, choice: Choice) -> Choice:
+        if choice.address is not None:
+            self.hold(choice.pool, choice.address)
+        return choice
 
     def addresses(self, pool: str) -> list[str]:
         """Of its backends, in configured order."""
-        return [one.address for one in self._resolved[pool]]
+        return [one.address for _, one in self._of(pool)]
 
     def without(self, pool: str, address: str) -> "Trial":
         """The same, one backend less: as a reload would leave it."""
         rest = {name: list(some) for name, some in self._resolved.items()}
-        rest[pool] = [one for one in rest[pool] if one.address != address]
+        for leaf in self.config.leaves(pool):
+            rest[leaf] = [one for one in rest[leaf] if one.address != address]
         return Trial(self.config, rest, verdicts=self._verdicts, ids=self._ids, seed=self._seed)

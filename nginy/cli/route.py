@@ -75,7 +75,8 @@ def ask_file(path: Path, listener: str | None, question: dict[str, Any]) -> dict
 
 def show(answer: dict[str, Any]) -> None:
     """For a person."""
-    click.echo(f"listener {answer['listener']} → pool {answer['pool']} ({answer['policy']})")
+    where = f"pool {answer['pool']} ({answer['policy']})" if answer["pool"] else "no route"
+    click.echo(f"listener {answer['listener']} → {where}")
     if "asked_first" in answer:
         click.echo(f"{answer['asked_first']} is asked first; this is what its fallback chooses")
     if answer["key"]:
@@ -86,7 +87,8 @@ def show(answer: dict[str, Any]) -> None:
         for one in choice["passed"]:
             click.echo(f"  not {one['address']}: {one['why']}")
         if choice["address"]:
-            click.echo(f"→ {click.style(choice['address'], bold=True)}")
+            member = f" of {choice['pool']}" if choice["pool"] != answer["pool"] else ""
+            click.echo(f"→ {click.style(choice['address'], bold=True)}{member}")
         else:
             click.echo(f"→ {click.style('nobody', fg='red')}: {choice['reason']}")
     if "shares" in answer:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PIPE_COLUMNS = 160
+POOLS_SHOWN = 3  # of one listener
 COLOURS = {
     "serving": "green",
     "ready": "green",
@@ -90,7 +91,7 @@ def listener_table(listeners: Iterable[dict[str, Any]]) -> "Table":
             plain(listener["name"]),
             plain("\n".join(listener["addresses"])),
             plain(listener["protocol"]),
-            plain(listener["pool"]),
+            plain(pools_of(listener)),
             read_count(listener["sessions_live"]),
             read_count(listener["sessions"]),
             read_bytes(listener["bytes_in"]),
@@ -98,6 +99,12 @@ def listener_table(listeners: Iterable[dict[str, Any]]) -> "Table":
             alarm(errors),
         )
     return table
+
+
+def pools_of(listener: dict[str, Any]) -> str:
+    """The first few of its pools."""
+    names, more = listener["pools"][:POOLS_SHOWN], listener["pools"][POOLS_SHOWN:]
+    return ", ".join(names) + (f" and {len(more)} more" if more else "")
 
 
 def datagram_table(listeners: Iterable[dict[str, Any]]) -> "Table":
@@ -126,7 +133,9 @@ def backend_table(pools: Iterable[dict[str, Any]]) -> "Table":
         "pool / backend", "state", "verdict", numbers=("live", "sessions", "in", "out", "failed")
     )
     for pool in pools:
-        table.add_row(f"[bold]{plain(pool['name'])}[/] [dim]{plain(pool['policy'])}[/]")
+        members = ", ".join(f"{member['pool']} {member['weight']}" for member in pool["of"])
+        kind = f"{pool['policy']} of {members}" if members else pool["policy"]
+        table.add_row(f"[bold]{plain(pool['name'])}[/] [dim]{plain(kind)}[/]")
         for backend in pool["backends"]:
             table.add_row(
                 f"  {plain(backend_name(backend))}",

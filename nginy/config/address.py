@@ -15,6 +15,7 @@ CONTROL_PATH_MAX_BYTES = SUN_PATH_MAX_BYTES - 7
 _HOST = re.compile(
     r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
 )
+_SERVER_NAME = re.compile(r"(?=.{1,255}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _SYSTEMD_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,255}")
 _BACKEND_HINT = "write host:port, [v6]:port or unix:/path"
 _BIND_HINT = "write ip:port, :port, [v6]:port, unix:/path or systemd:name"
@@ -141,6 +142,25 @@ def _ports(text: str, whole: str) -> int | str:
     if last - first >= DATAGRAM_BINDS_MAX:
         raise UnitError(f"{whole!r} has {last - first + 1} ports; at most {DATAGRAM_BINDS_MAX} are allowed")
     return first if first == last else f"{first}-{last}"
+
+
+def parse_server_name(text: str) -> str:
+    """A name of a TLS server in lower case, or `*.` and what is below it. Errors: UnitError."""
+    name = text.lower()
+    plain = name.removeprefix("*.")
+    if not name.isascii():
+        try:
+            hint = f"write {name.encode('idna').decode()}"
+        except UnicodeError:
+            hint = "write it as the wire has it: letters, digits and hyphens"
+        raise UnitError(f"{text!r} has letters beyond ASCII", hint)
+    if "*" in plain:
+        raise UnitError(f"{text!r}: an asterisk stands for all names below one", "write *.example.org")
+    if plain.endswith("."):
+        raise UnitError(f"{text!r} ends with a dot, which no client sends", f"write {name.rstrip('.')}")
+    if not _SERVER_NAME.fullmatch(plain):
+        raise UnitError(f"{text!r} is not the name of a server", "labels of a-z, 0-9, - and _, with dots between them")
+    return name
 
 
 def parse_network(text: str) -> str:

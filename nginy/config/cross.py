@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from nginy.config.binds import check_clashes
 from nginy.config.flows import check_flows
+from nginy.config.groups import check_groups
 from nginy.config.loops import check_loops
 from nginy.config.policies import check_policies
 from nginy.config.read import Met, Reader
+from nginy.config.routes import check_routes
 from nginy.config.transport import check_binds, check_keys
 from nginy.config.tree import Mapping, Path, Problems
 from nginy.config.words import hint_for
@@ -22,6 +24,8 @@ def check_all(root: Mapping, reader: Reader) -> None:
     _check_backends(reader.met, reader.problems)
     _check_tcp(reader.met, reader.problems)
     check_keys(reader.met, reader.problems)
+    check_groups(reader.met, reader.problems)
+    check_routes(reader.met, reader.problems)
     check_flows(reader.met, reader.problems)
     check_policies(reader.met, reader.problems)
     if check_binds(reader.cited, reader.met, reader.problems):

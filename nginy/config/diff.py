@@ -167,5 +167,5 @@ def _said(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_said(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_said, value))
     return "none" if value is None else str(value)

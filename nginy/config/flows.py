@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from nginy.config.groups import leaves_of
 from nginy.config.read import Met
 from nginy.config.tree import Mapping, Problems
 from nginy.config.words import hint_for
@@ -13,11 +14,12 @@ _SHOWN = 6
 
 
 class _Use(NamedTuple):
-    """A UDP listener with the pool that serves it. pool: None when it could not be read."""
+    """A UDP listener with the pools that serve it, those of a group. is_known: all of them could be read."""
 
     listener: Met
-    pool: Met | None
+    pools: list[Met]
     backends: list[Met]
+    is_known: bool
 
 
 def check_flows(met: list[Met], problems: Problems) -> None:
@@ -25,6 +27,7 @@ def check_flows(met: list[Met], problems: Problems) -> None:
     uses = _uses(met)
     for use in uses.values():
         _check_paths(use, problems)
+        _check_agreement(use, problems)
     for entry in met:
         name = str(entry.path[1]) if entry.path[:1] == ("listeners",) else ""
         if name in uses and entry.model is Session:
@@ -39,11 +42,15 @@ def _uses(met: list[Met]) -> dict[str, _Use]:
     for entry in met:
         if entry.model is Backend:
             backends.setdefault(entry.path[1], []).append(entry)
-    return {
-        str(entry.path[1]): _Use(entry, pools.get(entry.values["pool"]), backends.get(entry.values["pool"], []))
-        for entry in met
-        if entry.model is Listener and entry.values.get("protocol") == "udp" and "pool" in entry.values
-    }
+    reached = leaves_of(met)
+    uses = {}
+    for entry in met:
+        if entry.model is Listener and entry.values.get("protocol") == "udp" and entry.says("pool"):
+            names = reached(entry)
+            known = [pools[name] for name in names if name in pools]
+            theirs = [backend for name in names for backend in backends.get(name, ())]
+            uses[str(entry.path[1])] = _Use(entry, known, theirs, len(known) == len(names))
+    return uses
 
 
 def _check_paths(use: _Use, problems: Problems) -> None:
@@ -56,9 +63,18 @@ def _check_paths(use: _Use, problems: Problems) -> None:
             problems.add(backend.place_of("address"), backend.path_of("address"), message, hint)
 
 
+def _check_agreement(use: _Use, problems: Problems) -> None:
+    """Whether a client's own address is the source is one question for all flows of a listener."""
+    wishes = {pool.values["udp"].transparent if "udp" in pool.values else False for pool in use.pools}
+    if len(wishes) > 1:
+        message = "`udp.transparent` is on in some pools of this group and off in others; a UDP listener needs it alike"
+        hint = "set it alike in all of them"
+        problems.add(use.listener.place_of("pool"), use.listener.path_of("pool"), message, hint)
+
+
 def _check_reuse(session: Met, use: _Use, problems: Problems) -> None:
-    back = use.pool.values.get("udp") if use.pool is not None else None
-    if session.values.get("reuse") and back is not None and back.transparent:
+    backs = [pool.values["udp"] for pool in use.pools if "udp" in pool.values]
+    if session.values.get("reuse") and any(back.transparent for back in backs):
         message = "a socket with one client's address as its source cannot serve another client"
         hint = f"turn `reuse` off, or `udp.transparent` of the pool {use.listener.values['pool']!r}"
         problems.add(session.place_of("reuse"), session.path_of("reuse"), message, hint)
@@ -68,7 +84,7 @@ def _check_ids(server: Met, use: _Use, problems: Problems) -> None:
     """Every id means a backend of the pool."""
     known = [backend.values["address"] for backend in use.backends if "address" in backend.values]
     ids = server.node.entries.get("map") if isinstance(server.node, Mapping) else None
-    if use.pool is None or not isinstance(ids, Mapping):
+    if not use.is_known or not isinstance(ids, Mapping):
         return
     taken = set(known)
     for id, node in ids.entries.items():

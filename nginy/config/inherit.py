@@ -56,6 +56,8 @@ def _listener(node: Mapping, outer: dict[str, Node]) -> Mapping:
 
 
 def _pool(node: Mapping, outer: dict[str, Node]) -> Mapping:
+    if "of" in node.entries:  # all that defaults could say belongs to its members
+        return copy_of(node)
     full = _with_missing(node, outer, _POOL_KEYS)
     if "health" in outer:
         _put(full, "health", _health(outer["health"], full.entries.get("health")))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
+from nginy.config.groups import leaves_of
 from nginy.config.read import Met
 from nginy.config.transport import protocols_of
 from nginy.config.tree import Path, Problems
@@ -30,10 +31,11 @@ def check_loops(met: Iterable[Met], problems: Problems) -> None:
     """
     known = list(met)
     protocols = protocols_of(known)
+    reached = leaves_of(known)
     for protocol in ("tcp", "udp"):
         steps = _steps(known, {path for path, spoken in protocols.items() if spoken == protocol})
         for pool, backend, listener in steps:
-            if _is_reached(listener.values["pool"], pool, steps):
+            if _is_reached(reached(listener), pool, steps, reached):
                 address, name = backend.values["address"], listener.path[-1]
                 where = f"{address} is where listener {name!r} listens"
                 message = f"{where}, which leads back here: sessions would never end"
@@ -43,7 +45,7 @@ def check_loops(met: Iterable[Met], problems: Problems) -> None:
 def _steps(met: list[Met], listeners: Container[Path]) -> list[_Step]:
     by_port: dict[str, list[tuple[str, Met]]] = {}
     for entry in met:
-        if entry.path in listeners and entry.model is Listener and {"bind", "pool"} <= entry.values.keys():
+        if entry.path in listeners and entry.model is Listener and "bind" in entry.values:
             for bind in entry.values["bind"]:
                 for address in written_out(bind):
                     by_port.setdefault(_port_of(address), []).append((address, entry))
@@ -58,17 +60,17 @@ def _steps(met: list[Met], listeners: Container[Path]) -> list[_Step]:
     return steps
 
 
-def _is_reached(start: str, wanted: str, steps: list[_Step]) -> bool:
-    """Whether sessions of the pool `start` may come to the pool `wanted`, through listeners of ours."""
+def _is_reached(start: list[str], wanted: str, steps: list[_Step], reached: Callable[[Met], list[str]]) -> bool:
+    """Whether sessions of the pools `start` may come to the pool `wanted`, through listeners of ours."""
     seen: set[str] = set()
-    to_see = [start]
+    to_see = list(start)
     while to_see:
         pool = to_see.pop()
         if pool == wanted:
             return True
         if pool not in seen:
             seen.add(pool)
-            to_see += [step.listener.values["pool"] for step in steps if step.pool == pool]
+            to_see += [name for step in steps if step.pool == pool for name in reached(step.listener)]
     return False
 
 

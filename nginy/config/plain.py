@@ -85,7 +85,7 @@ def _timeouts(given: Timeouts, outer: Timeouts) -> dict[str, Any]:
 def _listener(given: Listener, config: Config) -> dict[str, Any]:
     """Of `defaults`, only what means something for its protocol has arrived at a listener."""
     outer = config.defaults
-    usual = Listener(bind=given.bind, pool=given.pool, timeouts=given.timeouts, limits=outer.limits)
+    usual = Listener(bind=given.bind, timeouts=given.timeouts, limits=outer.limits)
     outer_timeouts = Timeouts(drain=outer.timeouts.drain)
     if given.protocol != "udp":
         theirs = {key: getattr(outer, key) for key in INHERITED_KEYS}
@@ -97,7 +97,9 @@ def _listener(given: Listener, config: Config) -> dict[str, Any]:
 
 
 def _pool(given: Pool, outer: Defaults) -> dict[str, Any]:
-    usual = Pool(backends=given.backends, policy=outer.policy, resolve=outer.resolve, health=given.health)
+    if given.of:  # no defaults arrive at a group
+        return _without(given, Pool())
+    usual = Pool(policy=outer.policy, resolve=outer.resolve, health=given.health)
     health = {} if given.health == outer.health else _health(given.health, outer.health)
     return _in_order(Pool, _without(given, usual), health=health)
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from nginy.config.groups import leaves_of
 from nginy.config.read import Met
 from nginy.config.tree import Problems
-from nginy.model import RING_POINTS, RING_POINTS_MAX, Backend, ByKey, CalledPolicy, Listener, Pool, Preread, RingBase
+from nginy.model import (
+    RING_POINTS,
+    RING_POINTS_MAX,
+    Backend,
+    ByKey,
+    CalledPolicy,
+    Key,
+    Listener,
+    Pool,
+    Preread,
+    RingBase,
+    SliceKey,
+)
 
 _HINT = "take a key such as `source`, or give this listener a pool of its own"
 
@@ -12,9 +25,11 @@ _HINT = "take a key such as `source`, or give this listener a pool of its own"
 def check_policies(met: list[Met], problems: Problems) -> None:
     """Note policies that their pool cannot follow. met: all mappings that were read."""
     pools = {entry.path[1]: entry for entry in met if entry.model is Pool and entry.path[:1] == ("pools",)}
+    reached = leaves_of(met)
     for entry in met:
-        if entry.model is Listener and "pool" in entry.values and entry.values["pool"] in pools:
-            _check_key(entry, pools[entry.values["pool"]], problems)
+        for leaf in reached(entry) if entry.model is Listener else ():
+            if leaf in pools:
+                _check_key(entry, pools[leaf], problems)
     weights = dict.fromkeys(pools, 0)
     for entry in met:
         if entry.model is Backend and entry.path[1] in weights:
@@ -28,7 +43,9 @@ def _check_key(listener: Met, pool: Met, problems: Problems) -> None:
     if not isinstance(policy, ByKey):
         return
     kind, is_udp = policy.key.kind, listener.values.get("protocol") == "udp"
-    why, hint = _lack(kind, is_udp, listener.values.get("preread"))
+    if listener.says("preread") and "preread" not in listener.values:
+        return
+    why, hint = _lack(policy.key, is_udp, listener.values.get("preread"))
     if why:
         protocol = "udp" if is_udp else "tcp"
         message = f"the listener {listener.path[1]!r} (`protocol: {protocol}`) has no key `{kind}`: {why}"
@@ -41,8 +58,9 @@ def _native(pool: Met) -> object:
     return policy.fallback if isinstance(policy, CalledPolicy) else policy
 
 
-def _lack(kind: str, is_udp: bool, preread: Preread | None) -> tuple[str, str]:
+def _lack(key: Key, is_udp: bool, preread: Preread | None) -> tuple[str, str]:
     """Why a listener has no key of this kind, and what else would help; empty when it has."""
+    kind = key.kind
     if is_udp:
         return ("UDP has no TLS hello", "") if kind == "sni" else ("", "")
     if kind == "quic_cid":
@@ -51,6 +69,10 @@ def _lack(kind: str, is_udp: bool, preread: Preread | None) -> tuple[str, str]:
         return "it reads no server name", "give it `preread: tls_hello`, "
     if kind == "bytes" and preread is None:
         return "it reads no first bytes before a backend is chosen", "give it `preread`, "
+    if isinstance(key, SliceKey) and preread is not None and preread.until != "tls_hello":
+        end = key.offset + key.length
+        if end > preread.until:
+            return f"it waits for {preread.until} bytes, and the key ends at byte {end}", f"write `preread: {end}`, "
     return "", ""
 
 

@@ -28,18 +28,24 @@ _CITED_KINDS = frozenset(("bind", "loopback", "pool", "socket"))
 
 @dataclass(slots=True)
 class Met:
-    """A mapping that was read. values: what could be read of it, by key; `node` has the marks."""
+    """A mapping that was read. values: what could be read of it, by key; `node` has the marks; at: of its own key."""
 
     path: Path
     model: type[Model]
     values: dict[str, Any]
     node: Node
+    at: Place
 
     def place_of(self, key: str) -> Place:
         """Where the value of a key stands; the mapping itself for a key that stands nowhere."""
         if isinstance(self.node, Mapping) and key in self.node.entries:
             return self.node.entries[key].place
         return self.node.place
+
+    def says(self, key: str) -> bool:
+        """Whether a key is there and says something, readable or not."""
+        is_there = isinstance(self.node, Mapping) and key in self.node.entries
+        return is_there and self.values.get(key, True) not in (None, ())
 
     def path_of(self, key: str) -> Path:
         """The path of a key; of the mapping itself where a short form stands for it."""
@@ -174,7 +180,7 @@ class Reader:
         else:
             also = f" or {expected(keys[shape.model.short].shape)}" if shape.model.short else ""
             return self._wrong(node, path, shape, also)
-        return self._build(Met(path, shape.model, values, node), failed, at)
+        return self._build(Met(path, shape.model, values, node, at), failed, at)
 
     def _union(self, node: Node, shape: Shape, path: Path, at: Place) -> Any:
         variants = dict(shape.variants)

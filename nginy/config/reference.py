@@ -154,6 +154,7 @@ _TYPES = {
     "loopback": "address",
     "socket": "path",
     "pool": "name of a pool",
+    "server_name": "name of a server",
     "status": "status",
     "output": "text",
     "http_path": "text",

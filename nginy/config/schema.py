@@ -49,6 +49,8 @@ def _object(model: type[Model], definitions: dict[str, Any]) -> dict[str, Any]:
     required = [name for name, key in keys.items() if key.is_required]
     if required:
         described["required"] = required
+    if model.one_of:
+        described["oneOf"] = [{"required": [name]} for name in model.one_of]
     return described | {"additionalProperties": False}
 
 
@@ -66,8 +68,8 @@ def _value(shape: Shape, definitions: dict[str, Any]) -> dict[str, Any]:
     if shape.on:
         forms.append({"enum": ["on", True]})
     # An empty value is no value: a section may be there with all its keys commented out.
-    is_empty_allowed = shape.model is not None and not any(
-        key.is_required for key in keys_of(shape.model).values()
+    is_empty_allowed = shape.model is not None and not (
+        shape.model.one_of or any(key.is_required for key in keys_of(shape.model).values())
     )
     if shape.is_optional or is_empty_allowed:
         forms.append({"type": "null"})

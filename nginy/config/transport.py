@@ -20,6 +20,7 @@ _TCP_KEYS = {
     "backlog": "remove it; `udp.rcvbuf` says how much may wait",
     "keepalive": _IDLE_HINT,
     "splice": "remove it; datagrams are never spliced",
+    "routes": "give it a `pool`; datagrams have no server name",
     "preread": "remove it; a datagram is there as a whole when a backend is chosen",
     "tcp": "remove it; sockets for datagrams are set under `udp`",
 }

@@ -13,7 +13,7 @@ _LATER: dict[str, str] = {
     "Config": "acls registry tls",
     "Pool": "limits outlier registry upstream",
     "Backend": "proxy_protocol slow_start tls zone",
-    "Listener": "acl routes tls",
+    "Listener": "acl tls",
     "Timeouts": "queue",
     "Limits": "backend_conns conns max_conn_age pool_conns queue rate",
     "Admin": "resp",
@@ -41,7 +41,7 @@ _FOREIGN: dict[str, str] = {
         backends: endpoint endpoints hosts members nodes servers server targets upstreams
         policy: algorithm balance balancer lb lb_policy load_balance load_balancing method
         strategy   health: check checks health_check health_checks healthcheck probe
-        resolve: dns resolver
+        resolve: dns resolver   of: group groups members pools weighted weighted_clusters
     """,
     "Backend": """
         address: addr endpoint host ip server target url
@@ -53,9 +53,11 @@ _FOREIGN: dict[str, str] = {
         pool: backend backends cluster default_backend proxy_pass server service target upstream
         use_backend   protocol: kind mode type   limits: maxconn max_conns max_connections
         timeouts: timeout   keepalive: tcp_keepalive   splice: sendfile splicing zero_copy
-        preread: inspect_delay peek sniff ssl_preread tls_inspector
+        routes: hosts rules server_names sni sites   preread: inspect_delay peek sniff ssl_preread tls_inspector
         session: affinity flow flows persistence sessions stickiness sticky
     """,
+    "Route": "sni: domain host hosts name names server_name   pool: backend service target to upstream",
+    "Member": "pool: name   weight: share",
     "Preread": "until: bytes for kind length wait_for   timeout: deadline inspect_delay preread_timeout",
     "Session": """
         key: hash hash_key sticky   idle: expire idle_timeout proxy_timeout timeout ttl

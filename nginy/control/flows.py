@@ -47,7 +47,7 @@ def _bounds(config: Config, listener: Listener, room: Room, n_ports: int) -> dic
     if listener.limits.sessions is not None:
         bounds["limits.sessions"] = listener.limits.sessions
     bounds["descriptors"] = room.flows * room.workers
-    if not config.pools[listener.pool].udp.transparent:
+    if not any(config.pools[name].udp.transparent for name in config.leaves(*listener.pools)):
         bounds["source ports"] = n_ports
     return bounds
 

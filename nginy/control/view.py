@@ -36,6 +36,8 @@ class WorkerView:
 class ListenerView:
     """bind: where it really is. Counters over all workers, dead ones included.
 
+    pool: who serves what no route is for, empty for nobody.   pools: all that it sends sessions to.
+
     datagrams: what only UDP counts, None for TCP.   receive_bytes: of its shortest receive queue, 0 for TCP.
     """
 
@@ -47,6 +49,7 @@ class ListenerView:
     protocol: str = "tcp"
     datagrams: Counters | None = None
     receive_bytes: int = 0
+    pools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,17 @@ class BackendView:
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """choices: what a policy in Python was asked, None where none is."""
+    """policy: `group` for one that is made of pools.   members: (pool, weight) of those.
+
+    choices: what a policy in Python was asked, None where none is.
+    """
 
     id: int
     name: str
     policy: str
     backends: tuple[BackendView, ...]
     choices: Counters | None = None
+    members: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,10 @@ def _listener_views(world: World, board: door.Board) -> tuple[ListenerView, ...]
         bind, counters = tuple(addresses[name]), board.listener(number)
         datagrams = board.udp(number) if listener.protocol == "udp" else None
         queue = queues.get(name, 0)
-        views.append(ListenerView(number, name, bind, listener.pool, counters, listener.protocol, datagrams, queue))
+        pool, protocol = listener.default_pool or "", listener.protocol
+        views.append(
+            ListenerView(number, name, bind, pool, counters, protocol, datagrams, queue, listener.pools)
+        )
     return tuple(views)
 
 
@@ -159,7 +169,9 @@ def _pool_views(world: World, board: door.Board, health: Health) -> tuple[PoolVi
         backends = tuple(_backend_view(entry, world, board, health) for entry in world.weighed[name])
         number = world.ids.pool(name)
         choices = board.pool(number) if isinstance(pool.policy, PythonPolicy) else None
-        views.append(PoolView(number, name, pool.policy.kind, backends, choices))
+        members = tuple((member.pool, member.weight) for member in pool.of)
+        policy = "group" if members else pool.policy.kind
+        views.append(PoolView(number, name, policy, backends, choices, members))
     return tuple(views)
 
 

@@ -38,3 +38,10 @@ class Config(Model):
     listeners: dict[str, Listener] = Field(
         min_length=1, max_length=LISTENERS_MAX, description="Entry points, by name.")
     admin: Admin = Admin()
+
+    def leaves(self, *names: str) -> tuple[str, ...]:
+        """The pools with backends that these pools stand for, each once. Errors: KeyError for an unknown name."""
+        found: dict[str, None] = {}
+        for name in names:
+            found |= dict.fromkeys([member.pool for member in self.pools[name].of] or [name])
+        return tuple(found)

@@ -29,10 +29,14 @@ class Form:
 
 
 class Model(BaseModel):
-    """Immutable, strict, no unknown keys. short: the key that a plain string stands for."""
+    """Immutable, strict, no unknown keys.
+
+    short: the key that a plain string stands for.   one_of: keys of which exactly one is there; the first as a rule.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     short: ClassVar[str] = ""
+    one_of: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from nginy.model.policy import CalledPolicy, Native, Policy, RoundRobin, SlowSta
 
 POOLS_MAX = 1024
 BACKENDS_MAX = 65535
+MEMBERS_MAX = 64
 
 
 Resolve: TypeAlias = Annotated[float, Form("duration"), Field(ge=0.1, le=86400)]
@@ -67,13 +68,27 @@ class Backend(Model):
         return self
 
 
+class Member(Model):
+    """One pool of a group. A plain string is its name."""
+
+    short: ClassVar[str] = "pool"
+    pool: Annotated[str, Form("pool")] = Field(description="Its name; a pool with backends of its own.")
+    weight: int = Field(default=1, ge=0, le=65535, description="Share of new sessions; 0 gets none.")
+
+
 class Pool(Model):
-    """A set of backends with one policy."""
+    """A set of backends with one policy, or a group of such pools."""
+
+    one_of: ClassVar[tuple[str, ...]] = ("backends", "of")
 
     policy: Policy = Field(default=RoundRobin(), description=(
         "How a backend is chosen for a new session: a name, or a mapping with `kind`."))
     backends: tuple[Backend, ...] = Field(
-        min_length=1, max_length=BACKENDS_MAX, strict=False, description="Addresses, or mappings.")
+        default=(), min_length=1, max_length=BACKENDS_MAX, strict=False, description="Addresses, or mappings.")
+    of: tuple[Member, ...] = Field(default=(), min_length=1, max_length=MEMBERS_MAX, strict=False, description=(
+        "In place of `backends`: other pools, by name or as mappings with a `weight`. Sessions go to those that have "
+        "somebody usable, in turns by weight (smooth round robin), and there as the pool's own policy says; a retry "
+        "may go to another one. Checks, limits and everything else belong to the pools."))
     health: Annotated[Health | None, Form(off=True)] = Field(default=None, description=(
         "Active checks: a kind, a mapping with `kind`, or `off`."))
     slow_start: Annotated[SlowStart | None, Form(off=True)] = Field(default=None, description=(

@@ -156,6 +156,8 @@ def _fill_listeners(sheet: Sheet, picture: Picture) -> None:
 
 def _fill_pools(sheet: Sheet, picture: Picture, wary: Collection[str]) -> None:
     for pool in picture.pools:
+        if pool.members:  # its members' backends are theirs
+            continue
         sheet.add("nginy_pool_backends", (pool.name,), len(pool.backends))
         sheet.add("nginy_pool_backends_usable", (pool.name,), count_usable(pool, wary))
         fill_choices(sheet, pool)

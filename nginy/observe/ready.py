@@ -47,7 +47,8 @@ def _worker_reasons(picture: Picture, strict: bool) -> list[str]:
 
 def _listener_reasons(picture: Picture, wary: Collection[str], strict: bool) -> list[str]:
     served = {pool.name for pool in picture.pools if count_usable(pool, wary)}
-    barren = [listener for listener in picture.listeners if listener.pool not in served]
+    served |= {pool.name for pool in picture.pools if any(name in served for name, weight in pool.members if weight)}
+    barren = [listener for listener in picture.listeners if not served.intersection(listener.pools)]
     if not strict and len(barren) < len(picture.listeners):
         return []
-    return [f"listener {listener.name}: pool {listener.pool} has no usable backend" for listener in barren]
+    return [f"listener {one.name}: pool {', '.join(one.pools)} has no usable backend" for one in barren]

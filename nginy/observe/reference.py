@@ -31,6 +31,7 @@ REASON_MEANINGS: Mapping[str, str] = {
     "evicted": "UDP: the table was full, and this was the oldest flow that no backend had answered.",
     "backend_removed": "UDP: its backend is no longer in the pool.",
     "preread_timeout": "The first bytes that `preread` waits for did not come within its `timeout`.",
+    "no_route": "No route for the server name of the TLS hello, or for none, and none for the rest.",
 }
 DROP_MEANINGS: Mapping[str, str] = {
     "kernel": "The receive queue of the listener's socket was full; raise `udp.rcvbuf`, or add workers.",

@@ -59,6 +59,7 @@ def _listener(listener: ListenerPicture, addresses: Mapping[str, list[str]]) -> 
         "addresses": list(addresses.get(listener.name, listener.bind)),
         "protocol": listener.protocol,
         "pool": listener.pool,
+        "pools": list(listener.pools),
         "sessions": counters["accepted"],
         "sessions_live": counters["live"],
         "bytes_in": counters["bytes_in"],
@@ -74,6 +75,7 @@ def _pool(pool: PoolPicture) -> dict[str, Any]:
         "policy": pool.policy,
         "choices": choices_tree(pool),
         "backends": [_backend(backend) for backend in pool.backends],
+        "of": [{"pool": name, "weight": weight} for name, weight in pool.members],
     }
 
 

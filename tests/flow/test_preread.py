@@ -275,3 +275,44 @@ def test_timeouts_after_the_preread_are_those_of_the_session(start_nginy: StartN
         assert how_it_ends(sock) == "reset"
     assert time.monotonic() - began_s < TIMEOUT_S / 3
     assert nginy.reasons() == {"idle": 1}
+
+
+@pytest.mark.parametrize(
+    ("preread", "key", "said"),
+    [
+        ("tls_hello", "sni", lambda token: hello(token + b".example.org")),
+        (12, {"kind": "bytes", "offset": 4, "length": 8}, lambda token: b"GET " + token + b" and so on"),
+        ("tls_hello", {"kind": "bytes", "offset": 61, "length": 8}, lambda token: hello(token + b".example.org")),
+    ],
+    ids=["server name", "bytes", "bytes of a hello"],
+)
+@pytest.mark.parametrize("policy", ["ring", "rendezvous"])
+def test_a_key_of_what_is_read_first_keeps_its_backend(
+    start_nginy: StartNginy, start_peer: StartPeer, preread: Any, key: Any, said: Any, policy: str
+) -> None:
+    peers = [start_peer(named(name)) for name in "abcd"]
+    tree = tcp_config(
+        [peer.address for peer in peers], workers=2, listener={"preread": preread},
+        pool={"policy": {"kind": policy, "key": key}},
+    )  # fmt: skip
+    nginy = start_nginy(tree)
+    tokens = [f"{i:08x}".encode() for i in range(16)]
+    first = [ask(nginy.address(), said(token))[:1] for token in tokens]
+    assert len(set(first)) > 1, first
+    for _ in range(2):
+        assert [ask(nginy.address(), said(token))[:1] for token in tokens] == first
+
+
+def test_a_retry_goes_by_the_same_key(start_nginy: StartNginy, start_peer: StartPeer) -> None:
+    """The name is looked at anew: the next backend of each name is always the same one."""
+    peers = [start_peer(named(name)) for name in "abc"]
+    backends = [*(peer.address for peer in peers), f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"]
+    tree = tcp_config(
+        backends, listener={"preread": "tls_hello", "limits": {"retries": 4}},
+        pool={"policy": {"kind": "ring", "key": "sni"}},
+    )  # fmt: skip
+    nginy = start_nginy(tree)
+    hellos = [hello(f"{i}.example.org".encode()) for i in range(24)]
+    first = [ask(nginy.address(), one)[:1] for one in hellos]
+    assert first == [ask(nginy.address(), one)[:1] for one in hellos]
+    assert sum(row["attempts"].get("refused", 0) for row in nginy.backends("back")) > 0

@@ -2,7 +2,7 @@
 # Both sides run the same build; LAYOUT_VERSION changes with any field.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.limits cimport KEY_SLICE_BYTES
-from nginy._fast.base.routing cimport snap_preread_t
+from nginy._fast.base.routing cimport snap_members_t, snap_preread_t, snap_routes_t, snap_sites_t
 
 cdef enum:
     LAYOUT_VERSION = 6
@@ -71,6 +71,7 @@ cdef struct snap_header_t:
     uint32_t drain_ms
     uint32_t is_access_log
     uint32_t reserved
+    snap_sites_t sites
 
 cdef struct snap_key_t:         # what to take as a key
     uint8_t kind                # key_kind_t
@@ -113,7 +114,7 @@ cdef struct snap_cid_t:         # a server's id in connection ids
 
 cdef struct snap_listener_t:
     uint32_t id
-    uint32_t pool               # pool id
+    uint32_t pool               # pool id; NO_INDEX: only what has a route is served
     uint32_t connect_ms
     uint32_t idle_ms
     uint32_t half_close_ms
@@ -127,6 +128,7 @@ cdef struct snap_listener_t:
     uint32_t protocol           # protocol_t
     uint64_t name_hash          # equal on every machine that has a listener of this name
     snap_preread_t preread
+    snap_routes_t routes
     snap_udp_t udp
 
 cdef struct snap_pool_t:
@@ -151,6 +153,7 @@ cdef struct snap_pool_t:
     uint32_t high_ms            # jump_load: from here on only one choice in ten is
     uint32_t saturated          # hash_preserve: sessions per unit of weight; 0 = max_conns alone
     uint32_t reserved_too
+    snap_members_t members      # of a group, which has no backends of its own
 
 cdef struct snap_tier_t:
     uint32_t first              # position of the first backend

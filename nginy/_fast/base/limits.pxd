@@ -38,6 +38,10 @@ cdef enum:
     WHEEL_WORDS = 64            # WHEEL_SLOTS / 64
     WHEEL_TICK_SHIFT = 4        # 16 ms per slot: one turn of the wheel is 65.5 s
     ACCESS_RECORDS = 8192       # access ring per worker, power of two; 1 MiB
+    MAX_ROUTES = 65536          # server names, of all listeners
+    MAX_NAMES = 16777216        # bytes of them: MAX_ROUTES * 255
+    MAX_MEMBERS = 4096          # of all groups
+    MAX_OF_GROUP = 64           # members of one: a bit mask
     MAX_PREREAD = 16384         # bytes before the choice; a longer wait helps nobody
     MAX_MESSAGE_FDS = 64        # descriptors in one channel message (kernel limit 253)
     MAX_MESSAGE_IDS = 64

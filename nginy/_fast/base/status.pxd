@@ -23,7 +23,8 @@ cdef enum:                      # reason_t: how a session ended; exactly one per
     REASON_EVICTED = 18         # UDP: the oldest flow without an answer made room for a new one
     REASON_BACKEND_REMOVED = 19  # UDP: its backend is no longer in the pool
     REASON_PREREAD_TIMEOUT = 20     # the first bytes that were asked for did not come in time
-    REASON_COUNT = 21
+    REASON_NO_ROUTE = 21        # no route for the server name that was asked for
+    REASON_COUNT = 22
 
 cdef enum:                      # outcome_t: how one attempt ended
     OUTCOME_CONNECTED = 0

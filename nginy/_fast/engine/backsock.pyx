@@ -15,7 +15,7 @@ from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_is_taken, 
 from nginy._fast.net.dgram cimport dgram_open, dgram_take
 from nginy._fast.net.poller cimport poller_add_source, poller_move
 from nginy._fast.net.sock cimport sock_bind_transparent, sock_close, sock_connect, sock_drops, sock_name
-from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool, snapshot_serves
 
 cdef enum:
     RESTING_READS = 8           # stray answers dropped per event
@@ -155,7 +155,10 @@ cdef void backsocks_settle(worker_t* w, udp_t* u) noexcept nogil:
     for idx in range(u.resting.n_touched):
         if slab_is_taken(&u.resting, idx):
             b = snapshot_backend(&w.snapshot, resting_at(u, idx).backend)
-            if b == NULL or b.pool != u.conf.pool or not u.conf.udp.is_reuse or u.is_transparent:
+            if (
+                b == NULL or not snapshot_serves(&w.snapshot, u.conf.pool, b.pool) or not u.conf.udp.is_reuse
+                or u.is_transparent
+            ):
                 resting_close(u, idx)
 
 

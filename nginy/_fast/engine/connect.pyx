@@ -6,7 +6,7 @@ from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, AF_UNIX, EADDRNOTAVAIL, EAGAIN, ECONNRESET, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE,
     ENOBUFS, ENOMEM, EOPNOTSUPP, ETIMEDOUT, likely, ntohs, sockaddr, sockaddr_in, unlikely,
 )
-from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_pool_t
+from nginy._fast.base.layout cimport NO_INDEX, snap_addr_t, snap_backend_t, snap_pool_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport FASTOPEN_BYTES, QUEUE_FULL_WAIT_MS
 from nginy._fast.base.status cimport (
@@ -35,7 +35,7 @@ from nginy._fast.net.sock cimport (
 )
 from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_spent
 from nginy._fast.policy.key cimport visit_t
-from nginy._fast.policy.snapshot cimport snapshot_pool
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
 cdef uint32_t outcome_of(int error) noexcept nogil:
     if error == ETIMEDOUT:
@@ -124,14 +124,20 @@ cdef int attempt_watch(worker_t* w, session_t* s) noexcept nogil:
     return poller_add_stream(w.poller_fd, s.legs[BACK].fd, tag_make(TAG_SESSION, BACK, tag_gen(s, BACK), s.timer.idx))
 
 
+# The pool of the backend that is tried, which may be a member of the session's.
+cdef const snap_pool_t* attempt_pool(const worker_t* w, const session_t* s) noexcept nogil:
+    cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, s.backend)
+    return snapshot_pool(&w.snapshot, b.pool) if b != NULL else NULL
+
+
 cdef bint is_fastopen(const worker_t* w, const session_t* s) noexcept nogil:
-    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, s.pool)
+    cdef const snap_pool_t* pool = attempt_pool(w, s)
     return pool != NULL and pool.is_fastopen != 0
 
 
 # What the pool wants of its connections (TCP). A name that the kernel no longer takes leaves the system's congestion control.
 cdef void attempt_tune(worker_t* w, session_t* s) noexcept nogil:
-    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, s.pool)
+    cdef const snap_pool_t* pool = attempt_pool(w, s)
     cdef int fd = s.legs[BACK].fd
     s.legs[BACK].flags |= LEG_FRESH
     if pool == NULL:

@@ -34,14 +34,14 @@ from nginy._fast.mem.flowtable cimport (
 )
 from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts, chooser_spent
 from nginy._fast.policy.key cimport key_extract, key_server, key_t, visit_hash, visit_t
-from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool, snapshot_serves
 
 # ---- choosing ----
 
 # A backend that a key names, if it may be used: its position in the snapshot, its lease taken; else -1.
 cdef int named_candidate(worker_t* w, udp_t* u, flow_t* f, uint32_t backend) noexcept nogil:
     cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, backend) if backend != NO_INDEX else NULL
-    if b == NULL or not b.is_usable or b.pool != u.conf.pool or f.n_tried:
+    if b == NULL or not b.is_usable or not snapshot_serves(&w.snapshot, u.conf.pool, b.pool) or f.n_tried:
         return -1
     if chooser_distrusts(&w.chooser, backend, w.now_ms) or not lease_begin(w, backend, b.max_conns):
         return -1

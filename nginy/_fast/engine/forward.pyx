@@ -5,7 +5,7 @@ from nginy._fast.base.cdefs cimport (
     AF_INET, ECONNREFUSED, EHOSTUNREACH, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOBUFS, EOPNOTSUPP, iovec, likely,
     unlikely,
 )
-from nginy._fast.base.layout cimport PROXY_DATAGRAM, PROXY_OFF, snap_pool_t
+from nginy._fast.base.layout cimport PROXY_DATAGRAM, PROXY_OFF, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport DATAGRAM_BATCH
 from nginy._fast.base.status cimport (
     DROP_REFUSED, DROP_SEND_ERROR, DROP_SEND_FULL, DROP_SEND_NOBUFS, MISS_NO_ROOM, REASON_CLOSED, REASON_CONNECT_FAILED,
@@ -17,7 +17,7 @@ from nginy._fast.engine.held cimport held_add, held_close, held_read
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport FRONT, listener_t, worker_t
 from nginy._fast.net.dgram cimport RUN_BYTES, dgram_is_full, dgram_send, dgram_send_run
-from nginy._fast.policy.snapshot cimport snapshot_pool
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 from nginy._fast.wire.proxy2 cimport PROXY2_MOST, proxy2_write
 
 cdef struct run_t:              # what one call sends
@@ -61,8 +61,9 @@ cdef void run_gather(run_t* r, const datagram_t* all, uint32_t i, bint is_plain)
 # ---- PROXY header towards the backend ----
 
 cdef uint32_t header_write(worker_t* w, udp_t* u, uint32_t idx, uint8_t* to) noexcept nogil:
-    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
     cdef flow_t* f = flow_at(u, idx)
+    cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, f.backend)
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, b.pool) if b != NULL else NULL
     cdef listener_t* l = &w.sockets[f.sock]
     cdef const uint8_t* local = <const uint8_t*>&u.flows.entries[idx].key.words[2]
     cdef uint8_t none[16]

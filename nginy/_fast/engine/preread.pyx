@@ -2,17 +2,18 @@
 
 from libc.stdint cimport uint32_t
 from nginy._fast.base.cdefs cimport EAGAIN
-from nginy._fast.base.layout cimport snap_listener_t
+from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.routing cimport PREREAD_HELLO
-from nginy._fast.base.status cimport REASON_CLIENT_GONE, REASON_PREREAD_TIMEOUT
+from nginy._fast.base.status cimport REASON_CLIENT_GONE, REASON_NO_ROUTE, REASON_PREREAD_TIMEOUT
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.relay cimport leg_note
+from nginy._fast.engine.seen cimport seen_look
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.types cimport FRONT, SESS_CONNECT, SESS_PREREAD, session_side, session_side_t, session_t, worker_t
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_URGENT
-from nginy._fast.net.sock cimport sock_peek
-from nginy._fast.wire.tlshello cimport HELLO_MOST_BYTES, tlshello_read, tlshello_t
+from nginy._fast.policy.route cimport route_find
+from nginy._fast.policy.snapshot cimport snapshot_listener
 
 
 cdef void preread_begin(worker_t* w, session_t* s, const snap_listener_t* listener) noexcept nogil:
@@ -23,31 +24,29 @@ cdef void preread_begin(worker_t* w, session_t* s, const snap_listener_t* listen
     wheel_arm(&w.wheel, &s.timer.node, w.now_ms + listener.preread.wait_ms)
 
 
-# Whether n bytes say enough. What is no hello will not become one.
-cdef bint is_enough(const session_side_t* side, const worker_t* w, uint32_t n) noexcept nogil:
-    cdef tlshello_t hello
-    if side.preread == PREREAD_HELLO:
-        return tlshello_read(w.carrier.scratch, n, &hello) != 0
-    return n >= side.preread_bytes
+# The pool by the name that was seen, and on to its backends. Without its listener a session keeps the pool it came with.
+cdef void preread_done(worker_t* w, session_t* s) noexcept nogil:
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    if listener != NULL:
+        s.pool = route_find(&w.snapshot, listener, w.seen.hello.name, w.seen.hello.n_name)
+    if s.pool == NO_INDEX:
+        session_close(w, s, REASON_NO_ROUTE)
+        return
+    s.state = SESS_CONNECT
+    w.seen.whose = s
+    connect_next(w, s)
+    w.seen.whose = NULL
 
 
 # is_last: the client has finished, or urgent data stands in the way of a look further. True when the preread is over.
 cdef bint preread_look(worker_t* w, session_t* s, bint is_last) noexcept nogil:
-    cdef const session_side_t* side = session_side(w, s)
-    cdef uint32_t most = HELLO_MOST_BYTES if side.preread == PREREAD_HELLO else side.preread_bytes
-    cdef ssize_t got = sock_peek(s.legs[FRONT].fd, w.carrier.scratch, most)
-    if got < 0 and got != -EAGAIN:
-        session_close(w, s, REASON_CLIENT_GONE)
+    cdef ssize_t got = seen_look(w, s)
+    if got < 0 and got != -EAGAIN or got == 0 and session_side(w, s).preread == PREREAD_HELLO:
+        session_close(w, s, REASON_CLIENT_GONE)     # one that came and went is no reason to trouble a backend
         return True
-    if got == 0:
-        is_last = True
-        if side.preread == PREREAD_HELLO:   # it came and went: no reason to trouble a backend
-            session_close(w, s, REASON_CLIENT_GONE)
-            return True
-    if not is_last and not is_enough(side, w, <uint32_t>max(got, 0)):
+    if got != 0 and not is_last and not w.seen.is_enough:
         return False
-    s.state = SESS_CONNECT
-    connect_next(w, s)
+    preread_done(w, s)
     return True
 
 

@@ -12,6 +12,7 @@ from nginy._fast.mem.slab cimport slab_side, slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t, wheel_t
 from nginy._fast.policy.choose cimport chooser_t
 from nginy._fast.policy.snapshot cimport snapshot_t
+from nginy._fast.wire.tlshello cimport tlshello_t
 
 cdef enum:                      # session_state_t
     SESS_FREE = 0
@@ -118,6 +119,12 @@ cdef struct carrier_t:
     uint64_t pipes_retry_ms     # the kernel refused one: no further try before
     uint8_t* scratch            # owned; BUFFER_BYTES, never holds anything between two steps
 
+cdef struct seen_t:             # of the session that was looked at last
+    session_t* whose            # still right for it; NULL = nobody's
+    uint32_t n_bytes            # in the carrier's scratch
+    bint is_enough              # nothing more is waited for
+    tlshello_t hello
+
 cdef struct spin_t:             # polling again before waiting
     uint32_t n_skip             # waits to go before it is tried again
     uint32_t penalty            # waits to skip after the next failure; doubles with each
@@ -176,6 +183,7 @@ cdef struct worker_t:
     snapshot_t snapshot
     slab_t sessions             # session_t, session_side_t beside it
     carrier_t carrier
+    seen_t seen
     wheel_t wheel
     chooser_t chooser
     mail_t mail

@@ -21,7 +21,7 @@ from nginy._fast.mem.slab cimport slab_close, slab_open
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
 from nginy._fast.net.dgram cimport BATCH_BYTES, batch_open
 from nginy._fast.net.sock cimport sock_drops, sock_name
-from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool, snapshot_serves
 
 cdef enum:
     PORTS = 65536
@@ -195,12 +195,12 @@ cdef void udp_leave_all(worker_t* w, uint64_t deadline_ms) noexcept nogil:
 # Why a flow cannot stay, or NO_INDEX.
 cdef uint32_t verdict_of(worker_t* w, udp_t* u, const flow_t* f) noexcept nogil:
     cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, f.backend)
-    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, b.pool) if b != NULL else NULL
     if u.is_leaving and u.cut_ms and w.now_ms >= u.cut_ms:
         return REASON_DRAIN_DEADLINE
     if f.flags & FLOW_ASKING:
         return NO_INDEX
-    if b == NULL or b.pool != u.conf.pool:
+    if b == NULL or not snapshot_serves(&w.snapshot, u.conf.pool, b.pool):
         return REASON_BACKEND_REMOVED
     if pool != NULL and pool.is_on_down_reset and b.verdict == VERDICT_DOWN:
         return REASON_BACKEND_DOWN

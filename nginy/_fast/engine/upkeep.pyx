@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t
 from nginy._fast.base.cdefs cimport ngy_load_int, ngy_store64, ngy_store_int
-from nginy._fast.base.layout cimport NO_INDEX, VERDICT_DOWN, snap_pool_t
+from nginy._fast.base.layout cimport NO_INDEX, VERDICT_DOWN, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport SWEEP_PER_TURN, UPKEEP_MS
 from nginy._fast.base.message cimport MSG_DRAINED
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE
@@ -27,11 +27,9 @@ cdef void worker_on_term(int sig) noexcept nogil:
 
 # Sessions on a backend that is down, where the pool says on_down: reset.
 cdef bint is_cut_off(worker_t* w, const session_t* s) noexcept nogil:
-    cdef const snap_pool_t* pool
-    if s.state != SESS_RELAY or snapshot_backend(&w.snapshot, s.backend) == NULL:
-        return False
-    pool = snapshot_pool(&w.snapshot, s.pool)
-    return pool != NULL and pool.is_on_down_reset and snapshot_backend(&w.snapshot, s.backend).verdict == VERDICT_DOWN
+    cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, s.backend) if s.state == SESS_RELAY else NULL
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, b.pool) if b != NULL else NULL
+    return pool != NULL and pool.is_on_down_reset and b.verdict == VERDICT_DOWN
 
 
 cdef void sweep_one(worker_t* w, session_t* s) noexcept nogil:

@@ -2,6 +2,7 @@
 
 from libc.string cimport memcpy, memset
 from nginy._fast.base.layout cimport snap_listener_t, snap_pool_t
+from nginy._fast.engine.seen cimport seen_look
 from nginy._fast.engine.types cimport FRONT, session_side, session_side_t, session_t, worker_t
 from nginy._fast.net.sock cimport sock_name
 from nginy._fast.policy.key cimport visit_t
@@ -20,3 +21,8 @@ cdef void session_visit(worker_t* w, const session_t* s, visit_t* visit) noexcep
     visit.listener_hash = listener.name_hash if listener != NULL else 0
     if pool != NULL and pool.wants_local and sock_name(s.legs[FRONT].fd, visit.local_ip, &visit.local_port) >= 0:
         visit.local_family = side.client_family
+    if side.preread and (w.seen.whose == s or seen_look(w, s) > 0):
+        visit.bytes = w.carrier.scratch
+        visit.n_bytes = w.seen.n_bytes
+        visit.name = w.seen.hello.name
+        visit.n_name = w.seen.hello.n_name

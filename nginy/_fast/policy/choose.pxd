@@ -2,6 +2,7 @@
 # own memory.
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.limits cimport MAX_TRIED
+from nginy._fast.policy.group cimport member_turn_t
 from nginy._fast.policy.key cimport visit_t
 from nginy._fast.policy.snapshot cimport snapshot_t
 from nginy._fast.policy.table cimport table_t
@@ -32,6 +33,7 @@ cdef struct spent_t:            # how long a backend takes, as this worker has s
 cdef struct chooser_t:          # a worker's own memory of its choices; survives generations
     int64_t* current            # owned; smooth round robin credit by backend id
     uint32_t* cursor            # owned; by pool id
+    member_turn_t* turns        # owned; of the members of groups, by position
     uint32_t* distrust_until_ms  # owned; low 32 bits of the clock, by backend id; 0 = trusted
     spent_t* spent              # owned; by backend id
     table_t* tables             # owned; by pool id

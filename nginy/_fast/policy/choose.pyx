@@ -4,9 +4,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport ENOMEM
 from nginy._fast.base.layout cimport snap_pool_t
-from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_POOLS, SUSPICION_MS
+from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_MEMBERS, MAX_POOLS, SUSPICION_MS
 from nginy._fast.base.status cimport REASON_BACKENDS_FULL, REASON_NO_BACKEND, REFUSAL_BOUNDS
 from nginy._fast.mem.region cimport region_close, region_open
+from nginy._fast.policy.group cimport group_next, group_took, member_turn_t
 from nginy._fast.policy.keyed cimport choose_jump, choose_jump_load, choose_rendezvous, choose_source_hash
 from nginy._fast.policy.load cimport choose_least_conn, choose_least_time, choose_random2
 from nginy._fast.policy.look cimport ALLOW_TRIED, is_distrusted, look_t
@@ -30,11 +31,15 @@ cdef int chooser_open(
     c.spent = <spent_t*>region_open((MAX_BACKENDS + 1) * sizeof(spent_t))
     c.tables = <table_t*>region_open(MAX_POOLS * sizeof(table_t))
     c.cursor = <uint32_t*>region_open(MAX_POOLS * sizeof(uint32_t))
+    c.turns = <member_turn_t*>region_open(MAX_MEMBERS * sizeof(member_turn_t))
     c.in_flight = in_flight
     c.load_ms = load_ms
     c.random = seed
     c.phase = phase
-    if c.current == NULL or c.distrust_until_ms == NULL or c.spent == NULL or c.tables == NULL or c.cursor == NULL:
+    if (
+        c.current == NULL or c.distrust_until_ms == NULL or c.spent == NULL or c.tables == NULL or c.cursor == NULL
+        or c.turns == NULL
+    ):
         chooser_close(c)
         return -ENOMEM
     return 0
@@ -50,6 +55,7 @@ cdef void chooser_close(chooser_t* c) noexcept nogil:
     region_close(c.spent, (MAX_BACKENDS + 1) * sizeof(spent_t))
     region_close(c.tables, MAX_POOLS * sizeof(table_t))
     region_close(c.cursor, MAX_POOLS * sizeof(uint32_t))
+    region_close(c.turns, MAX_MEMBERS * sizeof(member_turn_t))
     memset(c, 0, sizeof(chooser_t))
 
 
@@ -164,10 +170,42 @@ cdef int choose_in_tier(chooser_t* c, look_t* look) noexcept nogil:
     return got
 
 
+cdef int choose_in_pool(chooser_t* c, look_t* look) noexcept nogil:
+    cdef uint32_t i
+    cdef int got
+    look.policy = look.pool.policy
+    for i in range(look.pool.n_tiers):
+        look.tier = &look.s.tiers[look.pool.first_tier + i]
+        got = choose_in_tier(c, look)
+        if got >= 0:
+            return got
+    return -1
+
+
+# The members of a group in their turn, until one has somebody.
+cdef int choose_in_group(chooser_t* c, look_t* look, const snap_pool_t* group) noexcept nogil:
+    cdef uint64_t passed_over = 0
+    cdef uint32_t _turn
+    cdef int member
+    cdef int got = -1
+    for _turn in range(group.members.n):
+        member = group_next(c.turns, look.s, group, passed_over)
+        if member < 0:
+            break
+        look.pool = snapshot_pool(look.s, look.s.members[group.members.first + <uint32_t>member].pool)
+        if look.attempt.visit != NULL:      # each has a key of its own
+            look.attempt.is_hashed = False
+        got = choose_in_pool(c, look) if look.pool != NULL else -1
+        if got >= 0:
+            group_took(c.turns, look.s, group, passed_over, <uint32_t>member)
+            break
+        passed_over |= <uint64_t>1 << member
+    return got
+
+
 cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, attempt_t* attempt) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(s, pool_id)
     cdef look_t look
-    cdef uint32_t i
     cdef int got
     if pool == NULL:
         return -REASON_NO_BACKEND
@@ -179,9 +217,7 @@ cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, atte
     for look.allow in range(ALLOW_TRIED + 1):
         if look.allow == ALLOW_TRIED and attempt.n_tried == 0:
             break
-        for i in range(pool.n_tiers):
-            look.tier = &s.tiers[pool.first_tier + i]
-            got = choose_in_tier(c, &look)
-            if got >= 0:
-                return got
+        got = choose_in_group(c, &look, pool) if pool.members.n else choose_in_pool(c, &look)
+        if got >= 0:
+            return got
     return -REASON_BACKENDS_FULL if look.saw_full else -REASON_NO_BACKEND

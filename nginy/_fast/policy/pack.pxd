@@ -3,6 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from nginy._fast.base.layout cimport (
     snap_addr_t, snap_backend_t, snap_cid_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t,
 )
+from nginy._fast.base.routing cimport snap_member_t, snap_route_t
 
 cdef struct snapshot_parts_t:   # borrowed arrays; backends sorted by pool, then tier
     uint64_t gen
@@ -19,6 +20,12 @@ cdef struct snapshot_parts_t:   # borrowed arrays; backends sorted by pool, then
     uint32_t n_nets
     const snap_cid_t* cids
     uint32_t n_cids
+    const snap_route_t* routes  # of all listeners, one listener's after the other's
+    const uint8_t* names
+    const snap_member_t* members    # of all groups, one group's after the other's
+    uint32_t n_routes
+    uint32_t n_names
+    uint32_t n_members
     const uint8_t* meta
     uint32_t n_meta_bytes
     uint32_t drain_ms

@@ -6,6 +6,7 @@ from nginy._fast.base.layout cimport (
     LAYOUT_VERSION, NO_INDEX, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t, snap_header_t, snap_listener_t,
     snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
+from nginy._fast.base.routing cimport snap_member_t, snap_route_t
 from nginy._fast.policy.snapshot cimport snapshot_checksum
 
 
@@ -29,6 +30,18 @@ cdef uint32_t count_tiers(const snapshot_parts_t* p) noexcept nogil:
         if i == 0 or p.backends[i].pool != p.backends[i - 1].pool or p.backends[i].tier != p.backends[i - 1].tier:
             n += 1
     return n
+
+
+cdef uint64_t sites_plan(const snapshot_parts_t* p, snap_header_t* h, uint64_t at) noexcept nogil:
+    h.sites.n_routes = p.n_routes
+    h.sites.n_names = p.n_names
+    h.sites.n_members = p.n_members
+    h.sites.off_routes = <uint32_t>at
+    at += padded(p.n_routes * sizeof(snap_route_t))
+    h.sites.off_names = <uint32_t>at
+    at += padded(p.n_names)
+    h.sites.off_members = <uint32_t>at
+    return at + padded(p.n_members * sizeof(snap_member_t))
 
 
 # Offsets of all parts; returns the whole length.
@@ -67,6 +80,7 @@ cdef uint64_t header_plan(const snapshot_parts_t* p, snap_header_t* h) noexcept 
     at += padded(p.n_nets * sizeof(snap_net_t))
     h.off_cids = <uint32_t>at
     at += padded(p.n_cids * sizeof(snap_cid_t))
+    at = sites_plan(p, h, at)
     h.off_meta = <uint32_t>at
     return at + padded(p.n_meta_bytes)
 
@@ -143,6 +157,9 @@ cdef void snapshot_write(snapshot_parts_t* parts, uint8_t* block, uint64_t n_byt
     copy_part(block + h.off_sockets, parts.sockets, parts.n_sockets * sizeof(snap_socket_t))
     copy_part(block + h.off_nets, parts.nets, parts.n_nets * sizeof(snap_net_t))
     copy_part(block + h.off_cids, parts.cids, parts.n_cids * sizeof(snap_cid_t))
+    copy_part(block + h.sites.off_routes, parts.routes, parts.n_routes * sizeof(snap_route_t))
+    copy_part(block + h.sites.off_names, parts.names, parts.n_names)
+    copy_part(block + h.sites.off_members, parts.members, parts.n_members * sizeof(snap_member_t))
     copy_part(block + h.off_meta, parts.meta, parts.n_meta_bytes)
     write_ids(block, h.off_listener_at, h.n_listener_at, h.off_listeners, h.n_listeners, sizeof(snap_listener_t))
     write_ids(block, h.off_pool_at, h.n_pool_at, h.off_pools, h.n_pools, sizeof(snap_pool_t))

@@ -4,6 +4,7 @@ from nginy._fast.base.layout cimport (
     snap_addr_t, snap_backend_t, snap_cid_t, snap_header_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t,
     snap_tier_t,
 )
+from nginy._fast.base.routing cimport snap_member_t, snap_route_t
 
 cdef struct snapshot_t:
     const uint8_t* base         # owned mapping, or borrowed when is_borrowed
@@ -18,6 +19,9 @@ cdef struct snapshot_t:
     const snap_socket_t* sockets
     const snap_net_t* nets
     const snap_cid_t* cids
+    const snap_route_t* routes
+    const uint8_t* names
+    const snap_member_t* members
     const uint32_t* listener_at
     const uint32_t* pool_at
     const uint32_t* backend_at
@@ -36,3 +40,6 @@ cdef uint64_t snapshot_checksum(const uint8_t* block, uint64_t n_bytes) noexcept
 cdef const snap_listener_t* snapshot_listener(const snapshot_t* s, uint32_t id) noexcept nogil
 cdef const snap_pool_t* snapshot_pool(const snapshot_t* s, uint32_t id) noexcept nogil
 cdef const snap_backend_t* snapshot_backend(const snapshot_t* s, uint32_t id) noexcept nogil
+
+# Whether sessions of a pool may go to backends of another one: its own, or a member's.
+cdef bint snapshot_serves(const snapshot_t* s, uint32_t id, uint32_t of_backend) noexcept nogil

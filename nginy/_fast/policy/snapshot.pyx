@@ -8,9 +8,10 @@ from nginy._fast.base.layout cimport (
     snap_header_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
 from nginy._fast.base.limits cimport (
-    KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_POOLS, MAX_PREREAD, MAX_RETRIES, MAX_SOCKETS,
+    KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_MEMBERS, MAX_NAMES, MAX_OF_GROUP, MAX_POOLS,
+    MAX_PREREAD, MAX_RETRIES, MAX_ROUTES, MAX_SOCKETS,
 )
-from nginy._fast.base.routing cimport PREREAD_HELLO
+from nginy._fast.base.routing cimport PREREAD_HELLO, snap_member_t, snap_members_t, snap_route_t, snap_routes_t
 from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_HEADER, REFUSAL_MAP, REFUSAL_SEAL
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.region cimport region_close, region_map
@@ -47,6 +48,10 @@ cdef bint parts_fit(const snap_header_t* h) noexcept nogil:
         and part_fits(h, h.off_backend_at, h.n_backend_at, sizeof(uint32_t))
         and part_fits(h, h.off_nets, h.n_nets, sizeof(snap_net_t))
         and part_fits(h, h.off_cids, h.n_cids, sizeof(snap_cid_t))
+        and h.sites.n_routes <= MAX_ROUTES and h.sites.n_names <= MAX_NAMES and h.sites.n_members <= MAX_MEMBERS
+        and part_fits(h, h.sites.off_routes, h.sites.n_routes, sizeof(snap_route_t))
+        and part_fits(h, h.sites.off_names, h.sites.n_names, 1)
+        and part_fits(h, h.sites.off_members, h.sites.n_members, sizeof(snap_member_t))
         and part_fits(h, h.off_meta, h.n_meta_bytes, 1)
     )
 
@@ -98,10 +103,27 @@ cdef bint udp_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil
     )
 
 
+# A listener's routes lie in the block, their names in the listener's.
+cdef bint routes_fit(const snapshot_t* s, const snap_routes_t* r) noexcept nogil:
+    cdef uint32_t i
+    cdef uint64_t n = <uint64_t>r.n_exact + r.n_suffix
+    if r.first + n > s.header.sites.n_routes or <uint64_t>r.off_names + r.n_names > s.header.sites.n_names:
+        return False
+    for i in range(<uint32_t>n):
+        if <uint64_t>s.routes[r.first + i].off_name + s.routes[r.first + i].n_name > r.n_names:
+            return False
+    return True
+
+
+cdef bint members_fit(const snapshot_t* s, const snap_members_t* m) noexcept nogil:
+    return m.n <= MAX_OF_GROUP and <uint64_t>m.first + m.n <= s.header.sites.n_members
+
+
 cdef bint listener_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil:
     return (
         l.id < MAX_LISTENERS and l.retries <= MAX_RETRIES
-        and l.preread.n_bytes <= MAX_PREREAD and l.preread.kind <= PREREAD_HELLO and udp_fits(s, l)
+        and l.preread.n_bytes <= MAX_PREREAD and l.preread.kind <= PREREAD_HELLO and routes_fit(s, &l.routes)
+        and udp_fits(s, l)
     )
 
 
@@ -120,7 +142,7 @@ cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
         if s.cids[i].backend >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_pools):
-        if s.pools[i].id >= MAX_POOLS or not key_fits(&s.pools[i].key):
+        if s.pools[i].id >= MAX_POOLS or not key_fits(&s.pools[i].key) or not members_fit(s, &s.pools[i].members):
             return False
     for i in range(s.header.n_sockets):
         if s.sockets[i].sock_id >= MAX_SOCKETS or s.sockets[i].listener >= MAX_LISTENERS:
@@ -142,6 +164,9 @@ cdef void parts_point(snapshot_t* s, const uint8_t* block) noexcept nogil:
     s.sockets = <const snap_socket_t*>(block + h.off_sockets)
     s.nets = <const snap_net_t*>(block + h.off_nets)
     s.cids = <const snap_cid_t*>(block + h.off_cids)
+    s.routes = <const snap_route_t*>(block + h.sites.off_routes)
+    s.names = block + h.sites.off_names
+    s.members = <const snap_member_t*>(block + h.sites.off_members)
     s.listener_at = <const uint32_t*>(block + h.off_listener_at)
     s.pool_at = <const uint32_t*>(block + h.off_pool_at)
     s.backend_at = <const uint32_t*>(block + h.off_backend_at)
@@ -214,3 +239,15 @@ cdef const snap_backend_t* snapshot_backend(const snapshot_t* s, uint32_t id) no
     if s.header == NULL or id >= s.header.n_backend_at or s.backend_at[id] == NO_INDEX:
         return NULL
     return &s.backends[s.backend_at[id]]
+
+
+cdef bint snapshot_serves(const snapshot_t* s, uint32_t id, uint32_t of_backend) noexcept nogil:
+    cdef const snap_pool_t* pool
+    cdef uint32_t i
+    if id == of_backend:
+        return True
+    pool = snapshot_pool(s, id)
+    for i in range(pool.members.n if pool != NULL else 0):
+        if s.members[pool.members.first + i].pool == of_backend:
+            return True
+    return False

@@ -58,7 +58,7 @@ LATER = (
     ]
     + [
         listener(f"§{key}: x", f".{key}", "not in this version yet")
-        for key in ("acl", "routes", "tls")
+        for key in ("acl", "tls")
     ]
     + [
         pool("policy: §prefix_cache", ".policy", "'prefix_cache' is not in this version yet"),

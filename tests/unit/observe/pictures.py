@@ -74,7 +74,7 @@ def pool(name: str = "api", *backends: BackendView) -> PoolView:
 
 def listener(name: str = "web", pool_name: str = "api", **given: Any) -> ListenerView:
     """A listener on a port."""
-    plain = ListenerView(0, name, ("127.0.0.1:80",), pool_name, listener_counters())
+    plain = ListenerView(0, name, ("127.0.0.1:80",), pool_name, listener_counters(), pools=(pool_name,))
     return replace(plain, **given)
 
 

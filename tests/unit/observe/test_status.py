@@ -54,6 +54,7 @@ def test_listener_and_backend_tell_their_counters_by_name() -> None:
             "addresses": ["127.0.0.1:32768"],
             "protocol": "tcp",
             "pool": "api",
+            "pools": ["api"],
             "sessions": 10,
             "sessions_live": 3,
             "bytes_in": 100,

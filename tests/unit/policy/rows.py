@@ -46,6 +46,7 @@ def pool(id=0, policy="round_robin", **changes):
         congestion="",
         proxy_out=0,
         is_transparent=False,
+        members=(),
         key=key(),
         deadline_ms=0,
         slow_ms=0,
@@ -75,6 +76,7 @@ def listener(id=0, **changes):
         preread=0,
         preread_bytes=0,
         preread_ms=0,
+        routes=None,
         udp=None,
         name_hash=0,
     )

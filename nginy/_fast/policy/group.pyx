@@ -1,0 +1,46 @@
+"""Group: a member with nobody usable neither gains nor loses; the others share its turns by their weights."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from nginy._fast.base.layout cimport snap_pool_t
+from nginy._fast.base.routing cimport snap_member_t
+from nginy._fast.policy.snapshot cimport snapshot_t
+
+
+cdef inline member_turn_t* turn_of(member_turn_t* turns, const snapshot_t* s, uint32_t at) noexcept nogil:
+    cdef const snap_member_t* member = &s.members[at]
+    cdef member_turn_t* turn = &turns[at]
+    if turn.group != member.group + 1 or turn.pool != member.pool:
+        turn.group = member.group + 1
+        turn.pool = member.pool
+        turn.credit = 0
+    return turn
+
+
+cdef int group_next(member_turn_t* turns, const snapshot_t* s, const snap_pool_t* group, uint64_t passed_over) noexcept nogil:
+    cdef uint32_t i, at
+    cdef int64_t credit
+    cdef int64_t most = 0
+    cdef int best = -1
+    for i in range(group.members.n):
+        at = group.members.first + i
+        if passed_over >> i & 1 or s.members[at].weight == 0:
+            continue
+        credit = turn_of(turns, s, at).credit + s.members[at].weight
+        if best < 0 or credit > most:
+            best = <int>i
+            most = credit
+    return best
+
+
+cdef void group_took(
+    member_turn_t* turns, const snapshot_t* s, const snap_pool_t* group, uint64_t passed_over, uint32_t member
+) noexcept nogil:
+    cdef uint32_t i, at
+    cdef int64_t total = 0
+    for i in range(group.members.n):
+        at = group.members.first + i
+        if passed_over >> i & 1:
+            continue
+        turn_of(turns, s, at).credit += s.members[at].weight
+        total += s.members[at].weight
+    turn_of(turns, s, group.members.first + member).credit -= total
