@@ -44,7 +44,7 @@ def configured_socket(path: Path) -> str | None:
     from nginy.config import load_config
 
     try:
-        return load_config(path).admin.socket
+        return load_config(path, imports=False).admin.socket
     except ConfigError:
         return _glean_socket(path)
 

@@ -19,15 +19,18 @@ from nginy.errors import ConfigError, ConfigProblem
 from nginy.model import Config
 
 
-def load_config(path: str | os.PathLike[str], *, env: AnyMapping[str, str] | None = None) -> Config:
+def load_config(
+    path: str | os.PathLike[str], *, env: AnyMapping[str, str] | None = None, imports: bool = True
+) -> Config:
     """Read a YAML or JSON file, and what it includes.
 
     env: variables for ${NAME}, os.environ unless given.   Blocks on files.
+    imports: see whether classes that policies name can be had, in a child process that imports them.
     Errors: ConfigError with every problem that was found, each with file, line and column.
     """
     problems = Problems()
     root = read_file(os.fspath(path), os.environ if env is None else env, problems)
-    return _config(root, problems, os.path.dirname(os.path.abspath(path)))
+    return _config(root, problems, os.path.dirname(os.path.abspath(path)), imports=imports)
 
 
 def parse_config(
@@ -69,7 +72,7 @@ def _object_tree(
     return None
 
 
-def _config(root: Mapping | None, problems: Problems, folder: str = "") -> Config:
+def _config(root: Mapping | None, problems: Problems, folder: str = "", *, imports: bool = True) -> Config:
     """folder: where classes that the configuration names are looked for first; the current one unless given."""
     config: Any = None
     if root is not None:
@@ -77,7 +80,8 @@ def _config(root: Mapping | None, problems: Problems, folder: str = "") -> Confi
         at = Place(root.place.file, *((1, 1) if root.place.line else ()))
         config = reader.read(root, Shape("mapping", model=Config), (), at)
         check_all(root, reader)
-        check_calls(reader.met, problems, folder or os.getcwd())
+        if imports:
+            check_calls(reader.met, problems, folder or os.getcwd())
     if len(problems) or config is INVALID or config is None:
         raise ConfigError(_in_order(problems))
     assert isinstance(config, Config)

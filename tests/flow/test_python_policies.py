@@ -107,6 +107,23 @@ def test_every_release_arrives_with_its_outcome(start_nginy: StartNginy, backend
     ]
 
 
+def test_an_answer_that_comes_too_late_meets_nobody_and_is_told_back(
+    start_nginy: StartNginy, peers: list[Peer], tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    backends = [peer.address for peer in peers[:2]]
+    tree = tcp_config(backends, pool=python("Slow", deadline="10ms", fallback="source_hash"))
+    nginy = start_nginy(tree, env={"POLICY_NOTES": str(notes)})
+    for number in range(1, 5):
+        visit(nginy)
+        wait_until(lambda: choices(nginy)["stale"] == number, "its answer came, too late")  # noqa: B023
+    assert choices(nginy)["fallbacks"] == {"late": 4}
+    wait_until(lambda: notes.exists() and notes.read_text().count("\n") == 8, "all records are there")
+    told = [ast.literal_eval(line) for line in notes.read_text().splitlines()]
+    assert [note[:3] for note in told if note[1] == "unused"] == [(backends[1], "unused", True)] * 4
+    assert [note[1:4] for note in told if note[1] != "unused"] == [("closed", False, True)] * 4
+
+
 def test_backends_show_what_is_in_flight(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     peers = [start_peer(echo) for _ in range(3)]
     nginy = start_nginy(tcp_config([peer.address for peer in peers], workers=2, pool=python("Idlest")))

@@ -71,6 +71,14 @@ class Sleepy(ByPort):
         await asyncio.sleep(10)
 
 
+class Slow(ByPort):
+    """Answers, but too late for anybody."""
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        time.sleep(0.05)
+        return self.backends[-1]
+
+
 class Raising(ByPort):
     def choose(self, context: Context, attempt: int) -> Any:
         raise LookupError("nobody at home")

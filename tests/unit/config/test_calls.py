@@ -52,6 +52,11 @@ def test_a_class_beside_the_file_is_found_and_not_imported_here(folder: Path) ->
     assert "own_policies" not in sys.modules
 
 
+def test_nothing_is_imported_where_only_the_socket_is_looked_for(folder: Path) -> None:
+    assert problems_of(folder, '{kind: python, call: "nowhere_policies:Pick"}')
+    assert load_config(folder / "nginy.yaml", imports=False).admin.socket is None
+
+
 @pytest.mark.parametrize(
     ("call", "message", "hint"),
     [
