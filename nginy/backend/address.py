@@ -1,5 +1,6 @@
 """The written form of an address taken apart: `host:port`, `[v6]:port` or `unix:/path`."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -16,15 +17,22 @@ class Place(NamedTuple):
     @property
     def is_name(self) -> bool:
         """Does it need a look-up?"""
-        if self.path:
-            return False
-        try:
-            ip_address(self.host)
-        except ValueError:
-            return True
-        return False
+        return not self.path and _is_name(self.host)
 
 
+_ADDRESSES = 65536  # remembered: a reload asks for each of them several times
+
+
+@lru_cache(maxsize=_ADDRESSES)
+def _is_name(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+@lru_cache(maxsize=_ADDRESSES)
 def split_address(address: str) -> Place:
     """Take a canonical address apart. Errors: ValueError for one that is not canonical."""
     if address.startswith(_UNIX):

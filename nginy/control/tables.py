@@ -34,6 +34,8 @@ class Tables:
         self._shapes: dict[Shape, bytes] = {}
         self._blocks: dict[tuple[int, Content], TableRef] = {}
         self._used: set[tuple[int, Content]] = set()
+        self._last: tuple[Config, Resolved, Ids] | None = None
+        self._refs: tuple[TableRef, ...] = ()
         self._number = 0
 
     async def prepare(self, config: Config, resolved: Resolved) -> None:
@@ -43,7 +45,13 @@ class Tables:
             self._shapes[shape] = await asyncio.to_thread(shape.build)
 
     def refs(self, config: Config, resolved: Resolved, ids: Ids) -> tuple[TableRef, ...]:
-        """The tables of a generation; what `prepare` has not built is built now. Errors: OSError, ValueError."""
+        """The tables of a generation; what `prepare` has not built is built now. Errors: OSError, ValueError.
+
+        A health edge changes none of the three, and costs nothing here.
+        """
+        last = self._last
+        if last is not None and last[0] is config and last[1] is resolved and last[2] is ids:
+            return self._refs
         self._used = set()
         found = []
         for name, pool in config.pools.items():
@@ -53,7 +61,8 @@ class Tables:
             )
             if content:
                 found.append(self._ref(ids.pool(name), content))
-        return tuple(found)
+        self._last, self._refs = (config, resolved, ids), tuple(found)
+        return self._refs
 
     def settle(self) -> None:
         """Close what the last generation does not use."""
@@ -64,7 +73,7 @@ class Tables:
 
     def close(self) -> None:
         """Idempotent."""
-        self._used = set()
+        self._used, self._last, self._refs = set(), None, ()
         self.settle()
 
     def _ref(self, pool: int, content: Content) -> TableRef:

@@ -11,6 +11,7 @@ from nginy._fast.policy.rendezvous cimport rendezvous_cost, rendezvous_draw, ren
 
 cdef enum:
     THOUSAND = 1000
+    SAME_COST = 1 << 27         # draws so near may have the same cost; costs are 40 bits of what draws are 64 of
 
 
 cdef int choose_source_hash(chooser_t* c, look_t* look) noexcept nogil:
@@ -35,11 +36,16 @@ cdef int choose_rendezvous(chooser_t* c, look_t* look) noexcept nogil:
     cdef uint64_t cost
     cdef uint64_t best_cost = 0
     cdef uint64_t best_weight = 0
+    cdef uint64_t drawn
+    cdef uint64_t bar = 0       # of equal weight, whoever draws less than this cannot win
     cdef uint32_t i
     cdef int best = -1
     for i in range(look.tier.first, look.tier.first + look.tier.n):
         b = &look.s.backends[i]
-        if best >= 0 and rendezvous_floor(rendezvous_draw(h, b.node_hash)) * best_weight >= best_cost * b.weight:
+        drawn = rendezvous_draw(h, b.node_hash)
+        if drawn < bar and b.weight <= best_weight:
+            continue
+        if best >= 0 and rendezvous_floor(drawn) * best_weight >= best_cost * b.weight:
             continue
         if b.weight == 0:
             continue
@@ -53,6 +59,7 @@ cdef int choose_rendezvous(chooser_t* c, look_t* look) noexcept nogil:
             best = <int>i
             best_cost = cost
             best_weight = b.weight
+            bar = drawn - SAME_COST if drawn > SAME_COST else 0
     return best
 
 
