@@ -11,7 +11,8 @@ import nginy
 from nginy.admin.commands import Commands
 from nginy.admin.socket import AdminSocket
 from nginy.config import load_config
-from nginy.control.lifecycle import ApplyReport, Control
+from nginy.control.lifecycle import Control
+from nginy.control.report import ApplyReport
 from nginy.errors import ConfigError, ControlError, NginyError
 from nginy.model import Config
 from nginy.observe.access import AccessDrain

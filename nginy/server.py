@@ -13,7 +13,8 @@ from typing import Any, Self, TypeVar
 
 from nginy.admin.paths import socket_path
 from nginy.config import config_from
-from nginy.control.lifecycle import ApplyReport, Control
+from nginy.control.lifecycle import Control
+from nginy.control.report import ApplyReport
 from nginy.control.spawn import SpawnKind
 from nginy.control.view import View
 from nginy.errors import ControlError
@@ -117,6 +118,29 @@ class Server:
         """
         wanted = config_from(config)
         return self._call(lambda: self._live().apply(wanted))
+
+    def publish_map(self, pool: str, keys: Mapping[str | bytes, str]) -> Any:
+        """Clients with these keys go to these backends, whatever the pool's policy says; all others go by the policy.
+
+        keys: of the kind that the policy goes by, addresses as text where these are keys; to addresses of backends.
+        Replaces the map before it; workers have it a moment later. A backend that cannot be used is passed over.
+        Errors: KeyError for an unknown pool, ValueError for a key that is none.
+        """
+
+        async def publish() -> None:
+            self._control().map_keys(pool, keys)
+
+        return self._call(publish)
+
+    def report_load(self, pool: str, backend: str, seconds: float) -> Any:
+        """What a backend tells of its own load, such as how long its requests wait: a tenth of it goes into the average
+        that `jump_load` looks at. Errors: KeyError for an unknown pool or address.
+        """
+
+        async def report() -> None:
+            self._control().report_load(pool, backend, seconds)
+
+        return self._call(report)
 
     def drain(self, deadline_s: float | None = None) -> Any:
         """Accept nothing new, let sessions finish, cut them at the deadline (runtime.drain unless told)."""

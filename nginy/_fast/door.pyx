@@ -25,10 +25,12 @@ from nginy._fast.mem.hash cimport hash_bytes, hash_mix
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.policy cimport choose
 from nginy._fast.policy.ring cimport RING_KETAMA, RING_NGINX, RING_OWN
+from nginy._fast.policy.key cimport key_hash as hash_of_key
+from nginy._fast.policy.key cimport key_t
 from nginy._fast.policy.pack cimport snapshot_size, snapshot_write
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
 from nginy._fast.rows cimport SnapshotRows, check_id, check_rows, routes_pack
-from nginy._fast.shapes cimport shape_build, table_pack
+from nginy._fast.shapes cimport map_build, shape_build, table_pack
 
 import os
 import socket
@@ -174,6 +176,13 @@ def name_hash(name: str) -> int:
     return hash_bytes(<const uint8_t*>text, len(text), len(text))
 
 
+def key_hash(key: bytes) -> int:
+    """What a choice by this key goes by; an address is 16 bytes, IPv4 first and zeros behind, and its family, 4 or 6."""
+    cdef key_t what
+    what.at, what.n = <const uint8_t*>key, len(key)
+    return hash_of_key(&what)
+
+
 def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False, drain_ms=30000, meta=b"") -> bytes:
     """One snapshot block: flat, checksummed, without pointers; to be sealed and sent to the workers.
 
@@ -229,6 +238,11 @@ def build_shape(kind: str, names, weights, *, ring: int = 0, size: int = 0) -> b
     many points; MemoryError.
     """
     return shape_build(kind, list(names), list(weights), ring, size)
+
+
+def build_map(hashes, nodes, n_nodes: int) -> bytes:
+    """Keys (key_hash) and the position of the node of each, as build_shape. Errors: ValueError for a key that stands twice."""
+    return map_build(list(hashes), list(nodes), n_nodes)
 
 
 def pack_table(pool: int, parts) -> bytes:

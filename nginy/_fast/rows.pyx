@@ -92,6 +92,7 @@ cdef pool_fill(snap_pool_t* to, row):
     to.deadline_ms = row.deadline_ms
     key_fill(&to.key, row.key)
     to.slow_ms = row.slow_ms
+    to.has_map = bool(row.has_map)
     to.slow_least = row.slow_least
     to.factor = row.factor
     to.low_ms = row.low_ms

@@ -10,8 +10,12 @@ from nginy._fast.policy.ring cimport (
     RING_POINTS, RING_POINTS_MOST, ring_bits, ring_build, ring_index, ring_point_t, ring_room,
 )
 from nginy._fast.policy.table cimport (
-    TABLE_MAGIC, TABLE_MAGLEV, TABLE_RING, TABLE_TIERS, TABLE_VERSION, table_checksum, table_header_t, table_tier_t,
+    TABLE_MAGIC, TABLE_MAGLEV, TABLE_MAP, TABLE_RING, TABLE_TIERS, TABLE_VERSION, table_checksum, table_entry_t,
+    table_header_t, table_tier_t,
 )
+
+cdef enum:
+    MAP_MOST = 1048576          # keys of one pool: 16 MiB
 
 cdef struct shape_t:            # what a shape's bytes begin with; its arrays follow, each padded to 8 bytes
     uint32_t kind               # table_kind_t
@@ -119,11 +123,32 @@ cdef bytes shape_build(str kind, list names, list weights, int ring, uint32_t si
     raise ValueError(f"there is no table {kind!r}")
 
 
+cdef bytes map_build(list hashes, list nodes, uint32_t n_nodes):
+    cdef table_entry_t* entries
+    cdef shape_t head
+    cdef uint8_t* to
+    cdef uint32_t i
+    if len(hashes) != len(nodes) or not 0 < len(hashes) <= MAP_MOST or len(set(hashes)) != len(hashes):
+        raise ValueError(f"{len(hashes)} keys for {len(nodes)} nodes; 1..{MAP_MOST}, each once")
+    if not all(0 <= node < n_nodes for node in nodes):
+        raise ValueError(f"a node that is not in 0..{n_nodes - 1}")
+    shape = bytearray(sizeof(shape_t) + len(hashes) * sizeof(table_entry_t))
+    to = shape
+    head.kind, head.n, head.n_bits, head.n_nodes = TABLE_MAP, len(hashes), 0, n_nodes
+    memcpy(to, &head, sizeof(shape_t))
+    entries = <table_entry_t*>(to + sizeof(shape_t))
+    for i, (key, node) in enumerate(sorted(zip(hashes, nodes))):
+        entries[i].hash, entries[i].id = key, node
+    return bytes(shape)
+
+
 # ---- blocks ----
 
 cdef uint64_t body_bytes(const shape_t* shape):
     if shape.kind == TABLE_RING:
         return shape.n * sizeof(ring_point_t) + padded(((<uint64_t>1 << shape.n_bits) + 1) * sizeof(uint32_t))
+    if shape.kind == TABLE_MAP:
+        return shape.n * sizeof(table_entry_t)
     return padded(shape.n * sizeof(uint16_t))
 
 
@@ -131,10 +156,14 @@ cdef uint64_t body_bytes(const shape_t* shape):
 cdef void name_nodes(uint8_t* body, const shape_t* shape, const uint32_t* ids) noexcept nogil:
     cdef ring_point_t* points = <ring_point_t*>body
     cdef uint16_t* slots = <uint16_t*>body
+    cdef table_entry_t* entries = <table_entry_t*>body
     cdef uint32_t i
     if shape.kind == TABLE_RING:
         for i in range(shape.n):
             points[i].index = ids[points[i].index]
+    elif shape.kind == TABLE_MAP:
+        for i in range(shape.n):
+            entries[i].id = ids[entries[i].id]
     else:
         for i in range(shape.n):
             slots[i] = <uint16_t>ids[slots[i]]

@@ -88,6 +88,7 @@ class PoolRow:
     high_ms: int = 0
     saturated: int = 0
     members: Sequence[tuple[int, int]] = ()
+    has_map: bool = False
 
 
 @dataclass(slots=True)

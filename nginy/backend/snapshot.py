@@ -3,7 +3,7 @@
 Units change here: seconds of the model become whole milliseconds, at least 1; "no cap" becomes 0.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_network
@@ -54,11 +54,12 @@ def build_rows(
     *,
     workers: int = 1,
     since: Mapping[BackendKey, int] = MappingProxyType({}),
+    mapped: Collection[str] = (),
 ) -> Rows:
     """The rows of one generation. A backend without a verdict is unknown.
 
     workers: among how many the limits of flows and datagrams are divided.   since: when a backend came up, monotonic
-    milliseconds, for slow start.
+    milliseconds, for slow start.   mapped: pools whose published tables name single keys.
     Errors: KeyError for a name without an id, an unresolved pool or a policy that the data plane lacks.
     """
     rows = Rows([], [], [])
@@ -70,6 +71,7 @@ def build_rows(
         rows.listeners.append(row)
     for name, pool in config.pools.items():
         rows.pools.append(_group_row(config, name, ids) if pool.of else _pool_row(pool, ids.pool(name)))
+        rows.pools[-1].has_map = name in mapped
         rows.backends.extend(_backend_rows(name, pool, ids, resolved[name], verdicts, since))
     return rows
 
@@ -84,13 +86,14 @@ def build_snapshot(
     *,
     workers: int = 1,
     since: Mapping[BackendKey, int] = MappingProxyType({}),
+    mapped: Collection[str] = (),
     meta: bytes = b"",
 ) -> bytes:
     """One generation as a block. sockets: SocketRow or alike.   meta: control's own notes, carried along.
 
-    workers, since: as build_rows.   Errors: as build_rows; ValueError for what the layout cannot hold.
+    workers, since, mapped: as build_rows.   Errors: as build_rows; ValueError for what the layout cannot hold.
     """
-    rows = build_rows(config, ids, resolved, verdicts, workers=workers, since=since)
+    rows = build_rows(config, ids, resolved, verdicts, workers=workers, since=since, mapped=mapped)
     return door.pack_snapshot(
         gen,
         rows.listeners,

@@ -1,12 +1,16 @@
 """Which tables a pool's policy looks things up in, and what they are built from. Pure, but for building them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol
 
 from nginy._fast import door
 from nginy.backend.registry import Resolved, ResolvedBackend
 from nginy.model import Config, MaglevBase, Native, RingBase
+
+Part = tuple[int, bytes, Sequence[int]]
+"""Tier, table as built, and the id of each of its nodes."""
 
 
 class Ids(Protocol):
@@ -70,6 +74,31 @@ def tables_of(config: Config, resolved: Resolved, ids: Ids) -> list[bytes]:
     return blocks
 
 
-def pack(pool: int, parts: Iterable[tuple[int, bytes, Sequence[int]]]) -> bytes:
+def key_bytes(kind: str, key: str | bytes) -> bytes:
+    """A key as workers find it. An address may be text where addresses are keys. Errors: ValueError for no address."""
+    if isinstance(key, bytes):
+        return key
+    if kind in ("session", "source"):
+        address = ip_address(key)
+        return address.packed.ljust(16, b"\0") + bytes([address.version])
+    return key.lower().encode() if kind == "sni" else key.encode()
+
+
+def map_parts(
+    keys: Mapping[int, str], backends: Sequence[ResolvedBackend], ids: Callable[[str], int]
+) -> list[Part]:
+    """Key hashes and addresses as parts of a block, a tier each; addresses that are not in the pool are left out."""
+    parts: list[Part] = []
+    for tier in sorted({backend.tier for backend in backends}):
+        members = [backend.address for backend in backends if backend.tier == tier]
+        at = {address: nth for nth, address in enumerate(members)}
+        found = [(key, at[address]) for key, address in keys.items() if address in at]
+        if found:
+            shape = door.build_map([key for key, _ in found], [nth for _, nth in found], len(members))
+            parts.append((tier, shape, [ids(address) for address in members]))
+    return parts
+
+
+def pack(pool: int, parts: Iterable[Part]) -> bytes:
     """One block for the workers. parts: tier, shape as built, and the id of each of its nodes."""
     return door.pack_table(pool, list(parts))

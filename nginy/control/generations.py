@@ -11,6 +11,7 @@ from dataclasses import replace
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.backend.snapshot import build_snapshot
+from nginy.backend.tables import key_bytes, ring_of
 from nginy.control.arrivals import Arrivals
 from nginy.control.channel import Publication
 from nginy.control.listeners import Group, inodes_of, open_group
@@ -19,7 +20,7 @@ from nginy.control.publish import Publisher
 from nginy.control.tables import TableRef, Tables
 from nginy.control.world import IdBook, World, still_published
 from nginy.errors import NginyError
-from nginy.model import Config
+from nginy.model import ByKey, Config
 
 
 class Generations:
@@ -131,6 +132,18 @@ class Generations:
         if self.world != before:
             self._publisher.publish_soon()
 
+    def map_keys(self, pool: str, keys: Mapping[str | bytes, str]) -> None:
+        """Keys of this pool that go to these addresses, whatever its policy says; publish soon. Empty: none do.
+
+        Errors: KeyError for a pool that is not there; ValueError for a key that is no address where one is wanted.
+        """
+        native = self.world.config.pools[pool].native
+        if ring_of(native) != door.RINGS["own"]:
+            raise ValueError(f"the pool {pool!r} has keys as another program (`compat`), which a map has not")
+        kind = native.key.kind if isinstance(native, ByKey) else "session"
+        self._tables.map_keys(pool, {door.key_hash(key_bytes(kind, key)): address for key, address in keys.items()})
+        self._publisher.publish_soon()
+
     def publish_soon(self) -> None:
         """Something that the block is built from has changed."""
         self._publisher.publish_soon()
@@ -200,6 +213,7 @@ class Generations:
             [row for row, _ in sockets],
             meta=self._notes(world),
             workers=self._slots,
+            mapped=self._tables.mapped,
             since=self._arrivals.note(world.config, world.resolved, verdicts),
         )
         tables = self._tables.refs(world.config, world.weighed, world.ids)

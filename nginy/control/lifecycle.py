@@ -8,7 +8,6 @@ Nothing flows the other way: workers never ask, and what the board says changes 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from nginy.control import limits
 from nginy.control.launch import ADOPT_TIMEOUT_S, Order, Parts, launch
 from nginy.control.pulse import Pulse
 from nginy.control.rejoin import RejoinPaths
+from nginy.control.report import ApplyReport
 from nginy.control.seats import Seat
 from nginy.control.spawn import SpawnKind
 from nginy.control.suspicion import Suspicion
@@ -31,16 +31,6 @@ from nginy.model import Config
 
 OnEvent = Callable[..., object]
 """on_event(kind, level=…, **fields); level is left out for ordinary events."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyReport:
-    """What a reload did. late_workers: slots that had not adopted the generation in time."""
-
-    generation: int
-    changes: list[str]
-    warnings: list[str]
-    late_workers: list[int]
 
 
 class Control:
@@ -201,6 +191,15 @@ class Control:
         parts.tell_flows(self.event)
         warnings = [*(str(change) for change in changes if change.needs_restart), *parts.warnings()]
         return ApplyReport(number, [str(change) for change in changes], warnings, late)
+
+    def map_keys(self, pool: str, keys: Mapping[str | bytes, str]) -> None:
+        """Generations.map_keys. Errors: as there; ControlError."""
+        self._running().generations.map_keys(pool, keys)
+
+    def report_load(self, pool: str, address: str, seconds: float) -> None:
+        """What a backend tells of its load. Errors: KeyError for one that is not there; ControlError."""
+        parts = self._running()
+        parts.board.report_load(parts.generations.world.ids.backend(pool, address), round(seconds * 1000))
 
     def _check_accepted(self, parts: Parts, number: int, before: World) -> None:
         refusals = parts.crew.refusals(number)

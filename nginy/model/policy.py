@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from nginy.model.form import Cap, Duration, Form, Kinded, Model, Named
 from nginy.model.session import CID_MAX_BYTES, SLICE_MAX_BYTES, BytesKey
@@ -141,11 +141,13 @@ class RingBase(ByKey):
         "libketama has them. `off`: nginy's own ring."))
 
 
-    @model_validator(mode="after")
-    def _compat_has_such_a_key(self) -> Self:
-        if self.compat != "off" and self.key.kind == "listener":
-            raise ValueError("`compat` hashes texts that other programs have too; a listener's name is only known here")
-        return self
+    @field_validator("compat")
+    @classmethod
+    def _compat_has_such_a_key(cls, compat: str, info: ValidationInfo) -> str:
+        key = info.data.get("key")
+        if compat != "off" and key is not None and key.kind == "listener":
+            raise ValueError("it hashes what other programs know too, and the name of a listener is only known here")
+        return compat
 
 
 class Ring(RingBase):
@@ -160,12 +162,13 @@ class MaglevBase(ByKey):
     size: int = Field(default=65537, ge=3, le=MAGLEV_SIZE_MAX, description=(
         "Slots of the table, a prime; a hundred times the backends or more keeps the shares even."))
 
-    @model_validator(mode="after")
-    def _size_is_prime(self) -> Self:
-        if not _is_prime(self.size):
-            what = "an even number" if self.size % 2 == 0 else "no prime"
-            raise ValueError(f"a Maglev table needs a prime, and {self.size} is {what}: write {_prime_from(self.size)}")
-        return self
+    @field_validator("size")
+    @classmethod
+    def _size_is_prime(cls, size: int) -> int:
+        if not _is_prime(size):
+            what = "an even number" if size % 2 == 0 else "no prime"
+            raise ValueError(f"a Maglev table needs a prime, and {size} is {what}: write {_prime_from(size)}")
+        return size
 
 
 class Maglev(MaglevBase):
@@ -187,11 +190,12 @@ class JumpLoad(ByKey):
     low: Duration = Field(default=0.5, description="A reported load up to it is always accepted.")
     high: Duration = Field(default=2.0, description="From this load on, one choice in ten is accepted.")
 
-    @model_validator(mode="after")
-    def _low_is_below_high(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError("`low` has to be below `high`")
-        return self
+    @field_validator("high")
+    @classmethod
+    def _low_is_below_high(cls, high: float, info: ValidationInfo) -> float:
+        if info.data.get("low", 0) >= high:
+            raise ValueError("`high` has to be above `low`")
+        return high
 
 
 class BoundedRing(RingBase):

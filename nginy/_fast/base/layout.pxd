@@ -143,7 +143,8 @@ cdef struct snap_pool_t:
     uint8_t congestion[CONGESTION_BYTES]    # TCP_CONGESTION of the back leg, padded with zeros; empty = the system's
     uint8_t is_transparent      # UDP: backends see the client's own address as the source (IP_TRANSPARENT)
     uint8_t wants_local         # a choice may go by the address that the client asked
-    uint8_t reserved[2]
+    uint8_t has_map             # keys that a published table names come before the policy
+    uint8_t reserved
     uint32_t deadline_ms        # a policy in Python is asked first and has so long, `policy` is its fallback; 0 = none is
     snap_key_t key              # what a choice by key goes by
     uint32_t slow_ms            # slow start: how long a backend that came back is held back; 0 = not at all

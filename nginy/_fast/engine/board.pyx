@@ -219,6 +219,7 @@ cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:
     cdef backend_row_t sum
     cdef board_region_t* baseline = board_region(b.base, b.slots + 1)
     board_read_backend(b, id, -1, &sum)
+    b.shared.load_ms[id] = 0
     sum.live = 0
     row_add(<uint64_t*>&sum, <uint64_t*>&baseline.backends[id])
 

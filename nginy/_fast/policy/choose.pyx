@@ -13,7 +13,7 @@ from nginy._fast.policy.load cimport choose_least_conn, choose_least_time, choos
 from nginy._fast.policy.look cimport ALLOW_TRIED, is_distrusted, look_t
 from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_t
 from nginy._fast.policy.table cimport table_close, table_open, table_t
-from nginy._fast.policy.tabled cimport choose_maglev, choose_preserve, choose_ring
+from nginy._fast.policy.tabled cimport choose_maglev, choose_mapped, choose_preserve, choose_ring
 from nginy._fast.policy.turns cimport choose_first, choose_random, choose_smooth
 
 cdef enum:
@@ -112,7 +112,7 @@ cdef void chooser_settle(chooser_t* c, const snapshot_t* s) noexcept nogil:
         if c.tables[i].base == NULL:
             continue
         pool = snapshot_pool(s, i)
-        if pool == NULL or not is_tabled(pool.policy):
+        if pool == NULL or not (is_tabled(pool.policy) or pool.has_map):
             table_close(&c.tables[i])
     c.is_timed = False
     for i in range(s.header.n_pools):
@@ -163,6 +163,10 @@ cdef int choose_in_tier(chooser_t* c, look_t* look) noexcept nogil:
         return -1
     look.is_paced = look.pool.slow_ms != 0
     look.saw_paced = False
+    if look.pool.has_map:
+        got = choose_mapped(c, look)
+        if got >= 0:
+            return got
     got = choose_by(c, look)
     if got < 0 and look.saw_paced:
         look.is_paced = False

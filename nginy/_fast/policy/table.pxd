@@ -11,8 +11,7 @@ cdef enum:
 cdef enum:                      # table_kind_t
     TABLE_RING = 1              # ring_point_t[n], then uint32 starts[2**n_bits + 1]; index = backend id
     TABLE_MAGLEV = 2            # uint16[n], backend ids
-    TABLE_WEIGHTS = 3           # table_weight_t[n]
-    TABLE_MAP = 4               # table_entry_t[n], by hash
+    TABLE_MAP = 3               # table_entry_t[n], by hash
 
 cdef struct table_header_t:
     uint32_t magic
@@ -29,11 +28,6 @@ cdef struct table_tier_t:
     uint32_t n_bits             # of a ring's index
     uint64_t off                # bytes from the start of the block
     uint64_t off_starts         # of a ring's index
-
-cdef struct table_weight_t:
-    uint32_t id                 # backend id
-    uint32_t weight
-    uint64_t end                # running sum
 
 cdef struct table_entry_t:
     uint64_t hash               # of the key

@@ -27,8 +27,6 @@ cdef uint64_t item_bytes(uint32_t kind) noexcept nogil:
         return sizeof(ring_point_t)
     if kind == TABLE_MAGLEV:
         return sizeof(uint16_t)
-    if kind == TABLE_WEIGHTS:
-        return sizeof(table_weight_t)
     return sizeof(table_entry_t) if kind == TABLE_MAP else 0
 
 

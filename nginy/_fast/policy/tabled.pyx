@@ -8,7 +8,7 @@ from nginy._fast.policy.keyed cimport choose_rendezvous
 from nginy._fast.policy.look cimport load_of, look_hash, look_t, take_id, walk_from
 from nginy._fast.policy.maglev cimport MAGLEV_PROBES, maglev_next, maglev_t
 from nginy._fast.policy.ring cimport ring_find, ring_next, ring_point_t, ring_t
-from nginy._fast.policy.table cimport TABLE_MAGLEV, TABLE_RING, table_tier, table_tier_t
+from nginy._fast.policy.table cimport TABLE_MAGLEV, TABLE_MAP, TABLE_RING, table_entry_t, table_tier, table_tier_t
 
 cdef enum:
     POINTS_MOST = 4096          # of a ring in one choice: with 160 points each, some 25 backends in a row are out
@@ -109,6 +109,26 @@ cdef int choose_maglev(chooser_t* c, look_t* look, bint is_bounded) noexcept nog
         room_bounded(c, look, &room)
     got = walk_maglev(c, look, part, &room)
     return got if got >= 0 else walk_tier(c, look)
+
+
+cdef int choose_mapped(chooser_t* c, look_t* look) noexcept nogil:
+    cdef const table_tier_t* part = part_of(c, look, TABLE_MAP)
+    cdef const table_entry_t* entries
+    cdef uint64_t h
+    cdef uint32_t low = 0
+    cdef uint32_t high, mid
+    if part == NULL:
+        return -1
+    entries = <const table_entry_t*>(c.tables[look.pool.id].base + part.off)
+    high = part.n
+    h = look_hash(look)
+    while low < high:
+        mid = (low + high) // 2
+        if entries[mid].hash < h:
+            low = mid + 1
+        else:
+            high = mid
+    return take_id(c, look, entries[low].id) if low < part.n and entries[low].hash == h else -1
 
 
 # The first one on the ring that is not saturated; when all are, the key's own, up to max_conns.

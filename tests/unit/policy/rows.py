@@ -55,6 +55,7 @@ def pool(id=0, policy="round_robin", **changes):
         low_ms=0,
         high_ms=0,
         saturated=0,
+        has_map=False,
     )
     return SimpleNamespace(**row | changes)
 

@@ -383,3 +383,55 @@ def test_address_is_written_as_nginx_writes_it(packed, text):
     for kind, expected in (("source", text), ("tuple", f"{text}:8080")):
         chooser = Chooser(block([backend(0)], pools=[pool(policy="ring", key=key(kind, ring=door.RINGS["nginx"]))]))
         assert chooser.key_of(0, visit)[0].decode() == expected
+
+
+# ---- maps ----
+
+ADDRESS = bytes([192, 0, 2, 7]) + bytes(12) + b"\4"
+
+
+def map_of(keys, rows, pool=0):
+    """key hash to backend id, as control builds it."""
+    parts = []
+    for tier in sorted({row.tier for row in rows}):
+        ids = [row.id for row in rows if row.tier == tier]
+        found = {key: ids.index(id) for key, id in keys.items() if id in ids}
+        if found:
+            parts.append((tier, door.build_map(list(found), list(found.values()), len(ids)), ids))
+    return door.pack_table(pool, parts)
+
+
+@pytest.mark.parametrize("policy", ["round_robin", "ring", "maglev", "random"])
+def test_key_in_the_map_goes_where_it_says_and_all_others_by_the_policy(policy):
+    rows = [backend(i) for i in range(5)]
+    chooser = Chooser(block(rows, pools=[pool(policy=policy, has_map=True)]))
+    chooser.adopt(map_of({door.key_hash(ADDRESS): 3, 1: 0, 2**64 - 1: 1}, rows))
+    known, other = Visit(ip=ADDRESS[:4], port=1), Visit(ip=bytes([192, 0, 2, 8]), port=1)
+    assert {chooser.choose(0, visit=known) for _ in range(20)} == {3}
+    plain = Chooser(block(rows, pools=[pool(policy=policy)]))
+    assert [chooser.choose(0, visit=other) for _ in range(20)] == [plain.choose(0, visit=other) for _ in range(20)]
+
+
+def test_mapped_backend_that_cannot_be_taken_is_passed_over():
+    rows = [backend(0, verdict="down"), backend(1), backend(2, max_conns=1), backend(3, tier=1)]
+    chooser = Chooser(block(rows, pools=[pool(has_map=True)]))
+    chooser.set_in_flight(2, 1)
+    for gone in (0, 2, 3):
+        chooser.adopt(map_of({door.key_hash(ADDRESS): gone}, rows))
+        assert chooser.choose(0, visit=Visit(ip=ADDRESS[:4])) == 1
+
+
+def test_hash_of_a_key_is_what_a_visit_comes_to():
+    for conf, visit, text in (
+        (key("source"), Visit(ip=ADDRESS[:4]), ADDRESS),
+        (key("sni"), Visit(name=b"a.example"), b"a.example"),
+        (key("bytes", offset=1, n_bytes=3), Visit(received=b"xabcy"), b"abc"),
+    ):
+        chooser = Chooser(block([backend(0)], pools=[pool(key=conf)]))
+        assert chooser.key_of(0, visit) == (text, door.key_hash(text))
+
+
+@pytest.mark.parametrize(("hashes", "nodes"), [([1, 1], [0, 0]), ([1], [1]), ([], []), ([1], [0, 0])])
+def test_map_that_cannot_be_is_refused(hashes, nodes):
+    with pytest.raises(ValueError):
+        door.build_map(hashes, nodes, 1)
