@@ -57,7 +57,8 @@ def route(trial: Trial, ask: Ask) -> dict[str, Any]:
     pool = trial.pool_of(ask.listener, client)
     if pool is None:
         nobody: dict[str, Any] = {"pool": "", "address": None, "reason": "no_route", "passed": []}
-        return {"listener": ask.listener, "pool": "", "policy": "", "key": "", "key_hash": "", "choices": [nobody]}
+        nothing = dict.fromkeys(("pool", "policy", "key", "key_hash", "place"), "")
+        return {"listener": ask.listener, **nothing, "choices": [nobody]}
     visit = trial.visit(ask.listener, client)
     choices = [trial.explain(trial.choose(pool, visit), visit) for _ in range(ask.count)]
     first = choices[0]
@@ -123,7 +124,7 @@ def _distribution(trial: Trial, ask: Ask, pool: str) -> Mapping[str, Any]:
         raise ControlError(f"there is no backend {ask.without} in pool {pool}; there are: {', '.join(addresses)}")
     draw = random.Random(ask.seed)
     visits = [trial.visit(ask.listener, _stranger(draw, number)) for number in range(SHARED_CLIENTS)]
-    chosen = trial.shares(pool, visits)
+    chosen = trial.again().shares(pool, visits)  # turns begin anew on both sides, so that only what moves differs
     counts = Counter(chosen)
     answer: dict[str, Any] = {
         "clients": SHARED_CLIENTS,
@@ -131,7 +132,7 @@ def _distribution(trial: Trial, ask: Ask, pool: str) -> Mapping[str, Any]:
         "nobody": counts[None],
     }
     if ask.without:
-        later = trial.without(pool, ask.without).shares(pool, visits)
+        later = trial.again(pool, ask.without).shares(pool, visits)
         stayed = [(was, now) for was, now in zip(chosen, later, strict=True) if was != ask.without]
         answer["without"] = ask.without
         answer["moved"] = sum(was != now for was, now in stayed)

@@ -114,7 +114,8 @@ class Trial:
         self._tables = tables_of(config, resolved, self._ids)
         self._choices = self._chooser(resolved, self._verdicts)
         self._blank: Choices | None = None
-        for (pool, address), n in (in_flight or {}).items():
+        self._in_flight = dict(in_flight or {})
+        for (pool, address), n in self._in_flight.items():
             self._choices.set_in_flight(self._ids.backend(pool, address), n)
 
     def _chooser(self, resolved: Resolved, verdicts: Mapping[BackendKey, str]) -> Choices:
@@ -256,9 +257,19 @@ class Trial:
         """Of its backends, in configured order."""
         return [one.address for _, one in self._of(pool)]
 
-    def without(self, pool: str, address: str) -> "Trial":
-        """The same, one backend less: as a reload would leave it."""
-        rest = {name: list(some) for name, some in self._resolved.items()}
-        for leaf in self.config.leaves(pool):
-            rest[leaf] = [one for one in rest[leaf] if one.address != address]
-        return Trial(self.config, rest, verdicts=self._verdicts, ids=self._ids, seed=self._seed)
+    def again(self, pool: str = "", without: str = "") -> "Trial":
+        """The same from the beginning; without one backend of a pool, as a reload would leave it."""
+        leaves = self.config.leaves(pool) if without else ()
+        rest = {
+            name: [one for one in some if name not in leaves or one.address != without]
+            for name, some in self._resolved.items()
+        }
+        known = {(one.pool, one.address) for some in rest.values() for one in some}
+        return Trial(
+            self.config,
+            rest,
+            verdicts=self._verdicts,
+            ids=self._ids,
+            in_flight={place: n for place, n in self._in_flight.items() if place in known},
+            seed=self._seed,
+        )

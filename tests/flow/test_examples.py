@@ -7,6 +7,7 @@ else is changed.
 import os
 import re
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from tests.conftest import StartNginy, StartPeer
 from tests.tools.nginy_process import PYTHON_PATH, Nginy
 from tests.tools.peers import named
 from tests.tools.sockets import connect, recv_exact
+from tests.tools.tls import certificate, tls_named, who_serves
 from tests.tools.waiting import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -39,11 +41,24 @@ def start_example(start_nginy: StartNginy) -> StartExample:
     return start
 
 
-def who(nginy: Nginy, source: str | None = None) -> str:
+def who(nginy: Nginy, source: str | None = None, says: bytes = b"") -> str:
     """The one-letter name of the backend that a client meets."""
     (listener,) = nginy.status()["listeners"]
     with connect(nginy.address(listener["name"]), source=source) as sock:
+        sock.sendall(says)
         return recv_exact(sock, 2).decode().strip()
+
+
+def test_token_in_the_first_bytes_keeps_its_backend(start_example: StartExample, start_peer: StartPeer) -> None:
+    for number, name in enumerate("abc", 1):
+        start_peer(named(name), host=f"{HERE}0.{number}", port=7000)
+    nginy = start_example("sticky-token")
+    met = {}
+    for number in range(40):
+        token = f"token-{number:02}".encode()
+        met[token] = who(nginy, says=token)
+        assert who(nginy, source="127.0.9.9", says=token + b" and more") == met[token]
+    assert set(met.values()) == set("abc")
 
 
 def test_clients_of_the_test_networks_meet_the_new_version(start_example: StartExample, start_peer: StartPeer) -> None:
@@ -96,3 +111,19 @@ def test_sessions_go_where_the_least_work_waits(start_example: StartExample, sta
     finally:
         for one in pending:
             one.close()
+
+
+def test_server_names_find_their_sites_in_front_of_tls_servers(
+    start_example: StartExample, start_peer: StartPeer, tmp_path: Path
+) -> None:
+    pair = certificate(tmp_path)
+    for name, hosts in {"shop": ("1.1", "1.2"), "wiki": ("2.1",), "tenant": ("3.1", "3.2")}.items():
+        for host in hosts:
+            start_peer(tls_named(name, pair), host=f"{HERE}{host}", port=443)
+    nginy = start_example("server-names")
+    sites = {"shop.example.org": "shop", "wiki.example.org": "wiki", "x.tenants.example.org": "tenant"}
+    for name, site in sites.items():
+        assert who_serves(nginy.address("https"), name).startswith(f"{site} {name}")
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        who_serves(nginy.address("https"), "elsewhere.example.org")
+    assert nginy.reasons("https")["no_route"] == 1

@@ -38,7 +38,8 @@ def first_of(backends: list[Any], source: str) -> str:
 def test_answer_names_pool_policy_key_and_backend() -> None:
     answer = route(trial([A, B, C]), ask(source="192.0.2.7:1234"))
     assert (answer["pool"], answer["policy"], answer["key"]) == ("back", "source_hash", "192.0.2.7")
-    assert answer["choices"] == [{"address": first_of([A, B, C], "192.0.2.7"), "reason": "", "passed": []}]
+    first = first_of([A, B, C], "192.0.2.7")
+    assert answer["choices"] == [{"pool": "back", "address": first, "reason": "", "passed": []}]
 
 
 @pytest.mark.parametrize(
@@ -143,3 +144,43 @@ def test_the_ring_of_nginx_takes_the_key_as_text() -> None:
     answer = route(trial([A, B, C], policy), ask(source="192.0.2.1"))
     assert answer["key"] == f"{b'192.0.2.1'.hex()} (192.0.2.1)"
     assert answer["place"].startswith(f"{crc32(b'192.0.2.1'):08x} on the ring")
+
+
+SITE = {
+    "version": 1,
+    "pools": {
+        "blue": {"policy": "maglev", "backends": [A, B]},
+        "green": {"backends": [C]},
+        "site": {"of": [{"pool": "blue", "weight": 9}, {"pool": "green", "weight": 1}]},
+    },
+    "listeners": {
+        "front": {
+            "bind": "127.0.0.1:1",
+            "preread": "tls_hello",
+            "routes": [{"sni": "a.example", "pool": "site"}, {"sni": "*.b.example", "pool": "green"}],
+        }
+    },
+}
+
+
+def site() -> Trial:
+    config = parse_config(SITE, name="test")
+    return Trial(config, asyncio.run(resolve_backends(config)))
+
+
+def test_a_server_name_chooses_the_pool_and_a_group_its_member() -> None:
+    answer = route(site(), ask(sni="A.example", source="192.0.2.1", count=10))
+    assert answer["pool"] == "site"
+    assert sorted(choice["pool"] for choice in answer["choices"]) == ["blue"] * 9 + ["green"]
+    assert route(site(), ask(sni="x.b.example"))["choices"][0]["address"] == C
+
+
+def test_a_name_that_nobody_serves_has_no_route() -> None:
+    answer = route(site(), ask(sni="c.example"))
+    assert (answer["pool"], answer["place"]) == ("", "")
+    assert answer["choices"] == [{"pool": "", "address": None, "reason": "no_route", "passed": []}]
+
+
+def test_turns_of_a_group_do_not_count_as_moves() -> None:
+    answer = route(site(), ask(sni="a.example", without=A, count=3))
+    assert answer["moved"] == 0 and answer["had_to_move"] == answer["shares"][A]
