@@ -86,6 +86,10 @@ class Heap:
                 self.arm(number, now_ms + 1000 + number)
 
 
+POLICIES = ("least_conn", "random2", "round_robin", "source_hash")
+"""What there is a plain version of; rings and tables are measured in bench_rings."""
+
+
 class Chooser:
     """Choices among backends that are all usable and idle; churn() gives the sum of their positions."""
 

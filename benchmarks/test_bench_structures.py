@@ -4,7 +4,7 @@ Each benchmark does a fixed number of steps without Python in between; `ns_per_s
 figure to look at.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,42 +12,51 @@ from nginy._fast.testdoor import Slab, Wheel
 from nginy._fast.testpolicy import Chooser
 
 from nginy._fast import door
-from nginy.backend.rows import KeyRow
+from nginy.backend.rows import BackendRow, KeyRow, PoolRow
 
 STEPS = 100_000
 POOL = 0
 
 
-@dataclass
-class Row:
-    """A row of a snapshot: the door reads it by attribute."""
-
-    id: int
-    pool: int = POOL
-    policy: int = 0
-    on_down_reset: bool = False
-    is_quickack: bool = False
-    is_fastopen: bool = False
-    congestion: str = ""
-    proxy_out: int = 0
-    is_transparent: bool = False
-    deadline_ms: int = 0
-    key: KeyRow = field(default_factory=KeyRow)
-    tier: int = 0
-    weight: int = 1
-    state: int = 0
-    verdict: int = 1
-    max_conns: int = 0
-    sockaddr: bytes = b""
+PARAMETERS: dict[str, dict[str, int]] = {
+    "jump_load": {"low_ms": 500, "high_ms": 2000},
+    "bounded_ring": {"factor": 1250},
+    "bounded_maglev": {"factor": 1250},
+}
+RINGS = ("ring", "bounded_ring", "hash_preserve")
+TABLES = (*RINGS, "maglev", "bounded_maglev")
 
 
-def snapshot(policy: str, n_backends: int) -> bytes:
-    """One pool with so many backends of mixed weights."""
-    pools = [Row(POOL, policy=door.POLICIES[policy])]
-    backends = [
-        Row(i, weight=1 + i % 5, sockaddr=door.pack_sockaddr(f"10.0.{i >> 8}.{i & 255}", 80)) for i in range(n_backends)
-    ]
-    return door.pack_snapshot(1, [], pools, backends, [])
+def pool_of(policy: str) -> PoolRow:
+    usual = PoolRow(POOL, door.POLICIES[policy], False, False, False, "", KeyRow())
+    return replace(usual, **PARAMETERS.get(policy, {}))
+
+
+def names_of(n_backends: int) -> list[str]:
+    return [f"10.0.{i >> 8}.{i & 255}:80" for i in range(n_backends)]
+
+
+def backends_of(n_backends: int, *, is_mixed: bool = True) -> list[BackendRow]:
+    return [
+        BackendRow(
+            i, POOL, 0, 1 + i % 5 if is_mixed else 1, 0, 1, 0,
+            door.pack_sockaddr(f"10.0.{i >> 8}.{i & 255}", 80), door.name_hash(name),
+        )
+        for i, name in enumerate(names_of(n_backends))
+    ]  # fmt: skip
+
+
+def chooser_of(policy: str, n_backends: int, *, is_mixed: bool) -> Chooser:
+    """A worker's chooser with the table that the policy looks things up in."""
+    backends = backends_of(n_backends, is_mixed=is_mixed)
+    chooser = Chooser(door.pack_snapshot(1, [], [pool_of(policy)], backends, []))
+    if policy in TABLES:
+        weights = [row.weight for row in backends]
+        shape = door.build_shape("ring" if policy in RINGS else "maglev", names_of(n_backends), weights, size=65537)
+        chooser.adopt(door.pack_table(POOL, [(0, shape, range(n_backends))]))
+    for row in backends:
+        chooser.note_spent(row.id, 1000 + row.id % 7, 1)
+    return chooser
 
 
 def note_cost(benchmark: Any, steps: int) -> None:
@@ -58,9 +67,10 @@ def note_cost(benchmark: Any, steps: int) -> None:
 
 
 @pytest.mark.parametrize("n_backends", [3, 100, 1000])
+@pytest.mark.parametrize("weights", ["equal", "mixed"])
 @pytest.mark.parametrize("policy", sorted(door.POLICIES))
-def test_choose(benchmark: Any, policy: str, n_backends: int) -> None:
-    chooser = Chooser(snapshot(policy, n_backends))
+def test_choose(benchmark: Any, policy: str, weights: str, n_backends: int) -> None:
+    chooser = chooser_of(policy, n_backends, is_mixed=weights == "mixed")
     steps = STEPS if n_backends < 1000 else STEPS // 20
     benchmark(chooser.churn, POOL, steps)
     note_cost(benchmark, steps)
@@ -99,7 +109,7 @@ def test_wheel_fire_ten_thousand(benchmark: Any) -> None:
 @pytest.mark.parametrize("n_backends", [3, 1000, 10_000])
 def test_snapshot_verify(benchmark: Any, n_backends: int) -> None:
     """What a worker does before it adopts: checksum and bounds."""
-    block = snapshot("least_conn", n_backends)
+    block = door.pack_snapshot(1, [], [pool_of("least_conn")], backends_of(n_backends), [])
     assert benchmark(door.verify_snapshot, block) == 1
     note_cost(benchmark, n_backends)
 
@@ -107,9 +117,8 @@ def test_snapshot_verify(benchmark: Any, n_backends: int) -> None:
 @pytest.mark.parametrize("n_backends", [3, 1000, 10_000])
 def test_snapshot_pack(benchmark: Any, n_backends: int) -> None:
     """What control does at each change."""
-    pools = [Row(POOL)]
-    address = door.pack_sockaddr("10.0.0.1", 80)
-    backends = [Row(i, sockaddr=address) for i in range(n_backends)]
+    pools = [pool_of("round_robin")]
+    backends = backends_of(n_backends)
     benchmark(door.pack_snapshot, 1, [], pools, backends, [])
     note_cost(benchmark, n_backends)
 

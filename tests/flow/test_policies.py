@@ -14,7 +14,7 @@ from tests.tools.sockets import connect, end_of, recv_exact
 from tests.tools.waiting import wait_until
 
 NAMES = "abcdefgh"
-POLICIES = ("round_robin", "least_conn", "random2", "source_hash")
+POLICIES = ("round_robin", "least_conn", "random2", "source_hash", "least_time", "ring", "maglev")
 
 
 @pytest.fixture
