@@ -125,9 +125,20 @@ cdef class Question:
         return text[:self.q.n_name].decode("ascii", "replace")
 
     @property
+    def alpn(self):
+        cdef uint32_t n = min(<uint32_t>self.q.n_alpn, <uint32_t>(letter.QUESTION_TEXT_BYTES - self.q.n_name))
+        cdef bytes names = PyBytes_FromStringAndSize(<const char*>&self.q.text[self.q.n_name], n)
+        found = []
+        while names:
+            found.append(names[1:names[0] + 1].decode("ascii", "replace"))
+            names = names[names[0] + 1:]
+        return tuple(found)
+
+    @property
     def first_bytes(self):
-        cdef uint32_t n = min(<uint32_t>self.q.n_bytes, <uint32_t>(letter.QUESTION_TEXT_BYTES - self.q.n_name))
-        return PyBytes_FromStringAndSize(<const char*>&self.q.text[self.q.n_name], n)
+        cdef uint32_t at = min(<uint32_t>self.q.n_name + self.q.n_alpn, <uint32_t>letter.QUESTION_TEXT_BYTES)
+        cdef uint32_t n = min(<uint32_t>self.q.n_bytes, letter.QUESTION_TEXT_BYTES - at)
+        return PyBytes_FromStringAndSize(<const char*>&self.q.text[at], n)
 
     def __repr__(self):
         return f"<Question {self.q.attempt} of {self.source or 'a unix client'} to {self.listener}>"

@@ -51,13 +51,13 @@ cdef class Poster:
 
     def post(
         self, int pool=0, *, int attempt=0, uint64_t visit=0, deadline_s=10.0, bytes ip=b"\x7f\0\0\1", int port=1000,
-        bytes name=b"", bytes received=b"",
+        bytes name=b"", bytes received=b"", bytes alpn=b"",
     ):
         """The ticket, or None when the ring is full."""
         cdef question_t* q = question_room(self.box, self.tail)
         if q == NULL:
             return None
-        if len(name) + len(received) > QUESTION_TEXT_BYTES or len(name) > 255:
+        if len(name) + len(alpn) + len(received) > QUESTION_TEXT_BYTES or len(name) > 255:
             raise ValueError("too long")
         memset(q, 0, sizeof(question_t))
         q.ticket = self.tail
@@ -69,9 +69,11 @@ cdef class Poster:
         memcpy(q.ip, <const char*>ip, len(ip))
         q.port = port
         q.n_name = <uint8_t>len(name)
+        q.n_alpn = <uint8_t>len(alpn)
         q.n_bytes = len(received)
         memcpy(q.text, <const char*>name, len(name))
-        memcpy(&q.text[q.n_name], <const char*>received, len(received))
+        memcpy(&q.text[q.n_name], <const char*>alpn, len(alpn))
+        memcpy(&q.text[q.n_name + q.n_alpn], <const char*>received, len(received))
         question_post(self.box, self.tail)
         self.tail += 1
         return self.tail - 1

@@ -84,8 +84,12 @@ class Context(Protocol):
         """Of a TLS hello that a preread has seen, in lower case; empty else."""
 
     @property
+    def alpn(self) -> tuple[str, ...]:
+        """Protocols that the hello offers, such as `h2`, in its order; those of more than 128 bytes are left out."""
+
+    @property
     def first_bytes(self) -> bytes:
-        """First bytes of a preread, or of the datagram; at most 432 with the server name's."""
+        """First bytes of a preread, or of the datagram; at most 432 with the server name's and the protocols'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Visit:
     listener: str = ""
     server_name: str = ""
     first_bytes: bytes = b""
+    alpn: tuple[str, ...] = ()
 
     @property
     def source_ip(self) -> str:

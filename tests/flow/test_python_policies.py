@@ -12,9 +12,10 @@ import nginy as nginy_package
 from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config, udp_config
 from tests.tools.datagrams import DatagramBackend, client_of, exchange
+from tests.tools.hellos import real_hello
 from tests.tools.nginy_process import Nginy
 from tests.tools.peers import Peer, echo, named
-from tests.tools.sockets import connect, free_port, read_to_end, recv_exact
+from tests.tools.sockets import ask, connect, free_port, read_to_end, recv_exact
 from tests.tools.waiting import wait_until
 
 NAMES = "abc"
@@ -294,3 +295,18 @@ def test_embedded_the_class_runs_in_a_thread_of_its_own(peers: list[Peer], name:
                 assert recv_exact(sock, 1).decode() == NAMES[sock.getsockname()[1] % 3]
         assert server.view().pools[0].choices["answered"] == 10
         assert server.view().policy_process.pid == os.getpid()
+
+
+def test_the_class_is_told_what_a_preread_has_seen(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    nginy = start_nginy(
+        tcp_config([peer.address for peer in peers], pool=python("ByHello"), listener={"preread": "tls_hello"})
+    )
+    said = {
+        real_hello("app.example.org", ("http/1.1", "h2")): b"a",
+        real_hello("app.example.org", ("http/1.1",)): b"b",
+        real_hello(None, ("h2",)): b"c",
+        b"no hello at all": b"c",
+    }
+    for first, name in said.items():
+        assert ask(nginy.address(), first) == name + b"\n" + first
+    assert choices(nginy)["answered"] == 4

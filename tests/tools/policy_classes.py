@@ -149,3 +149,17 @@ class WrongWeights(Weights):
 
     def build(self, backends: Any) -> None:
         self.publish({backends[0]: 0})
+
+
+class ByHello:
+    """The first backend for `h2`, the second for a server name alone, the third for all else."""
+
+    def build(self, backends: Any) -> None:
+        self.backends = backends
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        if "h2" in context.alpn and context.server_name:
+            return self.backends[0]
+        if context.server_name and context.first_bytes.startswith(b"\x16\x03"):
+            return self.backends[1]
+        return self.backends[2]

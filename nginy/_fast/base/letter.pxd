@@ -6,7 +6,8 @@ from nginy._fast.base.status cimport MISS_COUNT
 
 cdef enum:
     MAILBOX_MAGIC = 0x4e47594c
-    QUESTION_TEXT_BYTES = 432   # server name, then as many of the first bytes as fit
+    QUESTION_TEXT_BYTES = 432   # server name, protocols, then as many of the first bytes as fit
+    QUESTION_ALPN_BYTES = 128   # of protocols at most
 
 cdef enum:                      # answer_kind_t
     ANSWER_BACKEND = 0
@@ -29,13 +30,14 @@ cdef struct question_t:         # 512 bytes
     uint16_t port               # host order
     uint16_t local_port
     uint16_t n_bytes
-    uint16_t reserved
+    uint8_t n_alpn
+    uint8_t reserved
     uint8_t family              # 4, 6, 0 = unix
     uint8_t local_family        # 4, 6, 0 = not known
     uint8_t attempt             # 0, 1, ...
     uint8_t n_name
     uint32_t reserved_too
-    uint8_t text[QUESTION_TEXT_BYTES]   # n_name bytes of server name, n_bytes first bytes
+    uint8_t text[QUESTION_TEXT_BYTES]   # n_name bytes of server name, n_alpn of protocols, n_bytes first bytes
 
 cdef struct answer_t:
     uint64_t ticket             # of the question; ticket, visit and pool as they stood there

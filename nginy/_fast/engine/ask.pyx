@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport ngy_load64
 from nginy._fast.base.layout cimport snap_backend_t
-from nginy._fast.base.letter cimport QUESTION_TEXT_BYTES, pool_row_t, question_t, release_t
+from nginy._fast.base.letter cimport QUESTION_ALPN_BYTES, QUESTION_TEXT_BYTES, pool_row_t, question_t, release_t
 from nginy._fast.base.limits cimport MAX_QUESTIONS
 from nginy._fast.base.status cimport MISS_DEAD, MISS_NO_ROOM, MISS_UNUSABLE, MISS_WRONG
 from nginy._fast.engine.lease cimport lease_begin
@@ -67,7 +67,8 @@ cdef int answer_lease(worker_t* w, uint32_t pool, uint32_t backend, const uint16
 cdef void question_fill(question_t* q, const asking_t* a, uint64_t ticket, uint64_t due_us) noexcept nogil:
     cdef const visit_t* v = a.visit
     cdef uint32_t n_name = min(v.n_name, <uint32_t>255)
-    cdef uint32_t n_bytes = min(v.n_bytes, <uint32_t>QUESTION_TEXT_BYTES - n_name)
+    cdef uint32_t n_alpn = v.n_alpn if v.n_alpn <= QUESTION_ALPN_BYTES else 0
+    cdef uint32_t n_bytes = min(v.n_bytes, <uint32_t>QUESTION_TEXT_BYTES - n_name - n_alpn)
     q.ticket = ticket
     q.visit = a.visit_ticket if a.visit_ticket else ticket
     q.due_us = due_us
@@ -81,11 +82,14 @@ cdef void question_fill(question_t* q, const asking_t* a, uint64_t ticket, uint6
     q.local_family = v.local_family
     q.attempt = <uint8_t>a.attempt
     q.n_name = <uint8_t>n_name
+    q.n_alpn = <uint8_t>n_alpn
     q.n_bytes = <uint16_t>n_bytes
     if n_name:
         memcpy(q.text, v.name, n_name)
+    if n_alpn:
+        memcpy(&q.text[n_name], v.alpn, n_alpn)
     if n_bytes:
-        memcpy(&q.text[n_name], v.bytes, n_bytes)
+        memcpy(&q.text[n_name + n_alpn], v.bytes, n_bytes)
 
 
 # The place of the next question: none while an older one with the same place waits.

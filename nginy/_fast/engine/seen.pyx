@@ -13,6 +13,7 @@ cdef ssize_t seen_look(worker_t* w, const session_t* s) noexcept nogil:
     cdef ssize_t got = sock_peek(s.legs[FRONT].fd, w.carrier.scratch, most)
     w.seen.n_bytes = <uint32_t>got if got > 0 else 0
     w.seen.hello.n_name = 0
+    w.seen.hello.n_alpn = 0
     if side.preread == PREREAD_HELLO:
         w.seen.is_enough = tlshello_read(w.carrier.scratch, w.seen.n_bytes, &w.seen.hello) != 0     # or cannot become one
     else:

@@ -26,3 +26,5 @@ cdef void session_visit(worker_t* w, const session_t* s, visit_t* visit) noexcep
         visit.n_bytes = w.seen.n_bytes
         visit.name = w.seen.hello.name
         visit.n_name = w.seen.hello.n_name
+        visit.alpn = w.seen.hello.alpn
+        visit.n_alpn = w.seen.hello.n_alpn

@@ -24,6 +24,8 @@ cdef struct visit_t:
     const uint8_t* name         # server name of a TLS hello, lower case
     uint32_t n_name             # 0 = none
     uint32_t n_bytes
+    uint32_t n_alpn
+    const uint8_t* alpn         # names of protocols in a TLS hello, a byte of length before each
     const uint8_t* bytes        # first bytes of a preread, or the payload of a datagram
     const key_t* session        # UDP: the session's key; NULL = its address is
 

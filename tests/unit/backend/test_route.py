@@ -184,3 +184,11 @@ def test_a_name_that_nobody_serves_has_no_route() -> None:
 def test_turns_of_a_group_do_not_count_as_moves() -> None:
     answer = route(site(), ask(sni="a.example", without=A, count=3))
     assert answer["moved"] == 0 and answer["had_to_move"] == answer["shares"][A]
+
+
+def test_shares_of_a_group_are_those_of_its_members() -> None:
+    answer = route(site(), ask(sni="a.example", distribution=True, without=C))
+    shares = {address: count / SHARED_CLIENTS for address, count in answer["shares"].items()}
+    assert shares[C] == pytest.approx(0.1, abs=0.005)
+    assert shares[A] + shares[B] == pytest.approx(0.9, abs=0.005)
+    assert answer["had_to_move"] == answer["shares"][C]

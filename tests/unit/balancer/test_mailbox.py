@@ -47,12 +47,13 @@ def ends() -> Iterator[Ends]:
 
 def test_a_question_says_what_it_was_asked(ends: Ends) -> None:
     ends.room.listeners = {0: "web"}
-    said = {"name": b"a.example", "received": b"\x16\x03"}
+    said = {"name": b"a.example", "alpn": b"\x02h2\x08http/1.1", "received": b"\x16\x03"}
     ticket = ends.posters[0].post(7, attempt=2, ip=b"\x01\x02\x03\x04", port=99, **said)
     (question,) = ends.room.take(10)
     assert (question.pool, question.attempt, question.visit, question.slot) == (7, 2, ticket, 0)
     assert (question.source, question.source_ip, question.source_port) == ("1.2.3.4:99", "1.2.3.4", 99)
     assert (question.server_name, question.first_bytes, question.listener) == ("a.example", b"\x16\x03", "web")
+    assert question.alpn == ("h2", "http/1.1")
     assert question.destination == ""
     assert not question.is_late
 
