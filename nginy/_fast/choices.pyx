@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t, snap_pool_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_TRIED
 from nginy._fast.policy.choose cimport (
-    attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_settle, chooser_spent, chooser_t, policy_choose,
+    attempt_t, chooser_close, chooser_distrust, chooser_open, chooser_settle, chooser_spent, policy_choose,
 )
 from nginy._fast.policy.key cimport key_extract, key_t, visit_hash, visit_t
 from nginy._fast.policy.maglev cimport maglev_slot, maglev_t
@@ -24,10 +24,6 @@ cdef class Visit:
     ip, local_ip: 4 or 16 bytes in network order, or none.   name: server name of a TLS hello.   received: first bytes, or
     the payload of a datagram.   session: what a UDP listener takes for its session's key; None where it is the address.
     """
-
-    cdef visit_t visit
-    cdef key_t session
-    cdef bytes name, received, session_bytes
 
     def __cinit__(
         self, bytes ip=b"", uint16_t port=0, *, bytes local_ip=b"", uint16_t local_port=0, uint32_t listener=0,
@@ -57,13 +53,6 @@ cdef class Choices:
 
     Errors: ValueError for a block that is not sound, and for ids out of range.
     """
-
-    cdef chooser_t chooser
-    cdef snapshot_t snapshot
-    cdef bytes block
-    cdef uint32_t* in_flight
-    cdef uint32_t* load_ms
-    cdef dict tables
 
     def __cinit__(self, bytes block, uint64_t seed=1, uint32_t phase=0):
         self.in_flight = <uint32_t*>calloc(MAX_BACKENDS + 1, sizeof(uint32_t))

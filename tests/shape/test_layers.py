@@ -28,7 +28,7 @@ ROOMS = {
 }
 FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3, "shapes": 3}
 ABOVE = ("choices", "door", "mailroom", "rings", "table", "testdoor", "testmail", "testpolicy", "testrings")
-FAST |= dict.fromkeys(ABOVE, 4)
+FAST |= dict.fromkeys(ABOVE, 4) | {"testpolicy": 5}  # it extends choices
 ONLY_FAST = "nginy._fast.door"
 OPEN_FAST: dict[str, str | tuple[str, ...]] = {
     "flows": "nginy._fast.table",

@@ -3,9 +3,10 @@
 import socket
 
 import pytest
-from nginy._fast.testpolicy import Chooser, Visit
+from nginy._fast.testpolicy import Chooser
 
 from nginy._fast import door
+from nginy._fast.choices import Visit
 
 from .rows import backend, block, key, pool
 
@@ -124,7 +125,7 @@ def test_key_that_does_not_fit_is_refused(changes):
 
 
 def test_kind_out_of_range_is_refused_by_the_reader():
-    with pytest.raises(ValueError, match="unsound"):
+    with pytest.raises(ValueError, match="not sound"):
         Chooser(block([backend(0)], pools=[pool(key=_key_of_no_kind())]))
 
 
