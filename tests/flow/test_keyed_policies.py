@@ -75,6 +75,30 @@ def test_a_worker_that_replaces_a_dead_one_looks_up_the_same_table(
     assert everybody(nginy) == first
 
 
+def test_tables_outlive_control_and_the_next_one_has_them_too(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool={"policy": "maglev"}))
+    address, first = nginy.address(), everybody(nginy)
+
+    def met() -> dict[str, str]:
+        found = {}
+        for source in SOURCES:
+            with connect(address, source=source) as sock:
+                found[source] = recv_exact(sock, 2).decode().strip()
+        return found
+
+    worker = nginy.worker_pids()[0]
+    nginy.send(signal.SIGKILL)
+    nginy.wait_exit()
+    assert met() == first  # nobody is there to send a table
+    nginy.start()
+    assert nginy.worker_pids() == [worker]
+    assert met() == first
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: nginy.worker_pids() not in ([], [worker]) and nginy.answers(), "another worker")
+    wait_until(lambda: nginy.workers()[0]["state"] == "serving", "it serves")
+    assert met() == first
+
+
 def test_a_backend_that_is_added_takes_keys_from_all_and_moves_no_others(
     start_nginy: StartNginy, peers: list[Peer]
 ) -> None:
