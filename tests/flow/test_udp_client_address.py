@@ -96,3 +96,11 @@ def test_transparent_pool_sends_from_the_address_and_port_of_the_client() -> Non
     assert len(seen) == 10, done.stdout + done.stderr
     for place, said in seen:
         assert said == f"b {place}|who am I?"
+
+
+@pytest.mark.netns
+def test_clients_with_link_local_addresses_are_answered_on_their_link() -> None:
+    command = ["unshare", "--net", sys.executable, "-m", "tests.tools.link_local_house"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout) == {"tuple": "hello", "source": "hello", "bytes": "hello"}

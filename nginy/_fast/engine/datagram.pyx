@@ -143,7 +143,7 @@ cdef void newcomer_fill(newcomer_t* n, worker_t* w, udp_t* u, const listener_t* 
     n.key = key
     n.hash = work.hashes[i]
     n.sock = l.timer.idx
-    n.scope = <uint32_t>(key.words[4] >> 32) if l.family != AF_INET and u.conf.udp.key.kind != KEY_BYTES else 0
+    n.scope = 0 if l.family == AF_INET else (<const sockaddr_in6*>&work.inward.names[i]).sin6_scope_id
     visit_fill(&n.visit, w, u, l, i)
     n.what.n = 0
     if u.is_keyed:
