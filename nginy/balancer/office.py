@@ -54,10 +54,9 @@ class Office:
         if kind == "table":
             self._publishers[pool] = policy.publish = Publisher(partial(self._publish, pool))
 
-    def _publish(self, pool: str, weights: Mapping[int, int]) -> None:
+    def _publish(self, pool: str, table: Mapping[str, Any]) -> None:
         """From any thread."""
-        message = {"kind": "weights", "pool": pool, "weights": list(weights.items())}
-        self._loop.call_soon_threadsafe(self.tell, message)
+        self._loop.call_soon_threadsafe(self.tell, {**table, "pool": pool})
 
     def take_set(self, message: Mapping[str, Any]) -> None:
         """What control says about pools: ids, backends, names of listeners."""

@@ -1,10 +1,13 @@
-"""How a table policy says what workers shall go by: weights, published whole, whenever it likes."""
+"""How a table policy says what workers shall go by: weights, or who serves which key; published whole, at any time."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from nginy.balancer.api import Backend
 
 WEIGHT_MAX = 65535
+KEYS_MAX = 65536
 Target = Backend | int | str
 """A backend, its id, or its address."""
 
@@ -12,15 +15,15 @@ Target = Backend | int | str
 class Publisher:
     """What `self.publish` of a table policy is. May be called from any thread.
 
-    send(weights by id): hands them to control.
+    send(message): hands a table to control.
     """
 
-    def __init__(self, send: Callable[[Mapping[int, int]], object]) -> None:
+    def __init__(self, send: Callable[[Mapping[str, Any]], object]) -> None:
         self._send = send
         self._ids: dict[int | str, int] = {}
 
     def show(self, backends: Mapping[int, Backend]) -> None:
-        """The backends that weights may be given to from now on."""
+        """The backends that may be named from now on."""
         ids: dict[int | str, int] = {id: id for id in backends}
         self._ids = ids | {backend.address: id for id, backend in backends.items()}
 
@@ -34,12 +37,38 @@ class Publisher:
         ids = self._ids
         found = dict.fromkeys(ids.values(), 0)
         for target, weight in weights.items():
-            id = ids.get(target.id if isinstance(target, Backend) else target)
-            if id is None:
-                raise KeyError(f"the pool has no backend {target!r}")
+            id = _id_of(ids, target)
             if type(weight) is not int or not 0 <= weight <= WEIGHT_MAX:
                 raise ValueError(f"{weight!r} for {target!r} is no weight: whole numbers from 0 to {WEIGHT_MAX} are")
             found[id] = weight
         if not any(found.values()):
             raise ValueError("every weight is 0: the pool could serve nobody")
-        self._send(found)
+        self._send({"kind": "weights", "weights": list(found.items())})
+
+    def keys(self, backends: Mapping[str | bytes, Target]) -> None:
+        """Who serves which key from now on; whoever has another key is left to the pool's `fallback`.
+
+        Keys are of the kind that the fallback goes by: addresses as text, or names, or bytes. A backend that may not be
+        used is passed over as if the key were not there.
+        Errors: KeyError for a backend that the pool does not have; ValueError for more than 65,536 keys; TypeError for
+        a key that is neither text nor bytes.
+        """
+        if len(backends) > KEYS_MAX:
+            raise ValueError(f"{len(backends)} keys; a map has room for {KEYS_MAX}")
+        ids = self._ids
+        texts, octets = [], []
+        for key, target in backends.items():
+            if isinstance(key, bytes):
+                octets.append((b64encode(key).decode(), _id_of(ids, target)))
+            elif isinstance(key, str):
+                texts.append((key, _id_of(ids, target)))
+            else:
+                raise TypeError(f"{key!r} is no key: text and bytes are")
+        self._send({"kind": "keys", "texts": texts, "bytes": octets})
+
+
+def _id_of(ids: Mapping[int | str, int], target: Target) -> int:
+    id = ids.get(target.id if isinstance(target, Backend) else target)
+    if id is None:
+        raise KeyError(f"the pool has no backend {target!r}")
+    return id

@@ -17,8 +17,9 @@ from nginy.control.channel import Publication
 from nginy.control.listeners import Group, inodes_of, open_group
 from nginy.control.plan import BindPlan, BindWish, plan_binds, wanted_binds
 from nginy.control.publish import Publisher
+from nginy.control.published import Table
 from nginy.control.tables import TableRef, Tables
-from nginy.control.world import IdBook, World, still_published
+from nginy.control.world import IdBook, World, no_longer_published, still_published
 from nginy.errors import NginyError
 from nginy.model import ByKey, Config
 
@@ -52,6 +53,7 @@ class Generations:
         self._arrivals = Arrivals()
         self._tables = Tables()
         self._publisher = Publisher(self._build, self._delivered(deliver), on_trouble, generation)
+        self._on_trouble = on_trouble
         self._one_weighing = asyncio.Lock()
         self._weighing: set[asyncio.Task[None]] = set()
         self._closing: list[tuple[int, Group]] = []  # (first generation without it, removed sockets)
@@ -92,6 +94,8 @@ class Generations:
         try:
             wanted = World(config, resolved, before.ids, groups, still_published(before, config))
             self.world = self._book.assign(wanted, self.number + 1, adopted_by_all)
+            for pool in no_longer_published(before, config):
+                self._tables.map_keys(pool, {})
             self._publisher.publish()
         except BaseException:
             self.world = before
@@ -118,6 +122,14 @@ class Generations:
         self.world = self._book.assign(moved, self.number + 1, adopted_by_all)
         self._publisher.publish_soon()
 
+    def take_table(self, pool: str, table: Table) -> None:
+        """A table policy has published. Errors: ValueError for keys that are none."""
+        if table.weights is not None:
+            self.weigh(pool, table.weights)
+        if table.keys is not None:
+            addresses = self.world.addresses_of(pool)
+            self.map_keys(pool, {key: addresses[id] for key, id in table.keys.items() if id in addresses})
+
     def weigh(self, pool: str, weights: Mapping[int, int]) -> None:
         """A table policy has published weights by backend id; they go out soon, in the order they came."""
         task = asyncio.get_running_loop().create_task(self._weigh(pool, weights))
@@ -127,7 +139,11 @@ class Generations:
     async def _weigh(self, pool: str, weights: Mapping[int, int]) -> None:
         async with self._one_weighing:
             wanted = self.world.with_weights(pool, weights)
-            await self._tables.prepare(wanted.config, wanted.weighed)
+            try:
+                await self._tables.prepare(wanted.config, wanted.weighed)
+            except ValueError as error:  # weights that no ring can be made of: those before it hold
+                self._on_trouble(error)
+                return
             before, self.world = self.world, self.world.with_weights(pool, weights)
         if self.world != before:
             self._publisher.publish_soon()

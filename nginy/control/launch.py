@@ -139,7 +139,7 @@ async def launch(order: Order, now_s: float) -> Parts:
         policies = Policies(
             board, board_fd, _host_order(order, worker), order.spawn, emit=order.log.event,
             hand=lambda: parts.crew.hand_mail(), verdicts=health.verdicts,
-            published=lambda pool, weights: parts.generations.weigh(pool, weights),
+            published=lambda pool, table: parts.generations.take_table(pool, table),
         )  # fmt: skip
         undo.push_async_callback(policies.stop)
         crew = Crew(

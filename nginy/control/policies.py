@@ -13,10 +13,10 @@ from typing import Any
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.balancer.process import pack_link, read_link
-from nginy.balancer.publisher import WEIGHT_MAX
 from nginy.control.mailboxes import Mailboxes
 from nginy.control.policyhost import EXITS, Host, HostOrder, start_host
 from nginy.control.policyset import set_message, wanted_policies
+from nginy.control.published import Table, table_of
 from nginy.control.spawn import SpawnKind
 from nginy.control.world import World
 
@@ -33,8 +33,8 @@ class Policies:
     """Belongs to the loop's thread.
 
     hand(): mail for the workers has changed; mail(slot) is what they get.   emit(kind, **fields): events.
-    verdicts(resolved): what is known about each backend.   published(pool, weights by backend id): a table policy
-    wants these.
+    verdicts(resolved): what is known about each backend.   published(pool, table): a table policy
+    has said so; ValueError: it cannot be.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Policies:
         emit: Callable[..., object],
         hand: Callable[[], None],
         verdicts: Callable[[Resolved], Mapping[BackendKey, str]],
-        published: Callable[[str, Mapping[int, int]], None],
+        published: Callable[[str, Table], None],
     ) -> None:
         self.replaced: dict[str, int] = {}  # reason to how often
         self._board = board
@@ -172,15 +172,19 @@ class Policies:
             self._hand()
             calls = sorted({call for call, _ in self._wanted.values()})
             self._emit("policy_process_ready", pid=self.pid, policies=", ".join(calls))
-        elif kind == "weights":
-            pool, weights = str(message["pool"]), {int(id): int(weight) for id, weight in message["weights"]}
-            if pool in self._wanted and all(0 <= weight <= WEIGHT_MAX for weight in weights.values()):
-                self._published(pool, weights)
+        elif kind in ("weights", "keys") and message.get("pool") in self._wanted:
+            self._publish(message["pool"], table_of(message))
         elif kind in ("raised", "failed"):
             self._emit(
                 f"policy_{kind}", level="error", pool=str(message.get("pool")), hook=message.get("hook"),
                 error=str(message.get("error"))[:1000],
             )  # fmt: skip
+
+    def _publish(self, pool: str, table: Table) -> None:
+        try:
+            self._published(pool, table)
+        except ValueError as error:
+            self._emit("policy_raised", level="error", pool=pool, hook="publish.keys", error=str(error))
 
     def _exited(self, host: Host, status: str) -> None:
         if host is self._host:

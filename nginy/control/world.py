@@ -42,9 +42,13 @@ class World:
         """The same with other published weights, given by backend id; a pool without a table policy has none."""
         if pool not in self.resolved or not isinstance(self.config.pools[pool].policy, TablePolicy):
             return self
-        addresses = {self.ids.backend(pool, entry.address): entry.address for entry in self.resolved[pool]}
+        addresses = self.addresses_of(pool)
         found = {addresses[id]: weight for id, weight in weights.items() if id in addresses}
         return replace(self, published={**self.published, pool: found})
+
+    def addresses_of(self, pool: str) -> dict[int, str]:
+        """Of its backends, by id."""
+        return {self.ids.backend(pool, entry.address): entry.address for entry in self.resolved.get(pool, ())}
 
     @property
     def addresses(self) -> dict[str, list[str]]:
@@ -81,16 +85,18 @@ class World:
 
 def still_published(before: World, config: Config) -> Mapping[str, Mapping[str, int]]:
     """What tables have published holds as long as they are the pools' policies."""
+    gone = no_longer_published(before, config)
+    return {pool: weights for pool, weights in before.published.items() if pool not in gone}
 
-    def call_of(one: Config, pool: str) -> str:
-        policy = one.pools[pool].policy if pool in one.pools else None
-        return policy.call if isinstance(policy, TablePolicy) else ""
 
-    return {
-        pool: weights
-        for pool, weights in before.published.items()
-        if call_of(config, pool) and call_of(config, pool) == call_of(before.config, pool)
-    }
+def no_longer_published(before: World, config: Config) -> set[str]:
+    """Pools whose table policy is not theirs any more."""
+    old, new = _tables_of(before.config), _tables_of(config)
+    return {pool for pool, call in old.items() if new.get(pool) != call}
+
+
+def _tables_of(config: Config) -> dict[str, str]:
+    return {name: pool.policy.call for name, pool in config.pools.items() if isinstance(pool.policy, TablePolicy)}
 
 
 def socket_names(groups: Mapping[str, Group]) -> list[tuple[str, int]]:

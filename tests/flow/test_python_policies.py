@@ -43,6 +43,12 @@ def visit(nginy: Nginy) -> tuple[str, int]:
         return recv_exact(sock, 2).decode().strip(), sock.getsockname()[1]
 
 
+def who(nginy: Nginy, source: str) -> str:
+    """Who answers a client from this address."""
+    with connect(nginy.address(), source=source) as sock:
+        return recv_exact(sock, 2).decode().strip()
+
+
 def is_answering(nginy: Nginy) -> bool:
     """Whether a policy process is at work again: the next choice is its own."""
     before = choices(nginy)["answered"]
@@ -260,6 +266,43 @@ def test_workers_go_by_weights_that_a_table_publishes_whenever_it_likes(
     nginy.reload(tree | {"pools": {"back": tree["pools"]["back"] | {"policy": "round_robin"}}})
     nginy.is_same_at_end = False  # workers have no mailbox any more
     assert {visit(nginy)[0] for _ in range(9)} == set(NAMES), "configured weights are back"
+
+
+def test_workers_go_by_a_map_of_keys_and_leave_others_to_the_fallback(
+    start_nginy: StartNginy, peers: list[Peer]
+) -> None:
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:Keys", "fallback": "random"}}
+    tree = tcp_config([peer.address for peer in peers], workers=2, pool=pool)
+    nginy = start_nginy(tree)
+    wait_until(lambda: {who(nginy, "127.0.0.3") for _ in range(12)} == {"c"}, "the map has arrived at both workers")
+    assert {who(nginy, "127.0.0.2") for _ in range(20)} == {"a", "c"}, "its own has weight 0"
+    assert {who(nginy, "127.0.0.4") for _ in range(20)} == {"a", "c"}
+    nginy.reload(tree | {"pools": {"back": tree["pools"]["back"] | {"policy": "random"}}})
+    nginy.is_same_at_end = False  # workers have no mailbox any more
+    assert {who(nginy, "127.0.0.3") for _ in range(30)} == set(NAMES), "the map has gone with its class"
+
+
+def test_a_map_goes_by_the_key_of_its_fallback(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    fallback = {"kind": "rendezvous", "key": "sni"}
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:Names", "fallback": fallback}}
+    tree = tcp_config([peer.address for peer in peers], pool=pool, listener={"preread": "tls_hello"})
+    nginy = start_nginy(tree)
+
+    def who_has(name: str) -> str:
+        with connect(nginy.address()) as sock:
+            sock.sendall(real_hello(name))
+            return recv_exact(sock, 1).decode()
+
+    names = [f"n{number}.example" for number in range(12)]
+    wait_until(lambda: "".join(map(who_has, names)) == NAMES * 4, "the map has arrived")
+    assert {who_has(f"x{number}.example") for number in range(20)} == set(NAMES), "others are left to the fallback"
+
+
+def test_a_map_whose_keys_cannot_be_is_told_in_the_log(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:WrongKeys"}}
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=pool))
+    wait_until(lambda: "a.example" in nginy.log() and "policy raised" in nginy.log(), "the log says why")
+    assert {visit(nginy)[0] for _ in range(9)} == set(NAMES)
 
 
 def test_a_table_that_nobody_could_be_served_by_is_not_published(start_nginy: StartNginy, peers: list[Peer]) -> None:

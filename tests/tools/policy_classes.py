@@ -144,6 +144,28 @@ class Weights:
         await asyncio.to_thread(self.publish, {self.backends[0].address: 1})
 
 
+class Keys(Weights):
+    """A map of two clients; the second backend has no weight."""
+
+    def build(self, backends: Any) -> None:
+        self.publish({backends[0]: 1, backends[2]: 1})
+        self.publish.keys({"127.0.0.2": backends[1], "127.0.0.3": backends[2].id})
+
+
+class Names(Weights):
+    """A map of twelve names, in turn."""
+
+    def build(self, backends: Any) -> None:
+        self.publish.keys({f"n{number}.example": backends[number % 3].address for number in range(12)})
+
+
+class WrongKeys(Weights):
+    """Names, where addresses are keys."""
+
+    def build(self, backends: Any) -> None:
+        self.publish.keys({"a.example": backends[0]})
+
+
 class WrongWeights(Weights):
     """What cannot be published raises where it is wrong."""
 
