@@ -6,13 +6,23 @@ from nginy._fast.base.routing cimport snap_member_t
 from nginy._fast.policy.snapshot cimport snapshot_t
 
 
-cdef inline member_turn_t* turn_of(member_turn_t* turns, const snapshot_t* s, uint32_t at) noexcept nogil:
+cdef int64_t weight_of(const snapshot_t* s, const snap_pool_t* group) noexcept nogil:
+    cdef uint32_t i
+    cdef int64_t sum = 0
+    for i in range(group.members.n):
+        sum += s.members[group.members.first + i].weight
+    return sum
+
+
+# Credit beyond all the weight there is comes from other weights, and would take as many turns to pay.
+cdef inline member_turn_t* turn_of(member_turn_t* turns, const snapshot_t* s, uint32_t at, int64_t bound) noexcept nogil:
     cdef const snap_member_t* member = &s.members[at]
     cdef member_turn_t* turn = &turns[at]
     if turn.group != member.group + 1 or turn.pool != member.pool:
         turn.group = member.group + 1
         turn.pool = member.pool
         turn.credit = 0
+    turn.credit = min(max(turn.credit, -bound), bound)
     return turn
 
 
@@ -20,12 +30,13 @@ cdef int group_next(member_turn_t* turns, const snapshot_t* s, const snap_pool_t
     cdef uint32_t i, at
     cdef int64_t credit
     cdef int64_t most = 0
+    cdef int64_t bound = weight_of(s, group)
     cdef int best = -1
     for i in range(group.members.n):
         at = group.members.first + i
         if passed_over >> i & 1 or s.members[at].weight == 0:
             continue
-        credit = turn_of(turns, s, at).credit + s.members[at].weight
+        credit = turn_of(turns, s, at, bound).credit + s.members[at].weight
         if best < 0 or credit > most:
             best = <int>i
             most = credit
@@ -37,10 +48,11 @@ cdef void group_took(
 ) noexcept nogil:
     cdef uint32_t i, at
     cdef int64_t total = 0
+    cdef int64_t bound = weight_of(s, group)
     for i in range(group.members.n):
         at = group.members.first + i
         if passed_over >> i & 1:
             continue
-        turn_of(turns, s, at).credit += s.members[at].weight
+        turn_of(turns, s, at, bound).credit += s.members[at].weight
         total += s.members[at].weight
-    turn_of(turns, s, group.members.first + member).credit -= total
+    turns[group.members.first + member].credit -= total

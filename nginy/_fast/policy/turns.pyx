@@ -22,12 +22,14 @@ cdef int smooth_step(chooser_t* c, look_t* look) noexcept nogil:
     cdef const snap_backend_t* b
     cdef uint32_t i
     cdef int64_t total = 0
+    # greater only after a change of weights: what was owed by the old ones would take as many turns to pay
+    cdef int64_t bound = <int64_t>look.tier.weight_sum
     cdef int best = -1
     for i in range(look.tier.first, look.tier.first + look.tier.n):
         b = &look.s.backends[i]
         if not may_take(c, look, b):
             continue
-        c.current[b.id] += b.weight
+        c.current[b.id] = min(max(c.current[b.id], -bound), bound) + b.weight
         total += b.weight
         if best < 0 or c.current[b.id] > c.current[look.s.backends[best].id]:
             best = <int>i

@@ -51,6 +51,14 @@ def test_turns_go_on_across_generations() -> None:
     assert said == "aabacaa" * 2
 
 
+def test_other_weights_hold_at_once_whatever_the_ones_before_left_owing() -> None:
+    chooser = Chooser(group(9000, 6000))
+    turns(chooser, 1)
+    chooser.use(group(2, 1, gen=2))
+    counts = Counter(turns(chooser, 30))
+    assert abs(counts["b"] - 10) <= 3, counts
+
+
 def test_a_weight_of_zero_gets_nothing_even_when_nobody_else_is_there() -> None:
     rows = [backend(10, pool=1), backend(20, pool=2, state="drain")]
     assert Chooser(group(0, 1, backends=rows)).choose(GROUP) == NO_BACKEND

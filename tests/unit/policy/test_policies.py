@@ -60,6 +60,14 @@ def test_round_robin_with_weights_begins_at_the_workers_phase():
         assert "".join("abc"[chooser.choose(0)] for _ in range(7)) == cycle[phase:] + cycle[:phase]
 
 
+def test_round_robin_follows_other_weights_at_once_whatever_the_ones_before_left_owing():
+    chooser = over([backend(0, weight=9000), backend(1, weight=6000)], "round_robin")
+    chooser.choose(0)
+    chooser.use(block([backend(0, weight=2), backend(1)], gen=2))
+    counts = Counter(chooser.choose(0) for _ in range(30))
+    assert abs(counts[1] - 10) <= 3, counts
+
+
 def test_first_packs_up_to_max_conns():
     rows = [backend(0, max_conns=2), backend(1, max_conns=1), backend(2)]
     chooser = over(rows, "first")
