@@ -13,6 +13,7 @@ from nginy.model import (
     CalledPolicy,
     Key,
     Listener,
+    MaglevBase,
     Pool,
     Preread,
     RingBase,
@@ -30,12 +31,13 @@ def check_policies(met: list[Met], problems: Problems) -> None:
         for leaf in reached(entry) if entry.model is Listener else ():
             if leaf in pools:
                 _check_key(entry, pools[leaf], problems)
-    weights = dict.fromkeys(pools, 0)
+    weights: dict[str | int, list[int]] = {name: [] for name in pools}
     for entry in met:
         if entry.model is Backend and entry.path[1] in weights:
-            weights[entry.path[1]] += entry.values.get("weight", 1)
+            weights[entry.path[1]].append(entry.values.get("weight", 1))
     for name, pool in pools.items():
-        _check_ring(pool, weights[name] * RING_POINTS, problems)
+        _check_ring(pool, weights[name], problems)
+        _check_slots(pool, weights[name], problems)
 
 
 def _check_key(listener: Met, pool: Met, problems: Problems) -> None:
@@ -76,10 +78,21 @@ def _lack(key: Key, is_udp: bool, preread: Preread | None) -> tuple[str, str]:
     return "", ""
 
 
-def _check_ring(pool: Met, n_points: int, problems: Problems) -> None:
+def _check_ring(pool: Met, weights: list[int], problems: Problems) -> None:
     policy = _native(pool)
-    if not isinstance(policy, RingBase) or policy.compat == "ketama":
+    if not isinstance(policy, RingBase):
         return
+    is_ketama = policy.compat == "ketama"  # there weights only divide what there is
+    n_points = RING_POINTS * sum(weight > 0 if is_ketama else weight for weight in weights)
     if n_points > RING_POINTS_MAX:
-        message = f"the weights make a ring of {n_points:,} points; at most {RING_POINTS_MAX:,} are allowed"
-        problems.add(pool.place_of("policy"), pool.path_of("policy"), message, "divide the weights, or take `maglev`")
+        what, hint = ("backends", "take") if is_ketama else ("weights", "divide the weights, or take")
+        message = f"the {what} make a ring of {n_points:,} points; at most {RING_POINTS_MAX:,} are allowed"
+        problems.add(pool.place_of("policy"), pool.path_of("policy"), message, f"{hint} `maglev`")
+
+
+def _check_slots(pool: Met, weights: list[int], problems: Problems) -> None:
+    policy, count = _native(pool), sum(weight > 0 for weight in weights)
+    if isinstance(policy, MaglevBase) and policy.size < count:
+        message = f"a table of {policy.size} slots for {count} backends: some would never be chosen"
+        hint = f"leave `size` out, or make it a prime of {100 * count} or more"
+        problems.add(pool.place_of("policy"), pool.path_of("policy"), message, hint)

@@ -137,8 +137,9 @@ class RingBase(ByKey):
     """A policy over a ring of points."""
 
     compat: Literal["off", "nginx", "ketama"] = Field(default="off", description=(
-        "`nginx`: keys land where nginx has them with `hash … consistent`, the key taken as text. `ketama`: where "
-        "libketama has them. `off`: nginy's own ring."))
+        "`nginx`: keys land where nginx has them with `hash … consistent`, the key taken as text and "
+        "host names as their addresses (nginx hashes the name: write addresses there too). `ketama`: where libketama "
+        "has them. `off`: nginy's own ring."))
 
 
     @field_validator("compat")

@@ -4,7 +4,7 @@ import pytest
 
 from nginy.config import parse_config
 
-from .marked import LISTENER, POOL, Bad, check, pool, whole
+from .marked import LISTENER, POOL, Bad, check, pool, refused, whole
 
 
 def served_by(policy: str, listener: str, says: str) -> Bad:
@@ -16,6 +16,11 @@ def served_by(policy: str, listener: str, says: str) -> Bad:
 def weighted(policy: str, weight: int, says: str) -> Bad:
     backends = ", ".join(f'{{address: "a:{i}", weight: {weight}}}' for i in range(1, 3))
     return whole(f"pools: {{p: {{backends: [{backends}], policy: §{policy}}}}}\n{LISTENER}", "pools.p.policy", says)
+
+
+def crowd(policy: str, n: int, says: str) -> Bad:
+    backends = ", ".join(f'"a:{i + 1}"' for i in range(n))
+    return whole(f"pools: {{p: {{policy: §{policy}, backends: [{backends}]}}}}\n{LISTENER}", "pools.p.policy", says)
 
 
 BAD = [
@@ -44,12 +49,22 @@ BAD = [
     served_by("{kind: maglev, key: sni}", ", protocol: udp", "UDP has no TLS hello"),
     weighted("ring", 65535, "a ring of 20,971,200 points; at most 2,000,000 are allowed (divide the weights"),
     weighted("{kind: hash_preserve, compat: nginx}", 6251, "at most 2,000,000"),
+    crowd("ring", 12501, "the weights make a ring of 2,000,160 points"),
+    crowd("{kind: ring, compat: ketama}", 12501, "the backends make a ring of 2,000,160 points"),
+    crowd("{kind: maglev, size: 7}", 8, "7 slots for 8 backends: some would never be chosen (leave `size` out, or"),
 ]
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.path} {bad.says[:30]}")
 def test_policy_that_cannot_be_is_refused_at_its_place(bad: Bad) -> None:
     check(bad)
+
+
+def test_there_may_be_65535_backends_and_no_more() -> None:
+    backends = [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}:80" for i in range(65536)]
+    tree = {"pools": {"p": {"backends": backends}}, "listeners": {"l": {"bind": ":0", "pool": "p"}}}
+    assert refused(tree) == ["<config>: pools.p.backends: has 65536 entries; at most 65535 are allowed"]
+    assert parse_config(tree | {"pools": {"p": {"backends": backends[1:]}}})
 
 
 @pytest.mark.parametrize(
