@@ -7,7 +7,11 @@ from typing import Protocol
 
 from nginy._fast import door
 from nginy.backend.registry import Resolved, ResolvedBackend
-from nginy.model import Config, MaglevBase, Native, RingBase
+from nginy.model import RING_POINTS, RING_POINTS_MAX, Config, MaglevBase, Native, RingBase
+
+
+class TooLargeError(ValueError):
+    """A ring that would keep workers busy for long when they take it."""
 
 Part = tuple[int, bytes, Sequence[int]]
 """Tier, table as built, and the id of each of its nodes."""
@@ -33,7 +37,7 @@ class Shape:
     nodes: tuple[tuple[str, int], ...]
 
     def build(self) -> bytes:
-        """Takes milliseconds, without the GIL: good for a thread. Errors: ValueError for too many points."""
+        """Takes milliseconds, without the GIL: good for a thread."""
         names, weights = [name for name, _ in self.nodes], [weight for _, weight in self.nodes]
         return door.build_shape(self.kind, names, weights, ring=self.ring, size=self.size)
 
@@ -44,9 +48,29 @@ def ring_of(policy: Native) -> int:
     return door.RINGS["own" if compat == "off" else compat]
 
 
+def points_of(policy: Native, backends: Sequence[ResolvedBackend]) -> int:
+    """Of all rings of a pool together; 0 for policies without one."""
+    if not isinstance(policy, RingBase):
+        return 0
+    is_by_weight = policy.compat != "ketama"  # there weights only divide what there is
+    return RING_POINTS * sum(entry.weight if is_by_weight else entry.weight > 0 for entry in backends)
+
+
+def check_rings(config: Config, resolved: Resolved) -> None:
+    """Errors: TooLargeError for a pool whose names or published weights make more points than can be."""
+    for name, pool in config.pools.items():
+        n_points = points_of(pool.native, resolved[name])
+        if n_points > RING_POINTS_MAX:
+            message = f"pool {name} makes a ring of {n_points:,} points; at most {RING_POINTS_MAX:,} are possible"
+            raise TooLargeError(f"{message}: divide the weights")
+
+
 def shapes_of(policy: Native, backends: Sequence[ResolvedBackend]) -> dict[int, tuple[Shape, list[ResolvedBackend]]]:
-    """Tier to its table, with the backends whose ids its entries stand for; empty for policies without tables."""
-    if not isinstance(policy, RingBase | MaglevBase):
+    """Tier to its table, with the backends whose ids its entries stand for.
+
+    Empty for policies without tables, and for a ring that is too large: workers go by highest random weight then.
+    """
+    if not isinstance(policy, RingBase | MaglevBase) or points_of(policy, backends) > RING_POINTS_MAX:
         return {}
     found = {}
     for tier in sorted({backend.tier for backend in backends}):

@@ -17,6 +17,7 @@ BEAT_S = 0.2
 BATCH = 256  # questions, and records of ended attempts, between two looks at everything else
 RING_S = 0.0002  # answers wait for company no longer than this
 WAITING_MAX = 4096  # async choices that have not come to an end
+PUBLISH_S = 0.02  # a table waits for newer ones no longer than this
 KINDS_MAX = 100  # of errors that control is told of
 EXIT_FORKED = 71
 EXIT_MEMORY = 72
@@ -37,6 +38,8 @@ class Office:
         self._loop = asyncio.get_running_loop()
         self._hired: dict[str, Hooks] = {}
         self._publishers: dict[str, Publisher] = {}
+        self._tables: dict[tuple[str, str], Mapping[str, Any]] = {}  # by pool and kind, published and not told yet
+        self._telling: asyncio.TimerHandle | None = None
         self._desks: dict[int, tuple[str, Hooks]] = {}
         self._reasons: tuple[str, ...] = ()
         self._waiting: set[asyncio.Task[None]] = set()
@@ -56,7 +59,19 @@ class Office:
 
     def _publish(self, pool: str, table: Mapping[str, Any]) -> None:
         """From any thread."""
-        self._loop.call_soon_threadsafe(self.tell, {**table, "pool": pool})
+        self._loop.call_soon_threadsafe(self._keep, {**table, "pool": pool})
+
+    def _keep(self, message: Mapping[str, Any]) -> None:
+        """Of those that come in a row control hears the newest: it has others to care for."""
+        self._tables[message["pool"], message["kind"]] = message
+        if self._telling is None:
+            self._telling = self._loop.call_later(PUBLISH_S, self._tell_tables)
+
+    def _tell_tables(self) -> None:
+        self._telling = None
+        told, self._tables = self._tables, {}
+        for message in told.values():
+            self.tell(message)
 
     def take_set(self, message: Mapping[str, Any]) -> None:
         """What control says about pools: ids, backends, names of listeners."""
@@ -99,8 +114,9 @@ class Office:
     def shut(self) -> None:
         """No more answers."""
         self._loop.remove_reader(self._room.question_bell)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._telling):
+            if timer is not None:
+                timer.cancel()
         for task in self._waiting:
             task.cancel()
 

@@ -22,6 +22,7 @@ from nginy.balancer.mailbox import Mailroom
 from nginy.balancer.office import EXIT_FORKED, EXIT_MEMORY, Office
 
 LENGTH = struct.Struct("=I")
+MESSAGE_MAX_BYTES = 1 << 26  # 65,535 backends with the longest addresses take a quarter of it
 STUCK_S = 10.0  # control would have replaced it long before: it is gone as well
 
 
@@ -45,9 +46,11 @@ def pack_link(message: Mapping[str, Any]) -> bytes:
 
 
 async def read_link(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """The next message; None at the end of the link."""
+    """The next message; None at the end of the link. Errors: ValueError for one that is none."""
     try:
         (n_bytes,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+        if n_bytes > MESSAGE_MAX_BYTES:
+            raise ValueError(f"a message of {n_bytes} bytes")
         message: dict[str, Any] = json.loads(await reader.readexactly(n_bytes))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None

@@ -2,7 +2,7 @@
 one.
 
 They hand back the board, the newest snapshot and every listening socket. Control's own notes in the snapshot
-say what these are: ids, binds, names, verdicts. So sessions, sockets and counters go on as if nothing had
+say what these are: ids, binds, names, verdicts, weights. So sessions, sockets and counters go on as if nothing had
 happened.
 """
 
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from nginy._fast import door
+from nginy.backend.registry import BackendKey
 from nginy.control.channel import Message, close_all, receive
 from nginy.control.ids import Ids
 from nginy.control.listeners import Group, Member, adopted_group
 from nginy.control.plan import BindWish
 from nginy.control.rejoin import RejoinPaths
-from nginy.control.world import World
+from nginy.control.world import Published, World, published_in
 from nginy.errors import StartError
 
 FORMAT = 3
@@ -53,7 +54,10 @@ class LeftWorker:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What control writes into each snapshot for its successor. binds: key to (wish, slot of each member)."""
+    """What control writes into each snapshot for its successor. binds: key to (wish, slot of each member).
+
+    since: monotonic milliseconds, for slow start.
+    """
 
     slots: int
     started_s: float
@@ -61,6 +65,8 @@ class Notes:
     binds: Mapping[str, tuple[BindWish, tuple[int, ...]]]
     answers: Mapping[str, list[str]]
     down: tuple[tuple[str, str], ...]
+    published: Published
+    since: Mapping[BackendKey, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ def write_notes(
     started_s: float,
     answers: Mapping[str, Iterable[str]],
     down: Iterable[tuple[str, str]],
+    since: Mapping[BackendKey, int],
 ) -> bytes:
     """The notes of one generation."""
     notes = {
@@ -99,6 +106,8 @@ def write_notes(
         ],
         "answers": {host: list(addresses) for host, addresses in answers.items()},
         "down": [list(place) for place in down],
+        "published": published_in(world),
+        "since": [[list(key), ms] for key, ms in since.items()],
     }
     return json.dumps(notes, separators=(",", ":")).encode()
 
@@ -123,6 +132,9 @@ def read_notes(block: bytes) -> Notes:
             binds=binds,
             answers=notes["answers"],
             down=tuple((pool, address) for pool, address in notes["down"]),
+            # an earlier build did not write these
+            published={pool: (call, weights) for pool, (call, weights) in notes.get("published", {}).items()},
+            since={BackendKey(*key): int(ms) for key, ms in notes.get("since", ())},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its notes are incomplete ({error!r})") from error

@@ -7,11 +7,12 @@ hears of it.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.backend.snapshot import build_snapshot
-from nginy.backend.tables import key_bytes, ring_of
+from nginy.backend.tables import TooLargeError, key_bytes, ring_of
 from nginy.control.arrivals import Arrivals
 from nginy.control.channel import Publication
 from nginy.control.listeners import Group, inodes_of, open_group
@@ -19,7 +20,7 @@ from nginy.control.plan import BindPlan, BindWish, plan_binds, wanted_binds
 from nginy.control.publish import Publisher
 from nginy.control.published import Table
 from nginy.control.tables import TableRef, Tables
-from nginy.control.world import IdBook, World, no_longer_published, still_published
+from nginy.control.world import IdBook, World, no_longer_published, published_in, still_published
 from nginy.errors import NginyError
 from nginy.model import ByKey, Config
 
@@ -27,8 +28,9 @@ from nginy.model import ByKey, Config
 class Generations:
     """Owns the world's sockets and the snapshot. Loop's thread only.
 
-    verdicts(resolved): what to say about each backend.   notes(world): control's own notes for the block.
+    verdicts(resolved): what to say about each backend.   notes(world, since): control's own notes for the block.
     deliver(publication): send it to the workers.   inherited: descriptors of socket activation by name.
+    since: of an earlier control, for slow start.
     """
 
     def __init__(
@@ -38,10 +40,11 @@ class Generations:
         generation: int,
         *,
         verdicts: Callable[[Resolved], Mapping[BackendKey, str]],
-        notes: Callable[[World], bytes],
+        notes: Callable[[World, Mapping[BackendKey, int]], bytes],
         deliver: Callable[[Publication], None],
         on_trouble: Callable[[Exception], None],
         inherited: Mapping[str, Sequence[int]],
+        since: Mapping[BackendKey, int] = MappingProxyType({}),
     ) -> None:
         """world, generation: what is adopted; empty and 0 for a fresh start."""
         self.world = world
@@ -50,12 +53,15 @@ class Generations:
         self._verdicts = verdicts
         self._notes = notes
         self._inherited = inherited
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(since)
         self._tables = Tables()
         self._publisher = Publisher(self._build, self._delivered(deliver), on_trouble, generation)
         self._on_trouble = on_trouble
-        self._one_weighing = asyncio.Lock()
-        self._weighing: set[asyncio.Task[None]] = set()
+        self._wished: dict[str, Mapping[int, int]] = {}  # by pool, the newest weights that are to be published
+        self._weighing: asyncio.Task[None] | None = None
+        self._moving: asyncio.Task[None] | None = None
+        self._weighed = world  # the last one that was weighed, and what came of it
+        self._resolved = world.weighed
         self._closing: list[tuple[int, Group]] = []  # (first generation without it, removed sockets)
 
     @property
@@ -68,9 +74,11 @@ class Generations:
 
     async def prepare(self, config: Config, resolved: Resolved) -> None:
         """Build the tables that a change will need, off the loop. Errors: NginyError for one that is too large."""
+        published = still_published(published_in(self.world), config)
+        wanted = replace(self.world, config=config, resolved=resolved, published=published)
         try:
-            await self._tables.prepare(config, resolved)
-        except ValueError as error:
+            await self._tables.prepare(config, wanted.weighed)
+        except TooLargeError as error:
             raise NginyError(f"cannot build a table: {error}") from error
 
     def _delivered(self, deliver: Callable[[Publication], None]) -> Callable[[Publication], None]:
@@ -92,7 +100,7 @@ class Generations:
         opened = self._open([wish for wish in plan.open if wish.key not in kept])
         groups = {wish.key: opened.get(wish.key) or replace(kept[wish.key], wish=wish) for wish in wishes}
         try:
-            wanted = World(config, resolved, before.ids, groups, still_published(before, config))
+            wanted = World(config, resolved, before.ids, groups, still_published(published_in(before), config))
             self.world = self._book.assign(wanted, self.number + 1, adopted_by_all)
             for pool in no_longer_published(before, config):
                 self._tables.map_keys(pool, {})
@@ -120,6 +128,16 @@ class Generations:
         """Names have other addresses: publish soon. Errors: NginyError when ids are used up."""
         moved = replace(self.world, resolved=resolved)
         self.world = self._book.assign(moved, self.number + 1, adopted_by_all)
+        if self._moving is not None:
+            self._moving.cancel()
+        self._moving = asyncio.get_running_loop().create_task(self._move())
+
+    async def _move(self) -> None:
+        """Other addresses make other tables: these first."""
+        try:
+            await self._tables.prepare(self.world.config, self.world.weighed)
+        except (TooLargeError, MemoryError) as error:
+            self._on_trouble(error)  # addresses matter more: workers do without the table
         self._publisher.publish_soon()
 
     def take_table(self, pool: str, table: Table) -> None:
@@ -131,22 +149,25 @@ class Generations:
             self.map_keys(pool, {key: addresses[id] for key, id in table.keys.items() if id in addresses})
 
     def weigh(self, pool: str, weights: Mapping[int, int]) -> None:
-        """A table policy has published weights by backend id; they go out soon, in the order they came."""
-        task = asyncio.get_running_loop().create_task(self._weigh(pool, weights))
-        self._weighing.add(task)
-        task.add_done_callback(self._weighing.discard)
+        """A table policy has published weights by backend id. They go out soon; of several the newest ones count."""
+        self._wished[pool] = weights
+        if self._weighing is None or self._weighing.done():
+            self._weighing = asyncio.get_running_loop().create_task(self._weigh())
 
-    async def _weigh(self, pool: str, weights: Mapping[int, int]) -> None:
-        async with self._one_weighing:
+    async def _weigh(self) -> None:
+        while self._wished:
+            pool = next(iter(self._wished))
+            weights = self._wished.pop(pool)
             wanted = self.world.with_weights(pool, weights)
             try:
                 await self._tables.prepare(wanted.config, wanted.weighed)
-            except ValueError as error:  # weights that no ring can be made of: those before it hold
+            except (TooLargeError, MemoryError) as error:  # those before hold
                 self._on_trouble(error)
-                return
-            before, self.world = self.world, self.world.with_weights(pool, weights)
-        if self.world != before:
-            self._publisher.publish_soon()
+                continue
+            wanted = self.world.with_weights(pool, weights)
+            if wanted.published != self.world.published:
+                self.world = wanted
+                self._publisher.publish_soon()
 
     def map_keys(self, pool: str, keys: Mapping[str | bytes, str]) -> None:
         """Keys of this pool that go to these addresses, whatever its policy says; publish soon. Empty: none do.
@@ -173,8 +194,9 @@ class Generations:
 
     def close(self, *, is_end: bool) -> None:
         """Close control's copies of everything. is_end: nobody serves them any more, so files go as well."""
-        for task in self._weighing:
-            task.cancel()
+        for task in (self._weighing, self._moving):
+            if task is not None:
+                task.cancel()
         self._publisher.close()
         self._tables.close()
         for group in [*self.world.groups.values(), *(group for _, group in self._closing)]:
@@ -216,23 +238,33 @@ class Generations:
             group.unlink()
             self._closing.append((self.number, group))
 
+    def _weigh_all(self) -> Resolved:
+        """The same object as long as neither backends nor weights change, so that a health edge touches no table."""
+        known, world = self._weighed, self.world
+        if known.resolved is not world.resolved or known.published is not world.published:
+            self._resolved = world.weighed
+        self._weighed = world
+        return self._resolved
+
     def _build(self, generation: int) -> tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]:
         world = self.world
+        weighed = self._weigh_all()
         sockets = world.sockets()
         verdicts = self._verdicts(world.resolved)
+        since = self._arrivals.note(world.config, world.resolved, verdicts)
         block = build_snapshot(
             generation,
             world.config,
             world.ids,
-            world.weighed,
+            weighed,
             verdicts,
             [row for row, _ in sockets],
-            meta=self._notes(world),
+            meta=self._notes(world, since),
             workers=self._slots,
             mapped=self._tables.mapped,
-            since=self._arrivals.note(world.config, world.resolved, verdicts),
+            since=since,
         )
-        tables = self._tables.refs(world.config, world.weighed, world.ids)
+        tables = self._tables.refs(world.config, weighed, world.ids)
         return block, tuple((row.sock_id, fd) for row, fd in sockets), tables
 
 

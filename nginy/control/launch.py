@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from nginy._fast import door
 from nginy.backend.events import EventLog
-from nginy.backend.registry import Resolved
+from nginy.backend.registry import BackendKey, Resolved
 from nginy.control import limits
 from nginy.control.adopt import Left, bury, find_left, write_notes
 from nginy.control.channel import Publication
@@ -28,7 +28,7 @@ from nginy.control.rejoin import RejoinPaths
 from nginy.control.seats import Seat
 from nginy.control.spawn import Spawner, SpawnKind, WorkerOrder
 from nginy.control.workers import Crew
-from nginy.control.world import World
+from nginy.control.world import World, still_published
 from nginy.model import Config
 
 ADOPT_TIMEOUT_S = 5.0
@@ -220,16 +220,20 @@ def _make_generations(
     left: Left | None,
     started_s: float,
 ) -> Generations:
-    def notes(world: World) -> bytes:
+    def notes(world: World, since: Mapping[BackendKey, int]) -> bytes:
         verdicts = health.verdicts(world.resolved)
         down = [(key.pool, key.address) for key, verdict in verdicts.items() if verdict == "down"]
-        return write_notes(world, board.slots, started_s, health.answers, down)
+        return write_notes(world, board.slots, started_s, health.answers, down, since)
 
-    ids, groups = (left.notes.ids, left.groups) if left is not None else (Ids.empty(), {})
+    world = World(order.config, {}, Ids.empty())
+    if left is not None:
+        published = still_published(left.notes.published, order.config)
+        world = World(order.config, {}, left.notes.ids, left.groups, published)
     return Generations(
         board,
-        World(order.config, {}, ids, groups),
+        world,
         left.generation if left is not None else 0,
+        since=left.notes.since if left is not None else {},
         verdicts=health.verdicts,
         notes=notes,
         deliver=deliver,

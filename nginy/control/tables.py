@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from nginy.backend.registry import Resolved
-from nginy.backend.tables import Part, Shape, map_parts, pack, shapes_of
+from nginy.backend.tables import Part, Shape, check_rings, map_parts, pack, shapes_of
 from nginy.control.ids import Ids
 from nginy.control.seal import seal
 from nginy.model import Config
@@ -33,7 +33,6 @@ class Tables:
 
     def __init__(self) -> None:
         self._shapes: dict[Shape, bytes] = {}
-        self._prepared: set[Shape] = set()
         self._maps: dict[str, tuple[int, Mapping[int, str]]] = {}  # pool to (number, key hash to address)
         self._blocks: dict[tuple[int, int, Content], TableRef] = {}
         self._used: set[tuple[int, int, Content]] = set()
@@ -41,13 +40,21 @@ class Tables:
         self._last: tuple[Config, Resolved, Ids] | None = None
         self._refs: tuple[TableRef, ...] = ()
         self._number = 0
+        self._preparing = 0  # how many changes are on their way
 
     async def prepare(self, config: Config, resolved: Resolved) -> None:
-        """Build what is missing for this configuration in a thread. Errors: ValueError for too many points."""
-        wanted = set(_shapes(config, resolved))
-        self._prepared |= wanted
-        for shape in wanted - self._shapes.keys():
-            self._shapes[shape] = await asyncio.to_thread(shape.build)
+        """Build what is missing for this configuration in a thread; `refs` finds it when called before the next await.
+
+        Errors: TooLargeError.
+        """
+        check_rings(config, resolved)
+        self._preparing += 1
+        try:
+            for shape in dict.fromkeys(_shapes(config, resolved)):
+                if shape not in self._shapes:
+                    self._shapes[shape] = await asyncio.to_thread(shape.build)
+        finally:
+            self._preparing -= 1
 
     def map_keys(self, pool: str, keys: Mapping[int, str]) -> None:
         """From the next generation on these keys (door.key_hash) go to these addresses; empty: none do."""
@@ -63,14 +70,14 @@ class Tables:
         return self._maps.keys()
 
     def refs(self, config: Config, resolved: Resolved, ids: Ids) -> tuple[TableRef, ...]:
-        """The tables of a generation; what `prepare` has not built is built now. Errors: OSError, ValueError.
+        """The tables of a generation; what `prepare` has not built is built now. Errors: OSError.
 
         A health edge changes none of the three, and costs nothing here.
         """
         last = self._last
         if last is not None and last[0] is config and last[1] is resolved and last[2] is ids:
             return self._refs
-        self._used, self._prepared = set(), set()
+        self._used = set()
         self._maps = {name: known for name, known in self._maps.items() if name in config.pools}
         found = []
         for name, pool in config.pools.items():
@@ -91,12 +98,14 @@ class Tables:
             os.close(self._blocks.pop(key).fd)
         while self._stale:
             os.close(self._stale.pop())
-        shapes = self._prepared.union(shape for _, _, content in self._blocks for _, shape, _ in content)
+        if self._preparing:  # a verdict went out meanwhile: what has been built for later must not be built again
+            return
+        shapes = {shape for _, _, content in self._blocks for _, shape, _ in content}
         self._shapes = {shape: built for shape, built in self._shapes.items() if shape in shapes}
 
     def close(self) -> None:
         """Idempotent."""
-        self._used, self._prepared, self._last, self._refs = set(), set(), None, ()
+        self._used, self._last, self._refs = set(), None, ()
         self.settle()
 
     def _ref(self, pool: int, mapped: int, content: Content, more: list[Part]) -> TableRef:

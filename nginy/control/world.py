@@ -36,7 +36,9 @@ class World:
 
     def _weighed(self, pool: str, entries: list[ResolvedBackend]) -> list[ResolvedBackend]:
         weights = self.published.get(pool, {})
-        return [replace(entry, weight=weights.get(entry.address, entry.weight)) for entry in entries]
+        found = [replace(entry, weight=weights.get(entry.address, entry.weight)) for entry in entries]
+        # those who had all the weight may have left since: the others must not stand idle
+        return found if any(entry.weight for entry in found) else entries
 
     def with_weights(self, pool: str, weights: Mapping[int, int]) -> "World":
         """The same with other published weights, given by backend id; a pool without a table policy has none."""
@@ -83,10 +85,20 @@ class World:
         return rows
 
 
-def still_published(before: World, config: Config) -> Mapping[str, Mapping[str, int]]:
+Published = Mapping[str, tuple[str, Mapping[str, int]]]
+"""By pool, the class of a table policy and the weights that it has given to addresses."""
+
+
+def published_in(world: World) -> Published:
+    """What tables have published, and who."""
+    calls = _tables_of(world.config)
+    return {pool: (calls[pool], weights) for pool, weights in world.published.items() if pool in calls}
+
+
+def still_published(before: Published, config: Config) -> Mapping[str, Mapping[str, int]]:
     """What tables have published holds as long as they are the pools' policies."""
-    gone = no_longer_published(before, config)
-    return {pool: weights for pool, weights in before.published.items() if pool not in gone}
+    calls = _tables_of(config)
+    return {pool: weights for pool, (call, weights) in before.items() if calls.get(pool) == call}
 
 
 def no_longer_published(before: World, config: Config) -> set[str]:

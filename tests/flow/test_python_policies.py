@@ -330,6 +330,24 @@ def test_policies_are_asked_again_by_workers_that_outlived_their_control(
     assert who == NAMES[port % 3]
 
 
+def test_published_weights_outlive_the_control_that_heard_of_them(
+    start_nginy: StartNginy, peers: list[Peer], tmp_path: Path
+) -> None:
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:WeightsOnce", "fallback": "ring"}}
+    tree = tcp_config([peer.address for peer in peers], pool=pool)
+    nginy = start_nginy(tree, env={"POLICY_NOTES": str(tmp_path / "published")}, checked=False)
+    weights = [0, 0, 3]
+    wait_until(lambda: [row["weight"] for row in nginy.backends("back")] == weights, "they are published")
+    before = set(nginy.worker_pids())
+    nginy.send(signal.SIGKILL)
+    nginy.running.wait()
+    wait_until(lambda: set(nginy.pids_left()) == before, "the policy process ends with its control")
+    nginy.start()
+    assert set(nginy.worker_pids()) == before
+    assert [row["weight"] for row in nginy.backends("back")] == weights
+    assert {visit(nginy)[0] for _ in range(9)} == {"c"}
+
+
 @pytest.mark.parametrize("name", ["ByPort", "ByPortSoon"])
 def test_embedded_the_class_runs_in_a_thread_of_its_own(peers: list[Peer], name: str) -> None:
     tree = {"version": 1} | tcp_config([peer.address for peer in peers], pool=python(name))

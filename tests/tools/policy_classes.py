@@ -166,6 +166,17 @@ class WrongKeys(Weights):
         self.publish.keys({"a.example": backends[0]})
 
 
+class WeightsOnce:
+    """A table that the last backend has alone, published by the first process that there is."""
+
+    publish: Any
+
+    def build(self, backends: Any) -> None:
+        if not Path(os.environ[NOTES]).exists():
+            Path(os.environ[NOTES]).touch()
+            self.publish({backends[-1]: 3})
+
+
 class WrongWeights(Weights):
     """What cannot be published raises where it is wrong."""
 

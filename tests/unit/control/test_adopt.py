@@ -3,11 +3,13 @@
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nginy._fast import door
+from nginy.backend.registry import BackendKey
 from nginy.config import parse_config
 from nginy.control.adopt import Notes, greet, read_notes, write_notes
 from nginy.control.ids import Ids
@@ -23,7 +25,7 @@ def block_with(meta: bytes, gen: int = 7) -> bytes:
 
 def test_notes_come_back_whole() -> None:
     tree = {
-        "pools": {"p": {"backends": ["127.0.0.1:1"]}},
+        "pools": {"p": {"backends": ["127.0.0.1:1"], "policy": {"kind": "table", "call": "__main__:Weights"}}},
         "listeners": {
             "web": {"bind": ["127.0.0.1:0", "[::1]:0"], "pool": "p"},
             "dns": {
@@ -37,14 +39,18 @@ def test_notes_come_back_whole() -> None:
     board = door.Board(door.board_create(2), 2)
     try:
         world = IdBook(board).assign(World(config, {}, Ids.empty(), groups), 1, 0)
-        block = block_with(write_notes(world, 2, 12.5, {"db.test": ("10.0.0.1",)}, [("p", "127.0.0.1:1")]))
+        world = replace(world, published={"p": {"127.0.0.1:1": 5}})
+        since = {BackendKey("p", "db.test:1", "10.0.0.1:1"): 77}
+        block = block_with(write_notes(world, 2, 12.5, {"db.test": ("10.0.0.1",)}, [("p", "127.0.0.1:1")], since))
         notes = read_notes(block)
     finally:
         board.close()
         for group in groups.values():
             group.close()
     binds = {key: (group.wish, tuple(m.slot for m in group.members)) for key, group in groups.items()}
-    assert notes == Notes(2, 12.5, world.ids, binds, {"db.test": ["10.0.0.1"]}, (("p", "127.0.0.1:1"),))
+    published = {"p": ("__main__:Weights", {"127.0.0.1:1": 5})}
+    answers, down = {"db.test": ["10.0.0.1"]}, (("p", "127.0.0.1:1"),)
+    assert notes == Notes(2, 12.5, world.ids, binds, answers, down, published, since)
     assert all(isinstance(member, Member) for group in groups.values() for member in group.members)
 
 

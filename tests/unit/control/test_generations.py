@@ -6,13 +6,15 @@ import os
 import select
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nginy._fast import door
-from nginy.backend.registry import resolve_backends
+from nginy.backend.registry import BackendKey, resolve_backends
+from nginy.backend.tables import Shape
 from nginy.config import parse_config
 from nginy.control.channel import Publication
 from nginy.control.generations import Generations
@@ -35,6 +37,7 @@ class Bench:
     def __init__(self, wanted: Config) -> None:
         self.board = door.Board(door.board_create(SLOTS), SLOTS)
         self.delivered: list[Publication] = []
+        self.troubles: list[Exception] = []
         self.is_broken = False
         self.generations = Generations(
             self.board,
@@ -43,11 +46,11 @@ class Bench:
             verdicts=lambda resolved: {},
             notes=self._notes,
             deliver=self.delivered.append,
-            on_trouble=lambda error: None,
+            on_trouble=self.troubles.append,
             inherited={},
         )
 
-    def _notes(self, world: World) -> bytes:
+    def _notes(self, world: World, since: object) -> bytes:
         if self.is_broken:
             raise NginyError("broken on purpose")
         return b"notes"
@@ -298,6 +301,99 @@ def test_sockets_get_their_options_back_when_workers_refused_the_new_ones() -> N
         assert deferrals(bench) == {0}
 
     run(config({"a": "127.0.0.1:0"}), test)
+
+
+# ---- tables ----
+
+
+def ringed(weight: int = 1, policy: object = "ring") -> Config:
+    backends = [{"address": f"127.0.0.{n}:9", "weight": weight} for n in (1, 2)]
+    listeners = {"a": {"bind": "127.0.0.1:0", "pool": "p"}}
+    return parse_config({"pools": {"p": {"backends": backends, "policy": policy}}, "listeners": listeners})
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Shape]:
+    """What is built from now on."""
+    built: list[Shape] = []
+    build = Shape.build
+
+    def counting(shape: Shape) -> bytes:
+        built.append(shape)
+        return build(shape)
+
+    monkeypatch.setattr(Shape, "build", counting)
+    return built
+
+
+def test_a_verdict_that_goes_out_while_a_change_is_prepared_undoes_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(bench: Bench) -> None:
+        built = counted(monkeypatch)
+        wanted = ringed(3)
+        wanted = wanted.model_copy(update={"pools": wanted.pools | {"q": ringed(4).pools["p"]}})
+        resolved = await resolve_backends(wanted)
+        preparing = asyncio.create_task(bench.generations.prepare(wanted, resolved))
+        while not built:
+            await asyncio.sleep(0)
+        bench.generations.change(bench.generations.world.config, bench.generations.world.resolved, 1)
+        await preparing
+        assert len(built) == 2
+        bench.generations.change(wanted, resolved, 1)
+        assert len(built) == 2
+
+    run(ringed(), test)
+
+
+TABLE = {"kind": "table", "call": "__main__:Weights", "fallback": "ring"}
+
+
+def test_of_weights_that_come_in_a_row_the_newest_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(bench: Bench) -> None:
+        built = counted(monkeypatch)
+        for weight in range(1, 100):
+            bench.generations.weigh("p", {0: weight, 1: 100})
+        while bench.generations.world.weighed["p"][0].weight != 99:
+            await asyncio.sleep(0.001)
+        assert len(built) == 1
+
+    run(ringed(policy=TABLE), test)
+
+
+def test_a_health_edge_costs_no_look_at_tables_while_weights_are_published() -> None:
+    async def test(bench: Bench) -> None:
+        bench.generations.weigh("p", {0: 3, 1: 4})
+        for n in range(2, 5):
+            while bench.generations.number < n:
+                await asyncio.sleep(0.001)
+            bench.generations.publish_soon()
+        assert bench.delivered[-1].tables and bench.delivered[-1].tables is bench.delivered[-2].tables
+
+    run(ringed(policy=TABLE), test)
+
+
+def test_weights_that_make_too_large_a_ring_are_refused_and_those_before_stay() -> None:
+    async def test(bench: Bench) -> None:
+        bench.generations.weigh("p", {0: 65535, 1: 1})
+        bench.generations.weigh("p", {0: 65535, 1: 2})
+        while not bench.troubles:
+            await asyncio.sleep(0.001)
+        assert "pool p makes a ring of 10,485,920 points" in str(bench.troubles[-1])
+        assert [entry.weight for entry in bench.generations.world.weighed["p"]] == [1, 1]
+
+    run(ringed(policy=TABLE), test)
+
+
+def test_names_that_make_too_large_a_ring_are_followed_without_a_table() -> None:
+    async def test(bench: Bench) -> None:
+        one = bench.generations.world.resolved["p"][0]
+        many = [replace(one, key=BackendKey("p", "db:9", f"127.0.1.{n}:9"), weight=1000) for n in range(1, 20)]
+        generation = bench.generations.number
+        bench.generations.readdress({"p": many}, 1)
+        while bench.generations.number == generation:
+            await asyncio.sleep(0.001)
+        assert "ring of 3,040,000 points" in str(bench.troubles[-1])
+        assert bench.delivered[-1].tables == () and bench.delivered[-2].tables
+
+    run(ringed(), test)
 
 
 def test_a_thousand_changes_use_no_more_ids_and_descriptors_than_a_few() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.config import parse_config
 from nginy.control.ids import Ids, IdSpace
-from nginy.control.world import IdBook, World, still_published
+from nginy.control.world import IdBook, World, published_in, still_published
 from nginy.model import Backend
 
 
@@ -105,6 +105,13 @@ def test_published_weights_take_the_place_of_configured_ones_by_address() -> Non
 def test_published_weights_hold_while_the_class_is_the_same() -> None:
     world = table_world().with_weights("p", {0: 3, 1: 4})
     same, other = table_world(TABLE | {"fallback": "random2"}), table_world(TABLE | {"call": "__main__:Others"})
-    assert still_published(world, same.config) == {"p": {"10.0.0.1:80": 3, "10.0.0.2:80": 4}}
-    assert still_published(world, other.config) == {}
-    assert still_published(world, table_world("round_robin").config) == {}
+    given = published_in(world)
+    assert still_published(given, same.config) == {"p": {"10.0.0.1:80": 3, "10.0.0.2:80": 4}}
+    assert still_published(given, other.config) == {}
+    assert still_published(given, table_world("round_robin").config) == {}
+
+
+def test_weights_are_the_configured_ones_when_all_that_had_a_published_one_are_gone() -> None:
+    world = table_world().with_weights("p", {0: 5, 1: 0})
+    rest = replace(world, resolved={"p": world.resolved["p"][1:]})
+    assert [entry.weight for entry in rest.weighed["p"]] == [7]
