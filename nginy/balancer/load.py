@@ -60,12 +60,22 @@ def extend_path(folders: Sequence[str]) -> None:
 
 
 def report(calls: Sequence[tuple[str, str]], folders: Sequence[str]) -> None:
-    """In a child process: a JSON list of what is wrong on stdout: [call, kind, message, remedy]. calls: with kinds."""
+    """In a child process: JSON lines on stdout, each [call, kind, message, remedy] of what is wrong with a class.
+
+    calls: with kinds. Each is named as [call, kind] before it is imported, and ["", ""] says that all were: who reads
+    this knows then which module has ended the process.
+    """
     extend_path(folders)
-    wrong = []
     for call, kind in calls:
+        _say(call, kind)
         try:
             load_class(call, kind)
         except LoadError as error:
-            wrong.append([call, kind, str(error), error.remedy])
-    sys.stdout.write("\n" + json.dumps(wrong) + "\n")
+            _say(call, kind, str(error), error.remedy)
+    _say("", "")
+
+
+def _say(*words: str) -> None:
+    """A line of its own, whatever a module has printed before."""
+    sys.stdout.write(f"\n{json.dumps(words)}\n")
+    sys.stdout.flush()

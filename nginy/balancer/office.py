@@ -24,6 +24,13 @@ EXIT_MEMORY = 72
 _OUTCOME_NAMES = tuple(OUTCOMES)
 
 
+class Missed:
+    """In the place of an object that could not be made."""
+
+    def choose(self, context: Any, attempt: int) -> Any:
+        raise NotImplementedError("there is no policy")
+
+
 class Office:
     """Belongs to one loop. tell(message): a word to control.
 
@@ -56,6 +63,12 @@ class Office:
         self._hired[pool] = Hooks(policy, kind)
         if kind == "table":
             self._publishers[pool] = policy.publish = Publisher(partial(self._publish, pool))
+
+    def miss(self, pool: str, error: str) -> None:
+        """There is no object for this pool: its fallback chooses, as for a class that raises."""
+        self._hired[pool] = Hooks(Missed())
+        self._seen.add((pool, f"choose {NotImplementedError.__name__}"))
+        self.tell({"kind": "failed", "pool": pool, "error": error})
 
     def _publish(self, pool: str, table: Mapping[str, Any]) -> None:
         """From any thread."""
@@ -162,7 +175,7 @@ class Office:
         elif len(self._waiting) < WAITING_MAX:
             self._wait(question, pool, hooks, chosen)
         else:
-            chosen.close()
+            _drop(chosen)
         now_s = monotonic()
         if now_s - self._rung_s > RING_S:
             self._rung_s = now_s
@@ -225,3 +238,10 @@ class Office:
         where = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})"
         self.tell({"kind": "raised", "pool": pool, "hook": hook, "error": text})
+
+
+def _drop(choosing: Any) -> None:
+    """Nobody will wait for it: end a coroutine, or a task, before it begins."""
+    end = getattr(choosing, "close", None) or getattr(choosing, "cancel", None)
+    if end is not None:
+        end()

@@ -85,9 +85,7 @@ async def _live(seatings: Seatings, *, is_process: bool) -> None:
         if is_process:
             _bound(order)
         office = Office(room, lambda message: writer.write(pack_link(message)))
-        if not _hire(office, order):
-            await writer.drain()
-            return
+        _hire(office, order)
         await _work(office, reader, is_process=is_process)
     finally:
         room.close()
@@ -108,19 +106,16 @@ def _leave_after_fork() -> None:
     os._exit(EXIT_FORKED)
 
 
-def _hire(office: Office, order: Mapping[str, Any]) -> bool:
-    """An object of each class. False: one cannot be had; control has been told."""
+def _hire(office: Office, order: Mapping[str, Any]) -> None:
+    """An object of each class. One that cannot be had is missed by its own pools only; control is told."""
     extend_path(order["folders"])
     for pool, (call, kind) in order["policies"].items():
         try:
             office.hire(pool, load_class(call, kind), kind)
         except LoadError as error:
-            office.tell({"kind": "failed", "pool": pool, "error": str(error)})
-            return False
+            office.miss(pool, str(error))
         except Exception as error:
-            office.tell({"kind": "failed", "pool": pool, "error": f"{call}(): {type(error).__name__}: {error}"})
-            return False
-    return True
+            office.miss(pool, f"{call}(): {type(error).__name__}: {error}")
 
 
 async def _work(office: Office, reader: asyncio.StreamReader, *, is_process: bool) -> None:

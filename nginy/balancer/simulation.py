@@ -34,7 +34,7 @@ def simulate(
     bytes as first bytes.   hold: each session ends when so many later ones have begun; 0: at once.
     seed: of what is drawn at random. The order of one worker is exact; several workers begin at different phases.
     Errors: ConfigError for a policy or backends that the configuration would refuse; ValueError for a host name among
-    them, and for a key that is no address where the policy's key is one.
+    them, and for a key that is no address where the policy's key is one; TypeError for a key that is neither.
     """
     with Simulator(policy, backends, hold=hold, seed=seed) as simulator:
         return list(simulator.run(keys))
@@ -136,7 +136,9 @@ def _client_of(key: Any, kind: str) -> Client:
     """The client who brings this key."""
     if isinstance(key, Client):
         return key
-    data = key.encode() if isinstance(key, str) else bytes(key)
+    if not isinstance(key, (str, bytes)):
+        raise TypeError(f"a key is text, bytes or a Client, not {key!r}")
+    data = key.encode() if isinstance(key, str) else key
     if kind == "sni":
         return Client(name=data.decode("ascii", "replace"))
     if kind in OF_DATAGRAMS:

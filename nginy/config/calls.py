@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path as FilePath
+from time import monotonic
 
 from nginy.config.read import Met
 from nginy.config.tree import Problems
@@ -18,6 +19,10 @@ _BOOT = (
 )
 Call = tuple[str, str]
 """A class with the kind of policy that it shall be."""
+
+
+DONE = ("", "")
+"""In place of a class: the child has looked at all of them."""
 
 
 def check_calls(met: list[Met], problems: Problems, folder: str) -> None:
@@ -42,20 +47,49 @@ def call_of(entry: Met) -> Call:
 
 
 def _ask(calls: list[Call], folder: str) -> dict[Call, tuple[str, str]]:
-    """What is wrong, by class: message and remedy."""
+    """What is wrong, by class: message and remedy. A module that ends the child costs the others a child more."""
+    wrong: dict[Call, tuple[str, str]] = {}
+    until_s = monotonic() + TIMEOUT_S
+    while calls:
+        lines, end = _imported(calls, folder, until_s)
+        wrong |= {(line[0], line[1]): (line[2], line[3]) for line in lines if len(line) == 4}
+        asked = [(line[0], line[1]) for line in lines if len(line) == 2] or calls[:1]
+        if asked[-1] == DONE:
+            break
+        wrong[asked[-1]] = end
+        if monotonic() >= until_s:
+            break
+        calls = calls[calls.index(asked[-1]) + 1 :]
+    return wrong
+
+
+def _imported(calls: list[Call], folder: str, until_s: float) -> tuple[list[list[str]], tuple[str, str]]:
+    """What a child process says, and what to say of a class that it does not come back from."""
     # what this program may import, its child may import as well
     boot = _BOOT.format(root=str(_ROOT), calls=calls, folders=[folder, *(place for place in sys.path if place)])
     try:
         done = subprocess.run(
-            [sys.executable, "-c", boot], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, cwd=folder
-        )
-    except subprocess.TimeoutExpired:
-        return dict.fromkeys(calls, (f"its module was not imported within {TIMEOUT_S:g} s", "an import must not wait"))
+            [sys.executable, "-c", boot], stdin=subprocess.DEVNULL, capture_output=True, cwd=folder,
+            timeout=until_s - monotonic(),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        told = f"its module was not imported within {TIMEOUT_S:g} s"
+        return _lines(late.stdout or b"", calls), (told, "an import must not wait")
     except OSError as error:
-        return dict.fromkeys(calls, (f"no process can be made to import it: {error.strerror}", ""))
-    last = done.stdout.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
-    try:
-        return {(call, kind): (str(message), str(remedy)) for call, kind, message, remedy in json.loads(last)}
-    except (ValueError, TypeError):
-        text = done.stderr.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
-        return dict.fromkeys(calls, (f"its module ends the program that imports it ({text or done.returncode})", ""))
+        return [], (f"no process can be made to import it: {error.strerror}", "")
+    text = done.stderr.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
+    ended = f"its module ends the program that imports it ({text or done.returncode})"
+    return _lines(done.stdout, calls), (ended, "")
+
+
+def _lines(output: bytes, calls: list[Call]) -> list[list[str]]:
+    """The lines of `report` among all that modules may have printed."""
+    found = []
+    for line in output.decode("utf-8", "replace").splitlines():
+        try:
+            words = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(words, list) and len(words) in (2, 4) and tuple(words[:2]) in [*calls, DONE]:
+            found.append([str(word) for word in words])
+    return found

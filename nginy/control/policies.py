@@ -71,6 +71,7 @@ class Policies:
         self._moved: tuple[int, float] = (-1, 0.0)  # sum of beats, and when it last changed
         self._looked_s = 0.0
         self._told: set[tuple[str, str]] = set()
+        self._excused: dict[tuple[str, str], int] = {}  # choices that fallbacks made in place of earlier classes
         self._timer: asyncio.TimerHandle | None = None  # the next start
         self._watch: asyncio.TimerHandle | None = None
         self._hearing: asyncio.Task[None] | None = None
@@ -93,9 +94,9 @@ class Policies:
         self._world = world
         wanted = wanted_policies(world.config)
         if wanted != self._wanted:
+            self._begin_anew({pool for pool, call in wanted.items() if self._wanted.get(pool) != call})
             self._wanted = wanted
             self._backoff_s = BACKOFF_FIRST_S
-            self._told.clear()
             self._end_host()
             if wanted:
                 self._start()
@@ -257,12 +258,21 @@ class Policies:
 
     def _tell_misses(self) -> None:
         """Say once for each pool and kind that a fallback had to choose."""
-        if self._world is None:
-            return
         for pool in self._wanted:
-            misses = self._board.pool(self._world.ids.pool(pool))["misses"]
-            for kind, count in zip(door.MISSES, misses, strict=True):
-                if count and (pool, kind) not in self._told:
+            for kind, count in self._misses(pool):
+                times = count - self._excused.get((pool, kind), 0)
+                if times > 0 and (pool, kind) not in self._told:
                     self._told.add((pool, kind))
-                    self._emit("policy_fallback", level="warning", pool=pool, why=kind, times=count)
+                    self._emit("policy_fallback", level="warning", pool=pool, why=kind, times=times)
 
+    def _begin_anew(self, pools: set[str]) -> None:
+        """They have other classes now: what is told of these is news."""
+        self._told = {(pool, kind) for pool, kind in self._told if pool not in pools}
+        for pool in pools:
+            self._excused |= {(pool, kind): count for kind, count in self._misses(pool)}
+
+    def _misses(self, pool: str) -> list[tuple[str, int]]:
+        """How often its fallback had to choose, by kind."""
+        if self._world is None:
+            return []
+        return list(zip(door.MISSES, self._board.pool(self._world.ids.pool(pool))["misses"], strict=True))

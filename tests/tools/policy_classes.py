@@ -66,6 +66,11 @@ class Retrying(ByPort):
         return context.pop()
 
 
+class Unmade(ByPort):
+    def __init__(self) -> None:
+        raise LookupError("nothing to begin with")
+
+
 class Sleepy(ByPort):
     async def choose(self, context: Context, attempt: int) -> Any:
         await asyncio.sleep(10)

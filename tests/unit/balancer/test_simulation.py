@@ -71,6 +71,11 @@ def test_what_the_configuration_refuses_is_refused_with_its_words(
         simulate(policy, backends, range_of(1))
 
 
+def test_a_number_is_no_key() -> None:
+    with pytest.raises(TypeError, match="a key is text, bytes or a Client, not 7"):
+        simulate("source_hash", [A, B], [7])
+
+
 def test_host_names_are_not_looked_up() -> None:
     with pytest.raises(ValueError, match="write an IP address"):
         simulate("round_robin", ["localhost:80"], range_of(1))

@@ -78,6 +78,26 @@ def test_a_class_that_cannot_be_had_is_a_problem_at_its_place(folder: Path, call
     assert hint in problem.hint
 
 
+def test_a_module_that_ends_the_program_is_told_apart_from_the_others(folder: Path) -> None:
+    (folder / "leaving_policies.py").write_text("import sys\nprint('[]')\nsys.exit('out of here')\n")
+    names = ["ending", "leaving", "own", "broken"]
+    calls = [f"{name}_policies:Pick" for name in names] + ["own_policies:Nick"]
+    pools = "".join(
+        f"  p{number}: {{policy: {{kind: python, call: '{call}'}}, backends: ['10.0.0.1:80']}}\n"
+        for number, call in enumerate(calls)
+    )
+    path = folder / "nginy.yaml"
+    path.write_text(f"pools:\n{pools}listeners: {{l: {{bind: ':4000', pool: p0}}}}\n")
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    told = {problem.path.split(".")[1]: problem.message for problem in refused.value.problems}
+    assert sorted(told) == ["p0", "p1", "p3", "p4"]
+    assert "ends the program that imports it (4)" in told["p0"]
+    assert "ends the program that imports it (out of here)" in told["p1"]
+    assert "has no class 'Nick'" in told["p4"]
+    assert "cannot be imported: ZeroDivisionError" in told["p3"]
+
+
 def test_a_table_needs_build_and_not_choose(folder: Path) -> None:
     assert problems_of(folder, '{kind: table, call: "own_policies:Table"}') == []
     (problem,) = problems_of(folder, '{kind: table, call: "own_policies:Pick"}')
