@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from nginy.admin.amounts import read_bytes, read_count, read_duration
+from nginy.admin.pools import fallbacks_text, policy_text
 
 REFRESH_S = 5
 POOLS_SHOWN = 3  # of one listener
@@ -113,8 +114,11 @@ def _pool(pool: Mapping[str, Any]) -> str:
     heads = ["backend", "state", "verdict", "last check", "weight", "live", "sessions", "failed", "in", "out"]
     left_out = len(pool["backends"]) - len(rows)
     note = f"<p>and {read_count(left_out)} more</p>" if left_out else ""
-    title = f"<h2>Pool {escape(pool['name'])}</h2><p>{escape(pool['policy'])}</p>"
-    return title + _table(heads, 4, rows) + note
+    title = f"<h2>Pool {escape(pool['name'])}</h2><p>{escape(policy_text(pool))}</p>"
+    fallbacks = fallbacks_text(pool)
+    if fallbacks:
+        title += f'<p class="note">by the fallback: {escape(fallbacks)}</p>'
+    return title + (_table(heads, 4, rows) if rows else "") + note
 
 
 def _workers(workers: Iterable[Mapping[str, Any]]) -> str:

@@ -83,9 +83,7 @@ class _Nodes(_rings.Lookup):
         """Take in a node; builds anew. ValueError: it is there already, or could not have been there at the start."""
         if node in self._weights:
             raise ValueError(f"node {node!r} is there already: remove it first")
-        if len(self._weights) >= _rings.NODES_MOST:
-            raise ValueError(f"{_rings.NODES_MOST + 1} nodes; {_rings.NODES_MOST} are possible")
-        self._set(self._weights | _checked_nodes({node: weight}) if weight else self._weights | {node: weight})
+        self._set(_checked_nodes(self._weights | {node: weight}))
 
     def remove(self, node: str) -> None:
         """Let a node go. KeyError: it is not there. ValueError: it is the last one with a weight. Builds anew."""

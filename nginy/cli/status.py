@@ -9,6 +9,7 @@ import click
 
 from nginy.admin.amounts import read_bytes, read_count, read_duration
 from nginy.admin.client import ControlClient
+from nginy.admin.pools import fallbacks_text, policy_text
 from nginy.cli.check import count_of
 from nginy.cli.files import find_socket
 from nginy.cli.options import running_options
@@ -133,9 +134,10 @@ def backend_table(pools: Iterable[dict[str, Any]]) -> "Table":
         "pool / backend", "state", "verdict", numbers=("live", "sessions", "in", "out", "failed")
     )
     for pool in pools:
-        members = ", ".join(f"{member['pool']} {member['weight']}" for member in pool["of"])
-        kind = f"{pool['policy']} of {members}" if members else pool["policy"]
-        table.add_row(f"[bold]{plain(pool['name'])}[/] [dim]{plain(kind)}[/]")
+        table.add_row(f"[bold]{plain(pool['name'])}[/] [dim]{plain(policy_text(pool))}[/]")
+        fallbacks = fallbacks_text(pool)
+        if fallbacks:
+            table.add_row(f"    [red]by the fallback: {plain(fallbacks)}[/]")
         for backend in pool["backends"]:
             table.add_row(
                 f"  {plain(backend_name(backend))}",

@@ -1,11 +1,13 @@
 """The page at /: everything shown, nothing trusted."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
-from nginy._fast.door import DROPS
+from nginy._fast.door import DROPS, MISSES
 from nginy.admin.page import ROWS_MAX, render_page
+from nginy.control.view import PoolView
 from nginy.observe.status import status_tree
-from tests.unit.observe.pictures import Source, backend, listener, pool, udp_counters, udp_listener, view
+from tests.unit.observe.pictures import Source, backend, listener, pool, pool_counters, udp_counters, udp_listener, view
 
 
 class Balance(HTMLParser):
@@ -63,6 +65,18 @@ def test_datagrams_are_shown_where_udp_is_spoken_with_the_commonest_loss_first()
         assert wanted in text
     _, text = shown(Source())
     assert "Datagrams" not in text
+
+
+def test_a_pool_says_how_often_its_fallback_chose_and_a_group_who_its_members_are() -> None:
+    misses = tuple({"late": 12, "dead": 3}.get(name, 0) for name in MISSES)
+    asked = replace(pool("asked"), policy="python", choices=pool_counters(asked=1200, misses=misses))
+    calm = replace(pool("calm"), policy="python", choices=pool_counters(asked=7))
+    site = PoolView(3, "site", "group", (), members=(("asked", 9), ("calm", 1)))
+    _, text = shown(Source(view(pools=(asked, calm, site))))
+    assert "by the fallback: late 12, dead 3 of 1,200 choices" in text
+    assert text.count("by the fallback") == 1
+    assert "group of asked 9, calm 1" in text
+    assert text.count("last check") == 2, "a group has no backends of its own to show"
 
 
 def test_a_large_pool_is_shown_in_part() -> None:

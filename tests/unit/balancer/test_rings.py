@@ -125,6 +125,10 @@ def test_wrong_changes_are_refused_and_change_nothing(make: Any) -> None:
         lookup.add("a:1", 2)
     with pytest.raises(ValueError, match="is not in 0..65535"):
         lookup.add("c:1", -1)
+    with pytest.raises(ValueError, match="without a name"):
+        lookup.add("", 0)
+    with pytest.raises(TypeError, match="weight None of node 'c:1' is no whole number"):
+        lookup.add("c:1", None)
     with pytest.raises(KeyError, match="is not there"):
         lookup.remove("c:1")
     with pytest.raises(ValueError, match="last one with a weight"):
