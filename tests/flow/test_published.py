@@ -38,8 +38,8 @@ def test_a_map_of_keys_comes_before_the_policy_until_it_is_taken_back(peers: lis
         sources = [f"127.0.0.{i}" for i in range(7, 15)]
         first = [who(source) for source in sources]
         server.publish_map("back", {"127.0.0.7": peers[2].address, "127.0.0.8": peers[1].address, "::1": "10.0.0.1:1"})
-        wait_until(lambda: [who("127.0.0.7") for _ in range(6)] == ["c"] * 6, "the map to be there")
-        assert {who("127.0.0.8") for _ in range(6)} == {"b"}
+        mapped = ["127.0.0.7", "127.0.0.8"] * 6  # the policy may send one of them there anyway
+        wait_until(lambda: [who(source) for source in mapped] == ["c", "b"] * 6, "the map to be there")
         assert len({who(f"127.0.1.{i}") for i in range(1, 30)}) == len(NAMES)
         changed: list[Any] = [peer.address for peer in peers]
         changed[2] = {"address": peers[2].address, "state": "drain"}
