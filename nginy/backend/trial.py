@@ -16,6 +16,8 @@ from nginy.backend.tables import tables_of
 from nginy.model import Config
 
 Name = TypeVar("Name", bound=Hashable)
+BURDENS = {"bounded_ring": "at its bound", "bounded_maglev": "at its bound", "hash_preserve": "saturated"}
+"""Policies that pass over a backend that others would take, and why."""
 NOBODY = {-code: name for code, name in enumerate(door.REASONS)}
 
 
@@ -199,7 +201,7 @@ class Trial:
                 break
             before.append(got)
             one = self._known[got]
-            why = self.fault(one)
+            why = self.fault(one) or self._burden(one, choice.policy)
             if not why:
                 break  # no order among the well ones: it was another one's turn
             if one.address not in tried:
@@ -218,6 +220,12 @@ class Trial:
         if one.max_conns and n >= one.max_conns:
             return f"full: {n} sessions, max_conns is {one.max_conns}"
         return ""
+
+    def _burden(self, one: ResolvedBackend, policy: str) -> str:
+        """Why a policy that goes on from a busy backend to the next one has passed it; empty for other policies."""
+        burden = BURDENS.get(policy, "")
+        n = self._choices.get_in_flight(self._ids.backend(one.pool, one.address))
+        return f"{burden}, with {n} sessions" if burden else ""
 
     def _verdict(self, one: ResolvedBackend) -> str:
         health = self.config.pools[one.pool].health

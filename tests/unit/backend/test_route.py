@@ -68,6 +68,22 @@ def test_a_full_backend_is_passed_over_with_its_counts() -> None:
     assert choice["passed"] == [{"address": first, "why": "full: 3 sessions, max_conns is 3"}]
 
 
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        ({"kind": "bounded_ring"}, "at its bound, with 3 sessions"),
+        ({"kind": "bounded_maglev"}, "at its bound, with 3 sessions"),
+        ({"kind": "hash_preserve", "saturated": 3}, "saturated, with 3 sessions"),
+    ],
+    ids=lambda given: given["kind"] if isinstance(given, dict) else "",
+)
+def test_a_backend_that_a_policy_spares_is_named_with_its_load(policy: dict[str, Any], why: str) -> None:
+    question = ask(source="192.0.2.7")
+    first = route(trial([A, B, C], policy), question)["choices"][0]["address"]
+    (choice,) = route(trial([A, B, C], policy, in_flight={("back", first): 3}), question)["choices"]
+    assert choice["passed"] == [{"address": first, "why": why}]
+
+
 def test_nobody_is_an_answer_with_its_reason() -> None:
     answer = route(trial([{"address": A, "state": "maint"}]), ask())
     assert answer["choices"][0]["address"] is None and answer["choices"][0]["reason"] == "no_backend"
