@@ -34,11 +34,13 @@ class Missed:
 class Office:
     """Belongs to one loop. tell(message): a word to control.
 
-    on_beat(): called at each beat.   on_no_memory(): the policy found none.
+    is_behind(): whether control has not read yet what it was told.   on_beat(): called at each beat.
+    on_no_memory(): the policy found none.
     """
 
     def __init__(self, room: Mailroom, tell: Callable[[Mapping[str, Any]], object]) -> None:
         self.tell = tell
+        self.is_behind: Callable[[], bool] = lambda: False
         self.on_beat: Callable[[], object] = lambda: None
         self.on_no_memory: Callable[[], object] = lambda: None
         self._room = room
@@ -82,6 +84,9 @@ class Office:
 
     def _tell_tables(self) -> None:
         self._telling = None
+        if self.is_behind():
+            self._telling = self._loop.call_later(PUBLISH_S, self._tell_tables)
+            return
         told, self._tables = self._tables, {}
         for message in told.values():
             self.tell(message)

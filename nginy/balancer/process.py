@@ -85,6 +85,7 @@ async def _live(seatings: Seatings, *, is_process: bool) -> None:
         if is_process:
             _bound(order)
         office = Office(room, lambda message: writer.write(pack_link(message)))
+        office.is_behind = lambda: writer.transport.get_write_buffer_size() > 0
         _hire(office, order)
         await _work(office, reader, is_process=is_process)
     finally:

@@ -48,6 +48,9 @@ def _check_key(listener: Met, pool: Met, problems: Problems) -> None:
     if listener.says("preread") and "preread" not in listener.values:
         return
     why, hint = _lack(policy.key, is_udp, listener.values.get("preread"))
+    binds = listener.values.get("bind", ())
+    if kind in ("source", "tuple", "destination") and binds and all(bind.startswith("unix:") for bind in binds):
+        why = "all its binds are unix sockets, which have no addresses"
     if why:
         protocol = "udp" if is_udp else "tcp"
         message = f"the listener {listener.path[1]!r} (`protocol: {protocol}`) has no key `{kind}`: {why}"

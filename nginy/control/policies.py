@@ -23,6 +23,7 @@ from nginy.control.world import World
 BEAT_S = 0.25
 HANG_S = 1.0
 OWN_GAP_S = 0.75  # a longer gap between two looks was control's own: it proves nothing about the process
+HEAR_SHARE = 20  # a message is followed by a rest so many times as long as it took
 READY_TIMEOUT_S = 10.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
@@ -158,9 +159,13 @@ class Policies:
         try:
             while (message := await read_link(reader)) is not None:
                 if host is self._host:
+                    began_s = self._loop.time()
                     self._heard(message)
+                    # one that never stops talking must not keep control from everybody else
+                    await asyncio.sleep((self._loop.time() - began_s) * HEAR_SHARE)
         except (LookupError, TypeError, ValueError):
-            self._replace("nonsense")
+            if host is self._host:
+                self._replace("nonsense")
         finally:
             writer.close()
 

@@ -8,7 +8,8 @@ from .marked import LISTENER, POOL, Bad, check, pool, refused, whole
 
 
 def served_by(policy: str, listener: str, says: str) -> Bad:
-    front = f'listeners: {{l: {{bind: ":0", pool: p{listener}}}}}\n'
+    bind = "" if "bind" in listener else ', bind: ":0"'
+    front = f"listeners: {{l: {{pool: p{bind}{listener}}}}}\n"
     text = f'pools: {{p: {{backends: ["a:1"], policy: §{policy}}}}}\n{front}'
     return whole(text, "pools.p.policy", says)
 
@@ -47,6 +48,7 @@ BAD = [
     served_by("{kind: maglev, key: sni}", "", "it reads no server name"),
     served_by("{kind: maglev, key: sni}", ", preread: 100", "give it `preread: tls_hello`"),
     served_by("{kind: maglev, key: sni}", ", protocol: udp", "UDP has no TLS hello"),
+    served_by("{kind: ring, key: destination}", ", bind: 'unix:/a'", "unix sockets, which have no addresses"),
     weighted("ring", 65535, "a ring of 20,971,200 points; at most 2,000,000 are allowed (divide the weights"),
     weighted("{kind: hash_preserve, compat: nginx}", 6251, "at most 2,000,000"),
     crowd("ring", 12501, "the weights make a ring of 2,000,160 points"),
