@@ -40,19 +40,20 @@ cdef void datagrams_note(worker_t* w, uint32_t sock_id) noexcept nogil:
 
 # Five words: the client's address, the address that was asked, both ports, and what else tells flows apart.
 cdef void key_fill(
-    flow_key_t* key, udp_t* u, const listener_t* l, const sockaddr_storage* from_, const arrival_t* a, const datagram_t* d
+    flow_key_t* key, udp_t* u, const listener_t* l, const sockaddr_storage* from_, const arrival_t* a, datagram_t* d
 ) noexcept nogil:
     cdef const sockaddr_in6* six = <const sockaddr_in6*>from_
     cdef uint64_t more = 0
     cdef key_t what
     memset(key, 0, sizeof(flow_key_t))
+    d.scope = 0
     if from_.ss_family == AF_INET:
         memcpy(key.words, &(<const sockaddr_in*>from_).sin_addr, 4)
         key.words[4] = ntohs((<const sockaddr_in*>from_).sin_port)
     else:
         memcpy(key.words, &six.sin6_addr, 16)
         key.words[4] = ntohs(six.sin6_port)
-        more = six.sin6_scope_id
+        more = d.scope = six.sin6_scope_id
     if a.local_bytes:
         memcpy(&key.words[2], a.local, a.local_bytes)
     if u.conf.udp.key.kind == KEY_BYTES:        # one client may speak for many keys, each a flow of its own
@@ -143,7 +144,7 @@ cdef void newcomer_fill(newcomer_t* n, worker_t* w, udp_t* u, const listener_t* 
     n.key = key
     n.hash = work.hashes[i]
     n.sock = l.timer.idx
-    n.scope = 0 if l.family == AF_INET else (<const sockaddr_in6*>&work.inward.names[i]).sin6_scope_id
+    n.scope = work.datagrams[i].scope
     visit_fill(&n.visit, w, u, l, i)
     n.what.n = 0
     if u.is_keyed:

@@ -104,7 +104,7 @@ cdef struct datagram_t:         # one of a batch
     uint32_t segment            # of a run, else 0
     uint16_t n                  # datagrams in it
     uint16_t next               # of the same flow; DATAGRAM_BATCH = last
-    uint32_t idx                # flow
+    uint32_t scope              # of a link-local sender (IPv6)
 
 cdef struct udp_t:
     wheel_node_t timer          # first; in timer_t's place
