@@ -48,7 +48,7 @@ cdef enum:
     MESSAGES_PER_EVENT = 64
     MAX_QUESTIONS = 4096        # of a worker that wait for an answer, power of two; 2 MiB that are touched when used
     MAX_RELEASES = 8192         # records of ended attempts on their way to a policy, power of two
-    ANSWERS_PER_EVENT = 1024    # sessions continued in one turn by answers
+    ANSWERS_PER_TURN = 128      # sessions continued in one turn by answers, or for want of them: tens of microseconds each
     TABLES_PER_EVENT = 1        # published tables that are verified in one turn
     QUEUE_FULL_WAIT_MS = 16     # between two tries at a unix backend whose listen queue is full
 

@@ -3,14 +3,15 @@ from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.engine.types cimport worker_t
 
 # A fresh mailbox and its bells (mailbox, questions, answers: taken over), or with n = 0 nobody to ask any more.
-# Questions that wait in the one before are settled: their fallbacks choose.
+# The one before is let go of at once. Questions that wait in it are settled first, some in each turn: their fallbacks choose.
 cdef void mail_adopt(worker_t* w, const int* fds, int n) noexcept nogil
+cdef void mail_change(worker_t* w) noexcept nogil
 cdef void mail_close(worker_t* w) noexcept nogil
 
-# The bell rang: up to ANSWERS_PER_EVENT answers, the rest in the next turn.
-cdef void mail_event(worker_t* w) noexcept nogil
+# While is_behind, which the bell sets: up to ANSWERS_PER_TURN answers, the rest in the next turn.
+cdef void mail_take(worker_t* w) noexcept nogil
 
-# Questions whose deadline is over.
+# Questions whose deadline is over, up to ANSWERS_PER_TURN of them.
 cdef void mail_expire(worker_t* w) noexcept nogil
 
 cdef inline bint mail_is_due(const worker_t* w) noexcept nogil:

@@ -4,8 +4,8 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport ngy_load64
 from nginy._fast.base.letter cimport ANSWER_BACKEND, ANSWER_NONE, RELEASE_UNUSED, answer_t, mailbox_t
-from nginy._fast.base.limits cimport ANSWERS_PER_EVENT, MAX_POOLS, MAX_QUESTIONS
-from nginy._fast.base.status cimport MISS_DEAD, MISS_LATE, MISS_NONE, MISS_RAISED
+from nginy._fast.base.limits cimport ANSWERS_PER_TURN, MAX_POOLS, MAX_QUESTIONS
+from nginy._fast.base.status cimport MISS_DEAD, MISS_LATE, MISS_NONE, MISS_RAISED, MISS_UNUSABLE
 from nginy._fast.engine.ask cimport answer_lease, ask_missed, ask_release, ask_settle, asked_of, ended_t
 from nginy._fast.engine.connect cimport connect_answered
 from nginy._fast.engine.flow cimport flow_at
@@ -94,10 +94,13 @@ cdef bint flow_go_on(worker_t* w, const asked_t* was, const answer_t* answer, ui
     if idx == FLOW_NONE:
         return False
     u = &w.udps[was.udp]
-    if answer != NULL:
-        at = answer_use(w, was.pool, answer, flow_at(u, idx).tried, flow_at(u, idx).n_tried)
-    else:
+    if answer == NULL:
         ask_missed(w, was.pool, miss)
+    elif u.conf.pool == was.pool:
+        at = answer_use(w, was.pool, answer, flow_at(u, idx).tried, flow_at(u, idx).n_tried)
+    else:                       # its listener has another pool by now
+        ask_missed(w, was.pool, MISS_UNUSABLE)
+        answer_unused(w, answer)
     flow_chosen(w, u, idx, at)
     return True
 
@@ -121,27 +124,27 @@ cdef void answer_heed(worker_t* w, const answer_t* answer) noexcept nogil:
     answer_unused(w, answer)
 
 
-cdef void mail_event(worker_t* w) noexcept nogil:
+cdef void mail_take(worker_t* w) noexcept nogil:
     cdef mail_t* m = &w.mail
     cdef answer_t answer
     cdef uint32_t _turn
-    for _turn in range(ANSWERS_PER_EVENT):
+    for _turn in range(ANSWERS_PER_TURN):
         if m.box == NULL or not answer_take(m.box, m.n_answers, &answer):
             m.is_behind = 0
             return
         m.n_answers += 1
         answer_heed(w, &answer)
-    m.is_behind = 1             # the bell has rung for these already
 
 
 # ---- deadlines ----
 
-# Every question that waits and is due by now; the next deadline of the others.
+# Questions that wait and are due by now; the next deadline of the others.
 cdef void asked_expire(worker_t* w, uint64_t now_ms, uint32_t miss) noexcept nogil:
     cdef mail_t* m = &w.mail
     cdef uint64_t end = m.tail  # what is asked again meanwhile is not due
     cdef uint64_t ticket = m.oldest
     cdef uint64_t next_ms = <uint64_t>-1
+    cdef uint32_t left = ANSWERS_PER_TURN
     cdef asked_t* asked
     m.due_ms = next_ms
     while ticket != end:
@@ -152,6 +155,10 @@ cdef void asked_expire(worker_t* w, uint64_t now_ms, uint32_t miss) noexcept nog
         if asked.due_ms > now_ms:
             next_ms = min(next_ms, asked.due_ms)
             continue
+        if left == 0:
+            next_ms = 0
+            break
+        left -= 1
         asked_end(w, asked, NULL, miss)
     m.due_ms = min(m.due_ms, next_ms)
 
@@ -172,37 +179,41 @@ cdef void box_close(worker_t* w) noexcept nogil:
     cdef mail_t* m = &w.mail
     region_close(m.box, mailbox_bytes())
     m.box = NULL
+    m.is_behind = 0
     if m.answer_bell >= 0:
         poller_remove(w.poller_fd, m.answer_bell)
     fd_close(&m.answer_bell)
     fd_close(&m.question_bell)
 
 
-cdef bint box_open(worker_t* w, const int* fds) noexcept nogil:
+cdef void next_close(mail_t* m) noexcept nogil:
+    cdef int i
+    if m.next[0] >= 0:
+        for i in range(3):
+            fd_close(&m.next[i])
+
+
+cdef bint box_open(worker_t* w) noexcept nogil:
     cdef mail_t* m = &w.mail
     if m.asked == NULL:
         m.asked = <asked_t*>region_open(MAX_QUESTIONS * sizeof(asked_t))
-    m.box = <mailbox_t*>region_map(fds[0], mailbox_bytes(), True)
-    m.question_bell = fds[1]
-    m.answer_bell = fds[2]
-    sock_close(fds[0])
+    m.box = <mailbox_t*>region_map(m.next[0], mailbox_bytes(), True)
+    m.question_bell = m.next[1]
+    m.answer_bell = m.next[2]
+    fd_close(&m.next[0])
     return (
         m.asked != NULL and m.box != NULL and mailbox_is_sound(m.box)
         and poller_add_bell(w.poller_fd, m.answer_bell, tag_make(TAG_MAILBOX, 0, 0, 0)) == 0
     )
 
 
-cdef void mail_adopt(worker_t* w, const int* fds, int n) noexcept nogil:
+cdef void mail_change(worker_t* w) noexcept nogil:
     cdef mail_t* m = &w.mail
-    cdef int i
-    box_close(w)                # first: what is settled now must not be asked there again
     if m.n_asked:
         asked_expire(w, <uint64_t>-1, MISS_DEAD)
-    if n != 3:
-        for i in range(n):
-            sock_close(fds[i])
+    if m.n_asked or m.next[0] < 0:
         return
-    if not box_open(w, fds):
+    if not box_open(w):
         box_close(w)
         return
     m.tail = m.oldest = ngy_load64(&m.box.questions_tail)   # another worker may have asked here before
@@ -210,7 +221,21 @@ cdef void mail_adopt(worker_t* w, const int* fds, int n) noexcept nogil:
     m.n_releases = ngy_load64(&m.box.releases_tail)
 
 
+cdef void mail_adopt(worker_t* w, const int* fds, int n) noexcept nogil:
+    cdef mail_t* m = &w.mail
+    cdef int i
+    box_close(w)                # first: what is settled now must not be asked there again
+    next_close(m)
+    for i in range(n):
+        if n == 3:
+            m.next[i] = fds[i]
+        else:
+            sock_close(fds[i])
+    mail_change(w)
+
+
 cdef void mail_close(worker_t* w) noexcept nogil:
     box_close(w)
+    next_close(&w.mail)
     region_close(w.mail.asked, MAX_QUESTIONS * sizeof(asked_t))
     w.mail.asked = NULL

@@ -164,27 +164,41 @@ cdef void chain_hold(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* all,
     if i == DATAGRAM_BATCH:
         return
     ask_cancel(w, f.ticket, MISS_NO_ROOM)
-    flow_chosen(w, u, idx, -1)
+    held_send(w, u, idx, -1)
     if f.flags & FLOW_LIVE:
         flow_forward(w, u, idx, all, i)
     else:
         chain_lost(w, u, idx, all, i, DROP_REFUSED)
 
 
-cdef void flow_chosen(worker_t* w, udp_t* u, uint32_t idx, int at) noexcept nogil:
+# What was held, to the backend that was chosen (or -1). True: all of it is on its way.
+cdef bint held_send(worker_t* w, udp_t* u, uint32_t idx, int at) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
     cdef flow_t was = f[0]          # the flow may ask again, and needs another buffer then
     cdef datagram_t held[DATAGRAM_BATCH]
     cdef uint32_t n = held_read(w, f, held)
     cdef uint32_t drop = flow_resume(w, u, idx, at, held if n else NULL)
+    cdef bint is_sent = False
     if drop:
         chain_lost(w, u, idx, held, 0 if n else DATAGRAM_BATCH, drop - 1)
     elif n:
-        flow_forward(w, u, idx, held, 0)
+        is_sent = chain_send(w, u, idx, held, 0)
     held_close(w, &was)
+    return is_sent
+
+
+cdef void flow_chosen(worker_t* w, udp_t* u, uint32_t idx, int at) noexcept nogil:
+    if held_send(w, u, idx, at) and flow_is_done(u, flow_at(u, idx)):
+        flow_end(w, u, idx, REASON_CLOSED)
 
 
 cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* all, uint32_t i) noexcept nogil:
+    if chain_send(w, u, idx, all, i) and flow_is_done(u, flow_at(u, idx)):
+        flow_end(w, u, idx, REASON_CLOSED)
+
+
+# True: all of the chain has been sent, or dropped on its way. False: the flow is over, or waits for an answer.
+cdef bint chain_send(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* all, uint32_t i) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
     cdef uint32_t drop
     cdef ssize_t status
@@ -192,7 +206,7 @@ cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* al
     f.batch = 0
     if unlikely(f.flags & FLOW_ASKING):
         chain_hold(w, u, idx, all, i)
-        return
+        return False
     while i != DATAGRAM_BATCH:
         run_gather(&run, all, i, u.is_headed or f.flags & FLOW_PLAIN)
         status = run_send(w, u, idx, &run)
@@ -204,10 +218,10 @@ cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* al
             drop = flow_move(w, u, idx, <int>-status)
             if drop:
                 chain_lost(w, u, idx, all, i, drop - 1)
-                return
+                return False
             if unlikely(f.flags & FLOW_ASKING):
                 chain_hold(w, u, idx, all, i)
-                return
+                return False
             continue            # the same ones, to the next backend
         elif run.segment and is_no_run(status) and not f.flags & FLOW_PLAIN:
             f.flags |= FLOW_PLAIN
@@ -217,5 +231,4 @@ cdef void flow_forward(worker_t* w, udp_t* u, uint32_t idx, const datagram_t* al
         else:
             run_lost(w, u, &run, DROP_SEND_ERROR)
         i = run.next
-    if flow_is_done(u, f):
-        flow_end(w, u, idx, REASON_CLOSED)
+    return True

@@ -20,11 +20,12 @@ cdef struct mail_t:
     uint64_t oldest             # all before it are settled
     uint64_t n_answers          # taken
     uint64_t n_releases         # posted
-    uint64_t due_ms             # no question that waits is due earlier
+    uint64_t due_ms             # no question that waits is due earlier; 0 = some were left in the turn before
     uint32_t n_asked            # waiting
     uint32_t n_held             # flows with datagrams that wait for an answer
     int question_bell           # owned eventfds; -1 = none
     int answer_bell
-    uint8_t is_posted           # questions the policy process has not been woken for
-    uint8_t is_behind           # answers are left that the bell has rung for
-    uint8_t reserved[2]
+    int next[3]                 # owned: mailbox and bells that follow once nobody waits any more; next[0] = -1: none
+    uint8_t is_posted           # the policy process has not been woken for all of it
+    uint8_t is_behind           # answers may be there that the bell has rung for
+    uint8_t reserved[6]

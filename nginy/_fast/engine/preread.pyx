@@ -20,11 +20,14 @@ cdef void preread_begin(worker_t* w, session_t* s, const snap_listener_t* listen
     cdef session_side_t* side = session_side(w, s)
     side.preread = listener.preread.kind
     side.preread_bytes = listener.preread.n_bytes
+    if listener.routes.n_exact + listener.routes.n_suffix:
+        s.pool = NO_INDEX       # until its name is known: without its listener it must not end at a foreign site
     s.state = SESS_PREREAD
     wheel_arm(&w.wheel, &s.timer.node, w.now_ms + listener.preread.wait_ms)
 
 
-# The pool by the name that was seen, and on to its backends. Without its listener a session keeps the pool it came with.
+# The pool by the name that was seen, and on to its backends. Without its listener a session keeps the pool it came with,
+# or, where names decide, is reset.
 cdef void preread_done(worker_t* w, session_t* s) noexcept nogil:
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
     if listener != NULL:

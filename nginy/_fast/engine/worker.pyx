@@ -14,7 +14,7 @@ from nginy._fast.base.limits cimport (
     EVENTS_PER_TURN, MAX_SOCKETS, QUEUE_PER_TURN, SPIN_PENALTY_MAX, SPIN_US, TURN_MAX_WAIT_MS,
 )
 from nginy._fast.base.status cimport REASON_STOPPED
-from nginy._fast.engine.answers cimport mail_close, mail_event, mail_expire, mail_is_due
+from nginy._fast.engine.answers cimport mail_change, mail_close, mail_expire, mail_is_due, mail_take
 from nginy._fast.engine.ask cimport ask_ring
 from nginy._fast.engine.carrier cimport carrier_close, carrier_open
 from nginy._fast.engine.channel cimport channel_event, rejoin_event
@@ -102,7 +102,7 @@ cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogi
     memset(w, 0, sizeof(worker_t))
     w.poller_fd = -1
     w.snapshot_fd = -1
-    w.mail.question_bell = w.mail.answer_bell = -1
+    w.mail.question_bell = w.mail.answer_bell = w.mail.next[0] = -1
     w.channel_fd = options.channel_fd
     w.board_fd = options.board_fd
     w.rejoin_fd = options.rejoin_fd
@@ -194,7 +194,7 @@ cdef void take_event(worker_t* w, const epoll_event* event) noexcept nogil:
     elif kind == TAG_FLOW or kind == TAG_RESTING:
         udp_event(w, event.data.u64, poller_bits(event))
     elif kind == TAG_MAILBOX:
-        mail_event(w)
+        w.mail.is_behind = w.mail.box != NULL   # taken after the events, once a turn
     else:
         turn_mark(w, STAGE_EVENTS)
         if kind == TAG_CHANNEL:
@@ -282,14 +282,16 @@ cdef int wait_events(worker_t* w, epoll_event* events) noexcept nogil:
 
 # What a policy in Python is asked and has not answered yet.
 cdef void mail_turn(worker_t* w) noexcept nogil:
+    if w.mail.box == NULL:
+        mail_change(w)
+        turn_mark(w, STAGE_TIMERS)
+        return
     if w.mail.is_behind:
-        mail_event(w)
+        mail_take(w)
         turn_mark(w, STAGE_EVENTS)
     if mail_is_due(w):
         mail_expire(w)
         turn_mark(w, STAGE_TIMERS)
-    if w.mail.is_posted:
-        ask_ring(w)
 
 
 cdef void turn(worker_t* w, const epoll_event* events, int n) noexcept nogil:
@@ -309,11 +311,13 @@ cdef void turn(worker_t* w, const epoll_event* events, int n) noexcept nogil:
     if w.udp_is_behind:
         udp_catch_up(w)
         turn_mark(w, STAGE_TIMERS)
-    if w.mail.box != NULL:
+    if w.mail.box != NULL or w.mail.n_asked:
         mail_turn(w)
     if upkeep_is_due(w):
         upkeep_step(w)
         turn_mark(w, STAGE_UPKEEP)
+    if w.mail.is_posted:
+        ask_ring(w)
     stats_turn(w)
 
 
@@ -333,5 +337,7 @@ cdef void worker_run(worker_t* w) noexcept nogil:
         turn(w, events, wait_events(w, events))
     listeners_drop(w)
     cut_all(w, REASON_STOPPED)
+    if w.mail.is_posted:
+        ask_ring(w)
     stats_turn(w)
     c_pthread_sigmask(SIG_SETMASK, &before, NULL)

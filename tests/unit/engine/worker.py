@@ -19,17 +19,21 @@ def sealed(block: bytes, seals: int = ALL_SEALS) -> int:
     return fd
 
 
-def listening() -> socket.socket:
+def listening(backlog: int = 64) -> socket.socket:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind(("127.0.0.1", 0))
-    sock.listen(64)
+    sock.listen(backlog)
     sock.setblocking(False)
     return sock
 
 
 class Driven:
-    def __init__(self, slot: int = 0, board_fd: int | None = None, **options: Any) -> None:
+    """starts: False leaves that to the caller, who has something to say first."""
+
+    def __init__(
+        self, slot: int = 0, board_fd: int | None = None, *, starts: bool = True, **options: Any
+    ) -> None:
         options = {"sessions_max": 100, "buffers_bytes": 1 << 20} | options
         self.board_fd = door.board_create(2) if board_fd is None else board_fd
         self.board = door.Board(os.dup(self.board_fd), 2)
@@ -37,7 +41,8 @@ class Driven:
         self.channel.settimeout(10)
         worker = door.Worker(theirs.detach(), os.dup(self.board_fd), slot, **options)
         self.thread = threading.Thread(target=worker.run)
-        self.thread.start()
+        if starts:
+            self.thread.start()
 
     def give(self, sockets: dict[int, socket.socket]) -> None:
         message = door.pack_message(door.MSG_SOCKETS, ids=list(sockets))
