@@ -19,8 +19,6 @@ RING_S = 0.0002  # answers wait for company no longer than this
 WAITING_MAX = 4096  # async choices that have not come to an end
 PUBLISH_S = 0.02  # a table waits for newer ones no longer than this
 KINDS_MAX = 100  # of errors that control is told of
-EXIT_FORKED = 71
-EXIT_MEMORY = 72
 _OUTCOME_NAMES = tuple(OUTCOMES)
 
 

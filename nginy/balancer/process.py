@@ -6,23 +6,20 @@ the link does. Messages on the link are JSON behind four bytes of length, both w
 
 import asyncio
 import gc
-import json
 import os
 import resource
 import signal
 import socket
-import struct
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nginy.balancer.link import EXIT_FORKED, EXIT_MEMORY, pack_link, read_link
 from nginy.balancer.load import LoadError, extend_path, load_class
 from nginy.balancer.mailbox import Mailroom
-from nginy.balancer.office import EXIT_FORKED, EXIT_MEMORY, Office
+from nginy.balancer.office import Office
 
-LENGTH = struct.Struct("=I")
-MESSAGE_MAX_BYTES = 1 << 26  # 65,535 backends with the longest addresses take a quarter of it
 STUCK_S = 10.0  # control would have replaced it long before: it is gone as well
 
 
@@ -37,24 +34,6 @@ class Seatings:
     board: int
     question_bell: int
     mailboxes: Sequence[tuple[int, int]]
-
-
-def pack_link(message: Mapping[str, Any]) -> bytes:
-    """One message of the link."""
-    body = json.dumps(message, separators=(",", ":")).encode()
-    return LENGTH.pack(len(body)) + body
-
-
-async def read_link(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """The next message; None at the end of the link. Errors: ValueError for one that is none."""
-    try:
-        (n_bytes,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-        if n_bytes > MESSAGE_MAX_BYTES:
-            raise ValueError(f"a message of {n_bytes} bytes")
-        message: dict[str, Any] = json.loads(await reader.readexactly(n_bytes))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None
-    return message
 
 
 def main(link: int, board: int, question_bell: int, mailboxes: Sequence[tuple[int, int]], uid: int, gid: int) -> None:

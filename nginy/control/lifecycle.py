@@ -13,7 +13,6 @@ from typing import Any
 
 from nginy._fast import door
 from nginy.backend.events import EventLog
-from nginy.backend.route import Ask, route
 from nginy.config.diff import diff_configs
 from nginy.control import limits
 from nginy.control.launch import ADOPT_TIMEOUT_S, Order, Parts, launch
@@ -24,7 +23,7 @@ from nginy.control.seats import Seat
 from nginy.control.spawn import SpawnKind
 from nginy.control.suspicion import Suspicion
 from nginy.control.systemd import Notifier
-from nginy.control.view import View, take_trial, take_view
+from nginy.control.view import View, take_view
 from nginy.control.world import World
 from nginy.errors import ControlError, NginyError
 from nginy.model import Config
@@ -94,9 +93,10 @@ class Control:
 
     async def route(self, **question: Any) -> dict[str, Any]:
         """What a client would get now, and why: as Ask.read. Errors: ControlError, also when nothing runs."""
+        from nginy.control.trial import answer  # not at the start, which clients wait for
+
         parts = self._running()
-        trial = take_trial(parts.generations.world, parts.board, parts.health)
-        return await asyncio.to_thread(route, trial, Ask.read(**question))
+        return await answer(parts.generations.world, parts.board, parts.health, question)
 
     def on_event(self, callback: OnEvent) -> None:
         """Call this for every event from now on."""

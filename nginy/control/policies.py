@@ -12,7 +12,7 @@ from typing import Any
 
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved
-from nginy.balancer.process import pack_link, read_link
+from nginy.balancer.link import pack_link, read_link
 from nginy.control.mailboxes import Mailboxes
 from nginy.control.policyhost import EXITS, Host, HostOrder, start_host
 from nginy.control.policyset import set_message, wanted_policies

@@ -10,12 +10,14 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from nginy.balancer.office import EXIT_FORKED, EXIT_MEMORY
-from nginy.balancer.process import Seatings, live_in_thread
+from nginy.balancer.link import EXIT_FORKED, EXIT_MEMORY
 from nginy.control.spawn import ROOT, ExitWatch, SpawnKind, status_text
 from nginy.control.systemd import clean_environment
+
+if TYPE_CHECKING:
+    from nginy.balancer.process import Seatings
 
 EXITS = {f"status {EXIT_FORKED}": "fork", f"status {EXIT_MEMORY}": "memory"}
 _BOOT = (
@@ -144,6 +146,8 @@ class _ThreadHost:
         self._loop = asyncio.get_running_loop()
         self._on_exit = on_exit
         self._is_ended = False
+        from nginy.balancer.process import Seatings
+
         seatings = Seatings(
             os.dup(link.fileno()), os.dup(board_fd), os.dup(bell), [(os.dup(box), os.dup(ring)) for box, ring in boxes]
         )
@@ -159,7 +163,9 @@ class _ThreadHost:
         if self.writer is not None:
             self.writer.close()
 
-    def _run(self, seatings: Seatings) -> None:
+    def _run(self, seatings: "Seatings") -> None:
+        from nginy.balancer.process import live_in_thread
+
         status = "returned"
         try:
             asyncio.run(live_in_thread(seatings))

@@ -8,7 +8,6 @@ from typing import Any
 
 from nginy._fast import door
 from nginy.backend.registry import ResolvedBackend
-from nginy.backend.trial import Trial
 from nginy.control.health import Health
 from nginy.control.launch import Parts
 from nginy.control.seats import Seat
@@ -116,22 +115,6 @@ def take_view(state: str, parts: Parts) -> View:
         listeners=_listener_views(world, board),
         pools=_pool_views(world, board, health),
         policy_process=PolicyProcessView(parts.policies.pid, dict(parts.policies.replaced)),
-    )
-
-
-def take_trial(world: World, board: door.Board, health: Health) -> Trial:
-    """What workers would choose now, to be asked apart from them. Loop's thread only."""
-    in_flight = {
-        (entry.pool, entry.address): board.in_flight(world.ids.backend(entry.pool, entry.address))
-        for some in world.resolved.values()
-        for entry in some
-    }
-    return Trial(
-        world.config,
-        world.weighed,
-        verdicts=health.verdicts(world.resolved),
-        ids=world.ids,
-        in_flight=in_flight,
     )
 
 

@@ -1,15 +1,17 @@
 """What policies in Python were asked, as samples and as a tree."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nginy._fast.door import MISSES
-from nginy.observe.sheet import Sheet
 from nginy.observe.source import PolicyProcessPicture, PoolPicture
+
+if TYPE_CHECKING:
+    from nginy.observe.sheet import Sheet
 
 REPLACED_REASONS = ("died", "hang", "memory", "fork", "start", "nonsense")
 
 
-def fill_choices(sheet: Sheet, pool: PoolPicture) -> None:
+def fill_choices(sheet: "Sheet", pool: PoolPicture) -> None:
     """One pool; nothing where no policy in Python is asked."""
     counters = pool.choices
     if counters is None:
@@ -38,7 +40,7 @@ def choices_tree(pool: PoolPicture) -> dict[str, Any] | None:
     }
 
 
-def fill_policy_process(sheet: Sheet, process: PolicyProcessPicture) -> None:
+def fill_policy_process(sheet: "Sheet", process: PolicyProcessPicture) -> None:
     """The process behind all of them."""
     sheet.add("nginy_policy_process_up", (), 1 if process.pid else 0)
     for reason in REPLACED_REASONS:
