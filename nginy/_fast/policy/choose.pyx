@@ -3,14 +3,14 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport ENOMEM
-from nginy._fast.base.layout cimport snap_pool_t
+from nginy._fast.base.layout cimport snap_pool_t, snap_tier_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_MEMBERS, MAX_POOLS, SUSPICION_MS
 from nginy._fast.base.status cimport REASON_BACKENDS_FULL, REASON_NO_BACKEND, REFUSAL_BOUNDS
 from nginy._fast.mem.region cimport region_close, region_open
 from nginy._fast.policy.group cimport group_next, group_took, member_turn_t
 from nginy._fast.policy.keyed cimport choose_jump, choose_jump_load, choose_rendezvous, choose_source_hash
 from nginy._fast.policy.load cimport choose_least_conn, choose_least_time, choose_random2
-from nginy._fast.policy.look cimport ALLOW_TRIED, is_distrusted, look_t
+from nginy._fast.policy.look cimport ALLOW_TRIED, is_distrusted, look_t, may_take
 from nginy._fast.policy.snapshot cimport snapshot_pool, snapshot_t
 from nginy._fast.policy.table cimport table_close, table_open, table_t
 from nginy._fast.policy.tabled cimport choose_maglev, choose_mapped, choose_preserve, choose_ring
@@ -186,9 +186,35 @@ cdef int choose_in_pool(chooser_t* c, look_t* look) noexcept nogil:
     return -1
 
 
+# Whether any backend of the pool may be taken in this pass; the first good one ends the search.
+cdef bint has_anybody(chooser_t* c, look_t* look, const snap_pool_t* pool) noexcept nogil:
+    cdef const snap_tier_t* tier
+    cdef uint32_t i, at
+    look.is_paced = False
+    for i in range(pool.n_tiers):
+        tier = &look.s.tiers[pool.first_tier + i]
+        for at in range(tier.first, tier.first + tier.n):
+            if may_take(c, look, &look.s.backends[at]):
+                return True
+    return False
+
+
+# Members of a group with nobody to give; bit i is the member at offset i. They are known before turns are counted:
+# one that is only found when its turn comes would have gathered credit until then.
+cdef uint64_t empty_members(chooser_t* c, look_t* look, const snap_pool_t* group) noexcept nogil:
+    cdef const snap_pool_t* pool
+    cdef uint64_t empty = 0
+    cdef uint32_t i
+    for i in range(group.members.n):
+        pool = snapshot_pool(look.s, look.s.members[group.members.first + i].pool)
+        if pool == NULL or not has_anybody(c, look, pool):
+            empty |= <uint64_t>1 << i
+    return empty
+
+
 # The members of a group in their turn, until one has somebody.
 cdef int choose_in_group(chooser_t* c, look_t* look, const snap_pool_t* group) noexcept nogil:
-    cdef uint64_t passed_over = 0
+    cdef uint64_t passed_over = empty_members(c, look, group)
     cdef uint32_t _turn
     cdef int member
     cdef int got = -1
@@ -199,7 +225,7 @@ cdef int choose_in_group(chooser_t* c, look_t* look, const snap_pool_t* group) n
         look.pool = snapshot_pool(look.s, look.s.members[group.members.first + <uint32_t>member].pool)
         if look.attempt.visit != NULL:      # each has a key of its own
             look.attempt.is_hashed = False
-        got = choose_in_pool(c, look) if look.pool != NULL else -1
+        got = choose_in_pool(c, look)
         if got >= 0:
             group_took(c.turns, look.s, group, passed_over, <uint32_t>member)
             break
