@@ -7,7 +7,7 @@ from nginy._fast.base.layout cimport snap_pool_t, snap_tier_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_MEMBERS, MAX_POOLS, SUSPICION_MS
 from nginy._fast.base.status cimport REASON_BACKENDS_FULL, REASON_NO_BACKEND, REFUSAL_BOUNDS
 from nginy._fast.mem.region cimport region_close, region_open
-from nginy._fast.policy.group cimport group_next, group_took, member_turn_t
+from nginy._fast.policy.group cimport group_begin, group_next, group_took, member_turn_t
 from nginy._fast.policy.keyed cimport choose_jump, choose_jump_load, choose_rendezvous, choose_source_hash
 from nginy._fast.policy.load cimport choose_least_conn, choose_least_time, choose_random2
 from nginy._fast.policy.look cimport ALLOW_TRIED, is_distrusted, look_t, may_take
@@ -218,6 +218,7 @@ cdef int choose_in_group(chooser_t* c, look_t* look, const snap_pool_t* group) n
     cdef uint32_t _turn
     cdef int member
     cdef int got = -1
+    group_begin(c.turns, look.s, group, passed_over, c.phase)
     for _turn in range(group.members.n):
         member = group_next(c.turns, look.s, group, passed_over)
         if member < 0:

@@ -9,6 +9,11 @@ cdef struct member_turn_t:
     uint32_t pool               # id
     int64_t credit
 
+# A group that this worker has not served yet: begin so many turns ahead, so that workers do not all begin with one member.
+cdef void group_begin(
+    member_turn_t* turns, const snapshot_t* s, const snap_pool_t* group, uint64_t passed_over, uint32_t phase
+) noexcept nogil
+
 # The member whose turn it is, among those whose bit is not set in passed_over; its offset in the group, or -1 = none is left.
 cdef int group_next(member_turn_t* turns, const snapshot_t* s, const snap_pool_t* group, uint64_t passed_over) noexcept nogil
 

@@ -56,3 +56,26 @@ cdef void group_took(
         turn_of(turns, s, at, bound).credit += s.members[at].weight
         total += s.members[at].weight
     turns[group.members.first + member].credit -= total
+
+
+cdef bint has_begun(member_turn_t* turns, const snapshot_t* s, const snap_pool_t* group) noexcept nogil:
+    cdef uint32_t i, at
+    for i in range(group.members.n):
+        at = group.members.first + i
+        if turns[at].group == s.members[at].group + 1 and turns[at].pool == s.members[at].pool:
+            return True
+    return False
+
+
+cdef void group_begin(
+    member_turn_t* turns, const snapshot_t* s, const snap_pool_t* group, uint64_t passed_over, uint32_t phase
+) noexcept nogil:
+    cdef uint32_t _turn
+    cdef int member
+    if phase == 0 or has_begun(turns, s, group):
+        return
+    for _turn in range(phase):
+        member = group_next(turns, s, group, passed_over)
+        if member < 0:
+            return
+        group_took(turns, s, group, passed_over, <uint32_t>member)

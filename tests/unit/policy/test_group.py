@@ -34,6 +34,27 @@ def test_turns_are_smooth_by_weight() -> None:
     assert Counter(turns(Chooser(group(9, 1)), 1000)) == {"a": 900, "b": 100}
 
 
+def test_turns_begin_at_the_workers_phase_and_go_on_from_there() -> None:
+    cycle = "aabacaa"
+    for phase in range(7):
+        chooser = Chooser(group(5, 1, 1), phase=phase)
+        assert turns(chooser, 14) == (cycle[phase:] + cycle[:phase]) * 2
+        chooser.use(group(5, 1, 1, gen=2))
+        assert turns(chooser, 7) == cycle[phase:] + cycle[:phase]
+
+
+def test_workers_begin_with_different_members() -> None:
+    assert [turns(Chooser(group(1, 1), phase=phase), 3) for phase in range(4)] == ["aba", "bab"] * 2
+
+
+def test_a_worker_whose_phase_meets_a_member_that_is_down_serves_the_others_by_weight() -> None:
+    rows = [backend(10, pool=1, verdict="down"), backend(20, pool=2), backend(30, pool=3)]
+    chooser = Chooser(group(5, 1, 1, backends=rows), phase=3)
+    assert turns(chooser, 6) == "cb" * 3
+    chooser.use(group(5, 1, 1, gen=2))
+    assert Counter(turns(chooser, 70)) == {"a": 50, "b": 10, "c": 10}
+
+
 def test_a_member_without_somebody_usable_is_passed_over_and_owes_nothing_later() -> None:
     rows = [backend(10, pool=1, verdict="down"), backend(20, pool=2), backend(30, pool=3)]
     chooser = Chooser(group(8, 1, 1, backends=rows))
