@@ -186,7 +186,9 @@ def _sections() -> dict[tuple[str, ...], list[tuple[str, type[Model]]]]:
     kinds: dict[type[Model], str] = {}
     for path, kind, model in walk_models(Config):
         order.append(path)
-        homes.setdefault(model, []).append(path)
+        places = homes.setdefault(model, [])
+        if path not in places:  # it may stand there in mappings of several kinds
+            places.append(path)
         kinds[model] = kind
     sections: dict[tuple[str, ...], list[tuple[str, type[Model]]]] = {}
     for model, paths in homes.items():

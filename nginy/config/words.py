@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from nginy.config.shape import keys_of, walk_models
-from nginy.model import Config, Kinded, Model
+from nginy.model import CalledPolicy, Config, Kinded, Model
 
 _LATER: dict[str, str] = {
     "Config": "acls registry tls",
@@ -190,8 +190,14 @@ def key_hint(model: type[Model], key: str) -> str:
 
 def _home_hint(model: type[Model], key: str) -> str:
     """Where a key of this name stands, best below the same top-level key."""
-    roots = {path.split(".")[0] for path, _, home in walk_models(Config) if home is model}
+    own = {path for path, _, home in walk_models(Config) if home is model}
+    roots = {path.split(".")[0] for path in own}
     homes = sorted(_homes().get(key, ()), key=lambda home: home[0].split(".")[0] not in roots)
+    if issubclass(model, CalledPolicy) and any(f"{path}.fallback" in {home[0] for home in homes} for path in own):
+        return f"`{key}` belongs to a native policy: put it into `fallback`"
+    kinds = list(dict.fromkeys(kind for path, kind, _ in homes if path in own))
+    if len(kinds) > 1:
+        return f"`{key}` goes with {', '.join(f'`{kind}`' for kind in kinds)}: take one of these, or remove `{key}`"
     for path, kind, home in homes:
         if not issubclass(model, Kinded):
             return f"`{key}` stands under {path}"

@@ -7,11 +7,10 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Rate, Size, Switch
-from nginy.model.session import FrontUdp, Session
+from nginy.model.session import PREREAD_MAX_BYTES, FrontUdp, Session
 
 LISTENERS_MAX = 1024
 DATAGRAM_BINDS_MAX = 1024
-PREREAD_MAX_BYTES = 16384
 ROUTES_MAX = 65536
 
 KeepAlive: TypeAlias = Annotated[

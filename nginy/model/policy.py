@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from nginy.model.form import Cap, Duration, Form, Kinded, Model, Named
-from nginy.model.session import CID_MAX_BYTES, SLICE_MAX_BYTES, BytesKey
+from nginy.model.session import CID_MAX_BYTES, PREREAD_MAX_BYTES, SLICE_MAX_BYTES, BytesKey
 
 MAGLEV_SIZE_MAX = 4_194_301
 RING_POINTS_MAX = 2_000_000
@@ -63,6 +63,11 @@ class ConnectionIdKey(Kinded):
 
 class SliceKey(BytesKey):
     """A slice of a datagram's payload, or of the first bytes of a connection where the listener reads them first."""
+
+    end_most: ClassVar[int] = PREREAD_MAX_BYTES
+    end_why: ClassVar[str] = "nobody looks further"
+    offset: int = Field(default=0, ge=0, le=PREREAD_MAX_BYTES - 1, description=(
+        "Where the slice begins in the payload, in bytes."))
 
 
 class ConstantKey(Kinded):
@@ -188,7 +193,8 @@ class JumpLoad(ByKey):
     """Jump hash, and on to the next backend past those that report a high load."""
 
     kind: Literal["jump_load"] = "jump_load"
-    low: Duration = Field(default=0.5, description="A reported load up to it is always accepted.")
+    low: Duration = Field(default=0.5, description=(
+        "A load up to it is always accepted. It is what `Server.report_load` has told."))
     high: Duration = Field(default=2.0, description="From this load on, one choice in ten is accepted.")
 
     @field_validator("high")

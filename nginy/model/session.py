@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -10,6 +10,8 @@ from nginy.model.form import Cap, Duration, Form, Kinded, Listed, Model, Named, 
 
 FLOWS_MAX = 4_194_303
 SLICE_MAX_BYTES = 32
+DATAGRAM_MAX_BYTES = 65507  # what IPv4 allows
+PREREAD_MAX_BYTES = 16384
 CID_MAX_BYTES = 20  # RFC 9000, section 17.2
 CID_SERVER_MAX_BYTES = 8
 NETWORKS_MAX = 1024
@@ -36,8 +38,20 @@ class BytesKey(Kinded):
     """A client is a slice of the payload; a datagram that is too short for it goes by address and port."""
 
     kind: Literal["bytes"] = "bytes"
-    offset: int = Field(default=0, ge=0, le=65506, description="Where the slice begins in the payload, in bytes.")
+    end_most: ClassVar[int] = DATAGRAM_MAX_BYTES
+    end_why: ClassVar[str] = "no datagram is longer"
+    offset: int = Field(default=0, ge=0, le=DATAGRAM_MAX_BYTES - 1, description=(
+        "Where the slice begins in the payload, in bytes."))
     length: int = Field(ge=1, le=SLICE_MAX_BYTES, description="Length of the slice in bytes.")
+
+    @field_validator("length")
+    @classmethod
+    def _slice_can_be_there(cls, length: int, info: ValidationInfo) -> int:
+        end = info.data.get("offset", 0) + length
+        if end > cls.end_most:
+            why = f"the slice ends at byte {end}, and {cls.end_why} than {cls.end_most} bytes"
+            raise ValueError(f"{why}: write an offset of {cls.end_most - length} or less")
+        return length
 
 
 class CidServer(Model):

@@ -65,6 +65,7 @@ KEYS = [
     session("key: {kind: bytes, length: §33}", ".key.length", "expected 1 to 32, got 33"),
     session("key: {kind: bytes, length: §0}", ".key.length", "expected 1 to 32, got 0"),
     session("key: {kind: bytes, offset: §65507, length: 1}", ".key.offset", "expected 0 to 65506"),
+    session("key: {kind: bytes, offset: 65500, length: §8}", ".key.length", "no datagram is longer than 65507 bytes"),
     session("key: {kind: quic_cid, length: §21}", ".key.length", "expected 0 to 20, got 21"),
     server("length: §9, map: {'00': 'a:1'}", ".length", "expected 1 to 8, got 9"),
     server("length: 1, map: §{}", ".map", "needs at least one entry"),

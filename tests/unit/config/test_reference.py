@@ -54,3 +54,10 @@ def test_problem_that_the_page_shows_is_what_is_reported() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(bad, name="nginy.yaml")
     assert f"```\n{caught.value}\n```" in reference()
+
+
+def test_page_names_each_place_of_a_mapping_once() -> None:
+    for line in reference().splitlines():
+        if line.startswith("Also under"):
+            places = line.removeprefix("Also under ").rstrip(".").split(", ")
+            assert len(places) == len(set(places)), line[:200]

@@ -136,7 +136,7 @@ CID_MAPS = st.sampled_from([{"0a01": "10.9.9.9:53"}, {"0001": "U.test:53", "FFFF
 CID_SERVERS = keys({"length": st.just(2), "map": CID_MAPS}, offset=st.integers(0, 6))
 SESSION_KEYS = st.one_of(
     st.sampled_from(["tuple", "source", "quic_cid", {"kind": "tuple"}]),
-    keys({"kind": st.just("bytes"), "length": st.integers(1, 32)}, offset=st.integers(0, 65506)),
+    keys({"kind": st.just("bytes"), "length": st.integers(1, 32)}, offset=st.integers(0, 65475)),
     keys({"kind": st.just("quic_cid")}, length=st.integers(8, 20), server=CID_SERVERS | st.none()),
 )
 SESSIONS = st.one_of(
