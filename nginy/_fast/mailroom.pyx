@@ -4,8 +4,8 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport (
-    AF_INET, AF_INET6, MADV_DONTFORK, MFD_CLOEXEC, c_ftruncate, c_madvise, c_memfd_create, errno, ngy_load32, ngy_load64,
-    ngy_store64,
+    AF_INET, AF_INET6, MADV_DONTFORK, MFD_ALLOW_SEALING, MFD_CLOEXEC, c_ftruncate, c_madvise, c_memfd_create, errno,
+    ngy_load32, ngy_load64, ngy_store64,
 )
 from nginy._fast.base cimport layout, letter, limits
 from nginy._fast.base.board cimport board_shared_t
@@ -20,6 +20,7 @@ from nginy._fast.mem.mailbox cimport (
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.net.sock cimport sock_ring
 
+import fcntl
 import os
 
 cdef extern from "arpa/inet.h":
@@ -47,7 +48,7 @@ def mailbox_create(first: int) -> int:
     cdef int fd
     if not 0 < first < 1 << 63:
         raise ValueError(f"a first ticket of {first}")
-    fd = c_memfd_create(b"nginy-mailbox", MFD_CLOEXEC)
+    fd = c_memfd_create(b"nginy-mailbox", MFD_CLOEXEC | MFD_ALLOW_SEALING)
     if fd < 0:
         raise OSError(errno, f"mailbox: {os.strerror(errno)}")
     if c_ftruncate(fd, mailbox_bytes()) == 0:
@@ -57,6 +58,8 @@ def mailbox_create(first: int) -> int:
         raise MemoryError("no room for a mailbox")
     mailbox_open(<mailbox_t*>box, first)
     region_close(box, mailbox_bytes())
+    # its size is nobody's to change: a worker that finds its mailbox shorter would be ended by the kernel
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return fd
 
 

@@ -1,6 +1,7 @@
 """What a policy process runs in: a child of ours, or a thread of the host program."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nginy.balancer.link import EXIT_FORKED, EXIT_MEMORY
 from nginy.control.spawn import ROOT, ExitWatch, SpawnKind, status_text
@@ -24,6 +25,7 @@ _BOOT = (
     "import sys; sys.path.append({root!r}); from nginy.balancer.process import main; "
     "main({link}, {board}, {bell}, {boxes!r}, {uid}, {gid})"
 )
+THREADS_LEFT_MAX = 4  # hung ones that nobody can end; further policies are left to their fallbacks
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -136,11 +138,20 @@ class _ChildHost:
 
 
 class _ThreadHost:
-    """A thread of the host program, with a loop of its own. Nobody can kill a thread: one that hangs is left alone."""
+    """A thread of the host program, with a loop of its own. Nobody can kill a thread: one that hangs is left alone.
+
+    Errors: OSError while THREADS_LEFT_MAX of them are.
+    """
+
+    _left: ClassVar[list[threading.Thread]] = []
 
     def __init__(
         self, link: socket.socket, board_fd: int, bell: int, boxes: Sequence[tuple[int, int]], on_exit: OnExit
     ) -> None:
+        left = [thread for thread in _ThreadHost._left if thread.is_alive()]
+        _ThreadHost._left = left
+        if len(left) >= THREADS_LEFT_MAX:
+            raise OSError(errno.EAGAIN, f"{len(left)} threads of policies hang, and a thread cannot be ended")
         self.pid = os.getpid()
         self.writer: asyncio.StreamWriter | None = None
         self._loop = asyncio.get_running_loop()
@@ -159,6 +170,8 @@ class _ThreadHost:
         return 0
 
     def end(self) -> None:
+        if not self._is_ended:
+            _ThreadHost._left.append(self._thread)
         self._is_ended = True
         if self.writer is not None:
             self.writer.close()

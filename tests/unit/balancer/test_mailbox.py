@@ -157,6 +157,12 @@ def test_a_mailbox_of_something_else_is_refused() -> None:
         Mailroom([(fd, os.eventfd(0))], os.eventfd(0), door.board_create(1))
 
 
+def test_nobody_can_take_the_memory_away_under_a_worker(ends: Ends) -> None:
+    for size in (0, os.fstat(ends.boxes[0]).st_size + 4096):
+        with pytest.raises(PermissionError):
+            os.ftruncate(ends.boxes[0], size)
+
+
 def test_mailboxes_of_one_process_share_no_ticket() -> None:
     boxes = Mailboxes.make(3)
     tickets = [Poster(*boxes.mail(slot)).post() for slot in range(3)]
