@@ -95,6 +95,7 @@ class Channel:
         self._mail: tuple[int, ...] | None = None
         self._held = set(held)  # sock ids that the worker has been sent and not been told to drop
         self._tables: dict[int, int] = {}  # pool to number of the table that the worker was sent last
+        self._resent: dict[int, int] = {}  # the same of the last one that was sent twice
         self._is_waiting = False
         self._retry: asyncio.TimerHandle | None = None
         self.is_open = True
@@ -105,6 +106,16 @@ class Channel:
         """Send a generation; one that has not left yet is replaced."""
         self._publication = publication
         self._flush()
+
+    def resend_table(self, pool: int, publication: Publication) -> bool:
+        """Send a table that was refused once more, with its generation. False: it has been sent twice already."""
+        number = next((table.number for table in publication.tables if table.pool == pool), 0)
+        if not number or self._resent.get(pool) == number:
+            return False
+        self._resent[pool] = number
+        self._tables.pop(pool, None)
+        self.offer(publication)
+        return True
 
     def mail(self, fds: tuple[int, ...]) -> None:
         """Send a mailbox and its bells, or word that there is none; unsent ones are replaced.
@@ -185,6 +196,7 @@ class Channel:
         self._send(door.pack_message(door.MSG_SNAPSHOT, publication.generation), [publication.fd])
         listed = {table.pool for table in publication.tables}
         self._tables = {pool: number for pool, number in self._tables.items() if pool in listed}
+        self._resent = {pool: number for pool, number in self._resent.items() if pool in listed}
         self._held &= {sock_id for sock_id, _ in publication.sockets}
         self._publication = None
         return True

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nginy.control.channel import Channel
+from nginy.control.channel import Channel, Publication
 from nginy.control.spawn import Body
 
 BACKOFF_FIRST_S = 0.1
@@ -56,6 +56,13 @@ class Seat:
         """Whoever sat here is gone."""
         self.cancel_timer()
         self.body, self.channel, self.is_ready, self.stands_in = None, None, False, 0
+
+    def resend_table(self, pool: int, newest: Publication | None) -> bool:
+        """Once more a table that was refused: what stood in the way, such as want of memory, may be over by now.
+
+        -> whether it is sent; if not, the worker goes on with the one before until the pool gets another.
+        """
+        return self.channel is not None and newest is not None and self.channel.resend_table(pool, newest)
 
     def next_backoff_s(self, now_s: float) -> float:
         """How long to wait before this seat is filled again; doubles from death to death."""

@@ -49,10 +49,7 @@ class Crew:
     # ---- start ----
 
     async def start(self) -> None:
-        """Fill every seat and wait until all are ready.
-
-        Errors: StartError when one dies or takes too long.
-        """
+        """Fill every seat and wait until all are ready. Errors: StartError when one dies or takes too long."""
         try:
             for seat in self.seats:
                 self._sit(seat)
@@ -73,10 +70,9 @@ class Crew:
                 self._sit_again(seat)
 
     def adopt(self, slot: int, sock: socket.socket, pid: int, generation: int, held: Iterable[int]) -> None:
-        """Take over a living worker that an earlier control left. Errors: OSError when it has ended
-        meanwhile.
+        """Take over a living worker that an earlier control left.
 
-        The socket is taken over only when that succeeds.
+        The socket is taken over unless it raises OSError: the worker has ended meanwhile.
         """
         seat = self.seats[slot]
         seat.take(LeftBody(pid, lambda status: self._exited(seat, status)), self._loop.time())
@@ -84,8 +80,9 @@ class Crew:
         seat.adopted_gen, seat.is_ready = generation, generation > 0
         if not seat.is_ready:
             seat.timer = self._loop.call_later(READY_TIMEOUT_S, self.kill, seat)
-        # whatever it stood in for, the masks are ours now
+        # whatever it stood in for and whomever it asked: masks and mailboxes are ours now
         seat.channel.order(door.MSG_SERVE, 0)
+        seat.channel.mail(self._mail(slot))
 
     def _sit(self, seat: Seat) -> None:
         sock, body = self._spawner.start(seat.slot, lambda status: self._exited(seat, status))
@@ -147,7 +144,9 @@ class Crew:
         elif message.kind == door.MSG_REJECTED:
             self._refused(seat, message)
         elif message.kind == door.MSG_TABLE_REFUSED:
-            self._emit("table_refused", level="error", slot=seat.slot, pool=message.a, refusal=message.b)
+            is_sent = seat.resend_table(message.a, self._latest())
+            level, refusal = "warning" if is_sent else "error", message.b
+            self._emit("table_refused", level=level, slot=seat.slot, pool=message.a, refusal=refusal, resent=is_sent)
         elif message.kind == door.MSG_DRAINED:
             seat.sessions_cut = message.a
         self._poke()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from nginy._fast import door
 from nginy.control.channel import Channel, Message, Publication, close_all, receive
+from nginy.control.tables import TableRef
 
 
 @dataclass
@@ -95,6 +96,21 @@ def test_a_socket_is_sent_once_and_again_only_after_it_was_dropped() -> None:
             end.channel.offer(publication(generation, sock_ids))
         sent = [message.ids for message in end.read() if message.kind == door.MSG_SOCKETS]
         assert sent == [(0, 1), (1,)]
+
+    run(test)
+
+
+def test_a_table_that_was_refused_is_sent_once_more_with_its_generation() -> None:
+    async def test(end: End) -> None:
+        newest = Publication(3, 0, (), (TableRef(7, 1, 0), TableRef(8, 2, 0)))
+        end.channel.offer(newest)
+        end.read()
+        assert end.channel.resend_table(7, newest)
+        assert shape(end.read()) == [(door.MSG_TABLE, 7, 1), (door.MSG_SNAPSHOT, 3, 1)]
+        assert not end.channel.resend_table(7, newest), "twice is enough"
+        assert not end.channel.resend_table(9, newest), "it has none"
+        assert end.channel.resend_table(8, newest)
+        assert end.channel.resend_table(7, Publication(3, 0, (), (TableRef(7, 4, 0),))), "another one"
 
     run(test)
 
