@@ -1,24 +1,35 @@
 """From `mypkg.lb:Pick` to the class. Runs where user code may run: never in control."""
 
 import importlib
+import inspect
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from nginy.balancer.hooks import NEEDS, check_policy
 
+NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+DONE = -1
+"""In place of a class: all of them were looked at."""
+
 
 class LoadError(Exception):
-    """The class cannot be had. `remedy` says what to do about it, where that is known."""
+    """The class cannot be had. `remedy` says what to do about it, where that is known.
 
-    def __init__(self, message: str, remedy: str = "") -> None:
+    argument: the one that is wrong, None when it is not about arguments, empty when it is about one that is missing.
+    """
+
+    def __init__(self, message: str, remedy: str = "", argument: str | None = None) -> None:
         super().__init__(message)
         self.remedy = remedy
+        self.argument = argument
 
 
-def load_class(call: str, kind: str = "python") -> Any:
-    """The class that `module:name` means, of this kind of policy. Errors: LoadError."""
+def load_class(call: str, kind: str = "python", args: Mapping[str, Any] = NO_ARGUMENTS) -> Any:
+    """The class that `module:name` means, of this kind of policy, to be called with these. Errors: LoadError."""
     module_name, _, name = call.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -41,7 +52,31 @@ def load_class(call: str, kind: str = "python") -> Any:
         check_policy(found, kind)
     except TypeError as error:
         raise LoadError(str(error), f"write `def {NEEDS[kind].replace('(', '(self, ')}`") from None
+    check_arguments(found, args)
     return found
+
+
+def check_arguments(policy_class: type, args: Mapping[str, Any]) -> None:
+    """Can it be called with these keyword arguments, and no others? Errors: LoadError."""
+    try:
+        parameters = inspect.signature(policy_class).parameters.values()
+    except (TypeError, ValueError):
+        return  # a class that is not written in Python may not tell
+    name = policy_class.__name__
+    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    known = [one.name for one in named]
+    for one in parameters:
+        if one.kind is one.POSITIONAL_ONLY and one.default is one.empty:
+            raise LoadError(f"{name} needs {one.name!r} by its position", "arguments are given by name", "")
+    for given in args:
+        if given not in known and not any(one.kind is one.VAR_KEYWORD for one in parameters):
+            remedy = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise LoadError(f"{name} takes no argument {given!r}", remedy, given)
+    missing = [one.name for one in named if one.default is one.empty and one.name not in args]
+    if missing:
+        wanted = ", ".join(f"{word}: …" for word in missing)
+        message = f"{name} needs {', '.join(map(repr, missing))}"
+        raise LoadError(message, f"write `args: {{{wanted}}}`, or give it a default", "")
 
 
 def _named_in(module: Any, kind: str) -> str:
@@ -59,23 +94,36 @@ def extend_path(folders: Sequence[str]) -> None:
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
 
 
-def report(calls: Sequence[tuple[str, str]], folders: Sequence[str]) -> None:
-    """In a child process: JSON lines on stdout, each [call, kind, message, remedy] of what is wrong with a class.
+@contextmanager
+def looking_in(folder: str) -> Iterator[None]:
+    """Look for modules in this folder too, and only meanwhile."""
+    is_added = folder not in sys.path
+    sys.path[:0] = [folder] * is_added
+    try:
+        yield
+    finally:
+        if is_added and folder in sys.path:
+            sys.path.remove(folder)
 
-    calls: with kinds. Each is named as [call, kind] before it is imported, and ["", ""] says that all were: who reads
-    this knows then which module has ended the process.
+
+def report(folders: Sequence[str]) -> None:
+    """In a child process: JSON lines on stdout, each [number, message, remedy, argument] of what is wrong with a class.
+
+    On stdin: a JSON list of [call, kind, args]. Each is named as [number] before it is imported, and [DONE] says that
+    all were: who reads this knows then which module has ended the process.
     """
+    calls = json.load(sys.stdin)
     extend_path(folders)
-    for call, kind in calls:
-        _say(call, kind)
+    for number, (call, kind, args) in enumerate(calls):
+        _say(number)
         try:
-            load_class(call, kind)
+            load_class(call, kind, args)
         except LoadError as error:
-            _say(call, kind, str(error), error.remedy)
-    _say("", "")
+            _say(number, str(error), error.remedy, error.argument)
+    _say(DONE)
 
 
-def _say(*words: str) -> None:
+def _say(*words: str | int | None) -> None:
     """A line of its own, whatever a module has printed before."""
     sys.stdout.write(f"\n{json.dumps(words)}\n")
     sys.stdout.flush()

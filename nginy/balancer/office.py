@@ -10,6 +10,7 @@ from typing import Any
 
 from nginy.balancer.api import OUTCOMES, UNUSED, Backend
 from nginy.balancer.hooks import Hooks
+from nginy.balancer.load import NO_ARGUMENTS
 from nginy.balancer.mailbox import ATTEMPT, NONE, RAISED, SESSION, Mailroom, Question
 from nginy.balancer.publisher import Publisher
 
@@ -57,9 +58,9 @@ class Office:
 
     # ---- who works here ----
 
-    def hire(self, pool: str, policy_class: Any, kind: str) -> None:
+    def hire(self, pool: str, policy_class: Any, kind: str, args: Mapping[str, Any] = NO_ARGUMENTS) -> None:
         """One object for one pool. Errors: whatever the class raises; TypeError for no policy."""
-        policy = policy_class()
+        policy = policy_class(**args)
         self._hired[pool] = Hooks(policy, kind)
         if kind == "table":
             self._publishers[pool] = policy.publish = Publisher(partial(self._publish, pool))

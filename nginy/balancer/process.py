@@ -89,9 +89,9 @@ def _leave_after_fork() -> None:
 def _hire(office: Office, order: Mapping[str, Any]) -> None:
     """An object of each class. One that cannot be had is missed by its own pools only; control is told."""
     extend_path(order["folders"])
-    for pool, (call, kind) in order["policies"].items():
+    for pool, (call, kind, args) in order["policies"].items():
         try:
-            office.hire(pool, load_class(call, kind), kind)
+            office.hire(pool, load_class(call, kind, args), kind, args)
         except LoadError as error:
             office.miss(pool, str(error))
         except Exception as error:

@@ -7,22 +7,21 @@ import subprocess
 import sys
 from pathlib import Path as FilePath
 from time import monotonic
+from typing import Any
 
 from nginy.config.read import Met
-from nginy.config.tree import Problems
+from nginy.config.tree import Mapping, Path, Place, Problems
 from nginy.model import CalledPolicy
 
 TIMEOUT_S = 20.0
 _ROOT = FilePath(__file__).resolve().parents[2]
-_BOOT = (
-    "import sys; sys.path.append({root!r}); from nginy.balancer.load import report; report({calls!r}, {folders!r})"
-)
-Call = tuple[str, str]
-"""A class with the kind of policy that it shall be."""
-
-
-DONE = ("", "")
-"""In place of a class: the child has looked at all of them."""
+_BOOT = "import sys; sys.path.append({root!r}); from nginy.balancer.load import report; report({folders!r})"
+DONE = -1
+"""What the child says in place of a number once it has looked at all of them."""
+Call = tuple[str, str, dict[str, Any]]
+"""A class with the kind of policy that it shall be, and its arguments."""
+Wrong = tuple[str, str, str | None]
+"""Message, remedy and argument, as LoadError has them."""
 
 
 def check_calls(met: list[Met], problems: Problems, folder: str) -> None:
@@ -31,58 +30,72 @@ def check_calls(met: list[Met], problems: Problems, folder: str) -> None:
     A class of the program itself (`__main__:…`) is left to the program.
     """
     named = [entry for entry in met if issubclass(entry.model, CalledPolicy) and "call" in entry.values]
-    calls = sorted({call_of(entry) for entry in named if not entry.values["call"].startswith("__main__:")})
+    named = [entry for entry in named if "args" in entry.values or not entry.says("args")]
+    calls: list[Call] = []
+    for call in map(call_of, named):
+        if call not in calls and not call[0].startswith("__main__:"):
+            calls.append(call)
     if not calls:
         return
-    wrong = _ask(calls, folder)
+    wrong = _ask(sorted(calls, key=lambda call: call[:2]), folder)
     for entry in named:
-        if call_of(entry) in wrong:
-            message, remedy = wrong[call_of(entry)]
-            problems.add(entry.place_of("call"), entry.path_of("call"), message, remedy)
+        for call, (message, remedy, argument) in wrong:
+            if call == call_of(entry):
+                problems.add(*_place_of(entry, argument), message, remedy)
+
+
+def _place_of(entry: Met, argument: str | None) -> tuple[Place, Path]:
+    """Where the wrong thing stands: an argument, all of them, or the class."""
+    if argument is None or not entry.says("args") or not isinstance(entry.node, Mapping):
+        return entry.place_of("call"), entry.path_of("call")
+    args = entry.node.entries["args"]
+    if argument and isinstance(args, Mapping):
+        return args.keys[argument], (*entry.path, "args", argument)
+    return entry.place_of("args"), entry.path_of("args")
 
 
 def call_of(entry: Met) -> Call:
     """What a policy names. entry: of such a policy."""
-    return entry.values["call"], entry.model.model_fields["kind"].default
+    return entry.values["call"], entry.model.model_fields["kind"].default, entry.values.get("args", {})
 
 
-def _ask(calls: list[Call], folder: str) -> dict[Call, tuple[str, str]]:
-    """What is wrong, by class: message and remedy. A module that ends the child costs the others a child more."""
-    wrong: dict[Call, tuple[str, str]] = {}
+def _ask(calls: list[Call], folder: str) -> list[tuple[Call, Wrong]]:
+    """What is wrong, by class. A module that ends the child costs the others a child more."""
+    wrong: list[tuple[Call, Wrong]] = []
     until_s = monotonic() + TIMEOUT_S
     while calls:
         lines, end = _imported(calls, folder, until_s)
-        wrong |= {(line[0], line[1]): (line[2], line[3]) for line in lines if len(line) == 4}
-        asked = [(line[0], line[1]) for line in lines if len(line) == 2] or calls[:1]
-        if asked[-1] == DONE:
+        wrong += [(calls[line[0]], (line[1], line[2], line[3])) for line in lines if len(line) == 4]
+        last = ([line[0] for line in lines if len(line) == 1] or [0])[-1]
+        if last == DONE:
             break
-        wrong[asked[-1]] = end
+        wrong.append((calls[last], end))
         if monotonic() >= until_s:
             break
-        calls = calls[calls.index(asked[-1]) + 1 :]
+        calls = calls[last + 1 :]
     return wrong
 
 
-def _imported(calls: list[Call], folder: str, until_s: float) -> tuple[list[list[str]], tuple[str, str]]:
+def _imported(calls: list[Call], folder: str, until_s: float) -> tuple[list[list[Any]], Wrong]:
     """What a child process says, and what to say of a class that it does not come back from."""
     # what this program may import, its child may import as well
-    boot = _BOOT.format(root=str(_ROOT), calls=calls, folders=[folder, *(place for place in sys.path if place)])
+    boot = _BOOT.format(root=str(_ROOT), folders=[folder, *(place for place in sys.path if place)])
     try:
         done = subprocess.run(
-            [sys.executable, "-c", boot], stdin=subprocess.DEVNULL, capture_output=True, cwd=folder,
+            [sys.executable, "-c", boot], input=json.dumps(calls).encode(), capture_output=True, cwd=folder,
             timeout=until_s - monotonic(),
         )  # fmt: skip
     except subprocess.TimeoutExpired as late:
         told = f"its module was not imported within {TIMEOUT_S:g} s"
-        return _lines(late.stdout or b"", calls), (told, "an import must not wait")
+        return _lines(late.stdout or b"", len(calls)), (told, "an import must not wait", None)
     except OSError as error:
-        return [], (f"no process can be made to import it: {error.strerror}", "")
+        return [], (f"no process can be made to import it: {error.strerror}", "", None)
     text = done.stderr.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
     ended = f"its module ends the program that imports it ({text or done.returncode})"
-    return _lines(done.stdout, calls), (ended, "")
+    return _lines(done.stdout, len(calls)), (ended, "", None)
 
 
-def _lines(output: bytes, calls: list[Call]) -> list[list[str]]:
+def _lines(output: bytes, n_calls: int) -> list[list[Any]]:
     """The lines of `report` among all that modules may have printed."""
     found = []
     for line in output.decode("utf-8", "replace").splitlines():
@@ -90,6 +103,6 @@ def _lines(output: bytes, calls: list[Call]) -> list[list[str]]:
             words = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(words, list) and len(words) in (2, 4) and tuple(words[:2]) in [*calls, DONE]:
-            found.append([str(word) for word in words])
+        if isinstance(words, list) and len(words) in (1, 4) and type(words[0]) is int and DONE <= words[0] < n_calls:
+            found.append(words)
     return found

@@ -36,6 +36,8 @@ def plain_value(value: Any, shape: Shape) -> Any:
     if isinstance(value, tuple) and shape.item is not None:
         items = [plain_value(item, shape.item) for item in value]
         return items[0] if shape.one_or_many and len(items) == 1 else items
+    if shape.kind == "arguments":
+        return _argument(value)
     if isinstance(value, str):
         return escape(value)
     if shape.kind == "switch":
@@ -45,6 +47,14 @@ def plain_value(value: Any, shape: Shape) -> Any:
     if shape.kind == "rate":
         return format_rate(value)
     return format_size(value) if shape.kind == "size" else value
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _argument(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_argument(item) for item in value]
+    return escape(value) if isinstance(value, str) else value
 
 
 def _without(given: Model, usual: Model | None) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from keyword import iskeyword
+from math import isfinite
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -95,6 +97,8 @@ class Reader:
             return self._ids(node, shape, path)
         if shape.kind == "list":
             return self._list(node, shape, path)
+        if shape.kind == "arguments":
+            return self._arguments(node, shape, path)
         return self._scalar(node, shape, path)
 
     def _wrong(self, node: Node, path: Path, shape: Shape, also: str = "") -> object:
@@ -155,6 +159,32 @@ class Reader:
             else:
                 found[id] = self.read(child, shape.item, (*path, written), node.keys[written])
         return INVALID if any(value is INVALID for value in found.values()) else found
+
+    def _arguments(self, node: Node, shape: Shape, path: Path) -> Any:
+        if not isinstance(node, Mapping):
+            return self._wrong(node, path, shape)
+        found: dict[str, Any] = {}
+        for name, child in node.entries.items():
+            found[name] = self._plain(child, (*path, name))
+            if not name.isidentifier() or iskeyword(name):
+                self.problems.add(node.keys[name], (*path, name), f"{name!r} cannot be the name of an argument")
+                found[name] = INVALID
+        return INVALID if any(value is INVALID for value in found.values()) else found
+
+    def _plain(self, node: Node, path: Path) -> Any:
+        """A value for Python: text, number, boolean, nothing, lists and mappings of them."""
+        if isinstance(node, Mapping):
+            inner = {key: self._plain(child, (*path, key)) for key, child in node.entries.items()}
+            return INVALID if any(value is INVALID for value in inner.values()) else inner
+        if isinstance(node, Sequence):
+            items = [self._plain(item, (*path, index)) for index, item in enumerate(node.items)]
+            return INVALID if any(item is INVALID for item in items) else items
+        if node.is_broken:
+            return INVALID
+        if isinstance(node.value, float) and not isfinite(node.value):
+            self.problems.add(node.place, path, f"expected a finite number, got {node.value}")
+            return INVALID
+        return node.value
 
     def _check_name(self, name: str, place: Place, path: Path) -> None:
         if _NAME.fullmatch(name) and len(name) <= NAME_MAX_CHARS:

@@ -160,6 +160,7 @@ _TYPES = {
     "http_path": "text",
     "http_host": "text",
     "call": "class",
+    "arguments": "mapping",
     "congestion": "name",
 }
 

@@ -120,6 +120,8 @@ def _scalar_forms(shape: Shape) -> list[dict[str, Any]]:
         return [_choices(shape), _SUBSTITUTED]
     if shape.kind == "switch":
         return [{"enum": ["on", "off", True, False]}, _SUBSTITUTED]
+    if shape.kind == "arguments":
+        return [{"type": "object"}]
     if shape.kind == "payload":
         return [{"type": "string"}]
     text: dict[str, Any] = {"type": "string", "minLength": 1, "description": expected(shape)}

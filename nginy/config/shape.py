@@ -16,7 +16,7 @@ from nginy.model import Form, Model
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One value. kind: mapping (model), union (variants by `kind`), names (item by name), ids (item by hexadecimal
-    id), list (item), integer, number, text, choice (choices), or a reader's name of Form.
+    id), list (item), arguments (plain values by name), integer, number, text, choice (choices), or a name of Form's.
 
     choices: beside what the kind allows, or all there is for `choice`.   least, most: bounds, inclusive.
     is_optional: null stands for None; off, on, one_or_many: as in Form.
@@ -132,6 +132,8 @@ def _bare_shape(annotation: Any) -> Shape:
         return Shape("choice", choices=inner)
     if origin is tuple:
         return Shape("list", item=_shape(inner[0], ()))
+    if origin is dict and inner[1] is Any:
+        return Shape("arguments")
     if origin is dict:
         return Shape("names", item=_shape(inner[1], ()))
     if isinstance(annotation, type) and issubclass(annotation, Model):

@@ -217,6 +217,7 @@ _EXPECTED = {
     "list": "a list",
     "names": "a mapping of names",
     "ids": "a mapping of ids in hexadecimal",
+    "arguments": "a mapping of arguments by name",
     "mapping": "a mapping",
     "union": "a mapping with `kind`",
 }

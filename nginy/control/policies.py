@@ -15,7 +15,7 @@ from nginy.backend.registry import BackendKey, Resolved
 from nginy.balancer.link import pack_link, read_link
 from nginy.control.mailboxes import Mailboxes
 from nginy.control.policyhost import EXITS, Host, HostOrder, start_host
-from nginy.control.policyset import set_message, wanted_policies
+from nginy.control.policyset import Wanted, set_message, wanted_policies
 from nginy.control.published import Table, table_of
 from nginy.control.spawn import SpawnKind
 from nginy.control.world import World
@@ -60,7 +60,7 @@ class Policies:
         self._verdicts = verdicts
         self._loop = asyncio.get_running_loop()
         self._published = published
-        self._wanted: dict[str, tuple[str, str]] = {}
+        self._wanted: dict[str, Wanted] = {}
         self._world: World | None = None
         self._boxes: Mailboxes | None = None
         self._host: Host | None = None
@@ -176,7 +176,7 @@ class Policies:
             self._ready.set()
             self._moved = (-1, self._loop.time())
             self._hand()
-            calls = sorted({call for call, _ in self._wanted.values()})
+            calls = sorted({call for call, _, _ in self._wanted.values()})
             self._emit("policy_process_ready", pid=self.pid, policies=", ".join(calls))
         elif kind in ("weights", "keys") and message.get("pool") in self._wanted:
             self._publish(message["pool"], table_of(message))

@@ -8,11 +8,14 @@ from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.control.world import World
 from nginy.model import CalledPolicy, Config, Pool
 
+Wanted = tuple[str, str, Mapping[str, Any]]
+"""Class, kind and arguments of a policy in Python."""
 
-def wanted_policies(config: Config) -> dict[str, tuple[str, str]]:
-    """Pool to class and kind, of the pools that have a policy in Python."""
+
+def wanted_policies(config: Config) -> dict[str, Wanted]:
+    """By pool, of those that have a policy in Python."""
     return {
-        name: (pool.policy.call, kind_of(pool.policy))
+        name: (pool.policy.call, kind_of(pool.policy), pool.policy.args)
         for name, pool in config.pools.items()
         if isinstance(pool.policy, CalledPolicy)
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -240,6 +240,8 @@ class CalledPolicy(Kinded):
 
     call: Annotated[str, Form("call"), Field(max_length=255)] = Field(description=(
         "The class, as `package.module:Class`; looked for in the folder of the configuration file first."))
+    args: dict[str, Any] = Field(default={}, description=(
+        "What the class is made with: keyword arguments, of texts, numbers, booleans, lists and mappings."))
     fallback: Native = Field(default=RoundRobin(), description=(
         "The policy that workers run themselves: it chooses where the class is late, raises, or names nobody that may "
         "be used, and by the weights that a table publishes."))

@@ -312,6 +312,19 @@ def test_a_table_that_nobody_could_be_served_by_is_not_published(start_nginy: St
     wait_until(lambda: "every weight is 0" in nginy.log(), "the log says why")
 
 
+def test_a_class_is_made_with_its_arguments_and_anew_when_they_change(
+    start_nginy: StartNginy, peers: list[Peer]
+) -> None:
+    tree = tcp_config([peer.address for peer in peers], pool=python("Numbered", args={"number": 2}))
+    nginy = start_nginy(tree)
+    assert {visit(nginy)[0] for _ in range(5)} == {"c"}
+    other = python("Numbered", args={"number": 0, "more": [1, 0]})
+    nginy.reload(tree | {"pools": {"back": tree["pools"]["back"] | other}})
+    nginy.is_same_at_end = False  # workers have other mailboxes
+    wait_until(lambda: is_answering(nginy), "the next policy process answers")
+    assert {visit(nginy)[0] for _ in range(5)} == {"b"}
+
+
 def test_policies_are_asked_again_by_workers_that_outlived_their_control(
     start_nginy: StartNginy, peers: list[Peer]
 ) -> None:

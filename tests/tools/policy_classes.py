@@ -42,6 +42,16 @@ class Last(ByPort):
         return self.backends[-1].id
 
 
+class Numbered(ByPort):
+    """The backend with this number, and the next ones for retries."""
+
+    def __init__(self, number: int, *, more: Any = ()) -> None:
+        self.number = number + sum(more)
+
+    def choose(self, context: Context, attempt: int) -> Any:
+        return self.backends[self.number + attempt]
+
+
 class Idlest(ByPort):
     """The fewest in flight; the first of equals."""
 

@@ -23,6 +23,14 @@ class Table:
     def build(self, backends):
         pass
 
+class Limited(Pick):
+    def __init__(self, limit, *, names=(), **more):
+        pass
+
+class Strict(Pick):
+    def __init__(self, limit, ratio=0.5):
+        pass
+
 pick = Pick()
 """
 
@@ -103,6 +111,50 @@ def test_a_table_needs_build_and_not_choose(folder: Path) -> None:
     (problem,) = problems_of(folder, '{kind: table, call: "own_policies:Pick"}')
     assert problem.message == "Pick has no method build(backends)"
     assert problem.hint == "write `def build(self, backends)`"
+
+
+@pytest.mark.parametrize(
+    "args",
+    ["Limited, args: {limit: 3}", "Limited, args: {limit: 3, names: [a, {b: 1.5}], other: true}",
+     "Strict, args: {limit: null}", "Pick, args: {}"],
+)  # fmt: skip
+def test_arguments_that_the_class_takes_are_accepted(folder: Path, args: str) -> None:
+    name, _, rest = args.partition(",")
+    assert problems_of(folder, f'{{kind: python, call: "own_policies:{name}",{rest}}}') == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "path", "column", "message", "hint"),
+    [
+        ("Limited", "call", 42, "Limited needs 'limit'", "write `args: {limit: …}`, or give it a default"),
+        ("Limited, args: {names: []}", "args", 72, "Limited needs 'limit'", "write `args: {limit: …}`"),
+        ("Strict, args: {limit: 1, up: 2}", "args.up", 82, "Strict takes no argument 'up'", "it takes limit, ratio"),
+        ("Pick, args: {limit: 1}", "args.limit", 70, "Pick takes no argument 'limit'", "it takes none"),
+        ("Limited, args: [1]", "args", 72, "expected a mapping of arguments by name, got a list", ""),
+        ("Limited, args: {limit: .nan}", "args.limit", 80, "expected a finite number, got nan", ""),
+        ("Limited, args: {limit: 1, a-b: 1}", 'args.a-b', 83, "'a-b' cannot be the name of an argument", ""),
+    ],
+)  # fmt: skip
+def test_arguments_that_the_class_does_not_take_are_a_problem_at_their_place(
+    folder: Path, policy: str, path: str, column: int, message: str, hint: str
+) -> None:
+    name, comma, rest = policy.partition(",")
+    (problem,) = problems_of(folder, f'{{kind: python, call: "own_policies:{name}"{comma}{rest}}}')
+    assert (problem.path, problem.line) == (f"pools.p.policy.{path}", 2)
+    assert message in problem.message and hint in problem.hint
+    assert problem.column == column
+
+
+def test_two_pools_may_give_one_class_different_arguments(folder: Path) -> None:
+    pools = "".join(
+        f"  p{number}: {{policy: {{kind: python, call: 'own_policies:Strict', args: {args}}}, backends: ['a:80']}}\n"
+        for number, args in enumerate(["{limit: 1}", "{limit: 2}", "{}"])
+    )
+    path = folder / "nginy.yaml"
+    path.write_text(f"pools:\n{pools}listeners: {{l: {{bind: ':4000', pool: p0}}}}\n")
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    assert [problem.path for problem in refused.value.problems] == ["pools.p2.policy.args"]
 
 
 @pytest.mark.parametrize(

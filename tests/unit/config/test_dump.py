@@ -52,6 +52,20 @@ def test_smallest_config_prints_as_people_would_write_it() -> None:
     )
 
 
+def test_arguments_of_a_class_print_as_they_were_read() -> None:
+    args = {"limit": 3, "ratio": 0.5, "names": ["on", "1", "${HOME}", {"deep": None}], "is_strict": True, "none": {}}
+
+    def config_with(args: dict[str, Any]) -> Config:
+        policy = {"kind": "python", "call": "__main__:Pick", "args": args}
+        pools = {"p": {"policy": policy, "backends": ["a:1"]}}
+        return parse_config({"pools": pools, "listeners": {"l": {"bind": ":0", "pool": "p"}}}, env={"HOME": "there"})
+
+    found = config_with(args).pools["p"].policy.args  # type: ignore[union-attr]
+    assert found == args | {"names": ["on", "1", "there", {"deep": None}]}
+    for config in (config_with(args), config_with({"it": "$${X}"})):
+        assert parse_config(to_yaml(config), env={}) == config
+
+
 def test_what_defaults_say_is_left_out() -> None:
     text = to_yaml(parse_config(EXAMPLE + "defaults: {timeouts: {idle: 1h}, health: {kind: http, rise: 2}}"))
     assert "timeouts: {idle: 1h}" in text

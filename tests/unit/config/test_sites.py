@@ -64,7 +64,7 @@ GROUPS = [
     group("{of: §[]}", ".of", "needs at least one entry"),
     group("{of: [p, §p]}", ".of[1]", "'p' is already in this group, at case.yaml"),
     whole(
-        "pools: {p: {backends: ['a:1'], policy: {kind: python, call: 'nginy.backend.trial:Trial'}}, g: {of: [§p]}}\n"
+        "pools: {p: {backends: ['a:1'], policy: {kind: python, call: '__main__:Pick'}}, g: {of: [§p]}}\n"
         + LISTENER,
         "pools.g.of[0]", "'p' has a policy in Python, which no group asks",
     ),
