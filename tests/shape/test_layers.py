@@ -27,7 +27,7 @@ ROOMS = {
     "observe": {"model", "errors", "_fast"},
 }
 FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3, "shapes": 3}
-ABOVE = ("choices", "door", "mailroom", "rings", "table", "testdoor", "testmail", "testpolicy", "testrings")
+ABOVE = ("choices", "door", "mailroom", "rings", "table", "testdoor", "testmail", "testpolicy", "testrings", "testwire")
 FAST |= dict.fromkeys(ABOVE, 4) | {"testpolicy": 5}  # it extends choices
 ONLY_FAST = "nginy._fast.door"
 OPEN_FAST: dict[str, str | tuple[str, ...]] = {

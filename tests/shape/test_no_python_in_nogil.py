@@ -10,7 +10,7 @@ from tests.shape.sources import CYTHON, ROOT, module_of
 
 ABOVE = (
     "choices", "door", "mailroom", "rings", "rows", "shapes", "table",
-    "testdoor", "testmail", "testpolicy", "testrings",
+    "testdoor", "testmail", "testpolicy", "testrings", "testwire",
 )  # fmt: skip
 BELOW = [p for p in CYTHON if p.suffix == ".pyx" and p.stem not in ABOVE]
 PYTHON_SYMBOL = re.compile(r"\b(_?Py[A-Z_]\w*|__Pyx_\w+)")

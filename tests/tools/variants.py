@@ -105,7 +105,7 @@ def check_installed(folder: Path, wheel: Path) -> bool:
             str(python),
             "-c",
             "import importlib.util as u, sys\n"
-            "sys.exit(any(u.find_spec(f'nginy._fast.{name}') for name in ('testdoor', 'testrings')))",
+            "sys.exit(any(u.find_spec(f'nginy._fast.{name}') for name in ('testdoor', 'testrings', 'testwire')))",
         ],
         [str(folder / "venv/bin/nginy"), "demo", "--requests", "3"],
     ]
