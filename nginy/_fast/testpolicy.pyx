@@ -1,6 +1,7 @@
 """Puts keys and policies in front of pytest and pytest-benchmark. Not in wheels."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from nginy._fast.base.layout cimport NO_INDEX
 from nginy._fast.base.limits cimport MAX_TRIED
@@ -8,7 +9,12 @@ from nginy._fast.choices cimport Choices, Visit
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy.choose cimport attempt_t, policy_choose
 from nginy._fast.policy.route cimport route_find
+from nginy._fast.policy.readings cimport READING_MOST, reading_bytes, reading_is_open, reading_lenient, reading_strict
+from nginy._fast.policy.site cimport site_find, site_found_t
+from nginy._fast.policy.siteblock cimport site_checksum
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_read, snapshot_t
+from nginy._fast.sites cimport Request, Site
+from nginy._fast.wire.http1 cimport head_t, span_t
 
 
 cdef class Chooser(Choices):
@@ -58,3 +64,67 @@ def route_of(bytes block, uint32_t listener, bytes name):
         raise ValueError("unsound snapshot")
     pool = route_find(&s, snapshot_listener(&s, listener), <const uint8_t*>name, <uint32_t>len(name))
     return None if pool == NO_INDEX else pool
+
+
+cdef struct asked_t:
+    uint32_t at                 # of its bytes among all
+    span_t host
+    span_t path
+    span_t query
+    uint8_t method
+
+
+def site_churn(Site site, list requests, uint32_t n):
+    """Look up n of these requests, one after the other; the sum of their routes, for benchmarks.
+
+    Their bytes are read in order through one head, as a worker's own is: just parsed, in its cache. Headers are left out.
+    """
+    cdef uint32_t n_asked = <uint32_t>len(requests)
+    cdef asked_t* asked = <asked_t*>calloc(max(n_asked, 1), sizeof(asked_t))
+    cdef bytes kept = b"".join([(<Request>request).bytes for request in requests])
+    cdef const uint8_t* p = <const uint8_t*>kept
+    cdef Request request
+    cdef site_found_t found
+    cdef head_t head
+    cdef uint32_t i, _turn
+    cdef uint32_t at = 0
+    cdef int64_t total = 0
+    if asked == NULL:
+        raise MemoryError
+    for i in range(n_asked):
+        request = requests[i]
+        asked[i].at, asked[i].method = at, request.head.method
+        asked[i].host, asked[i].path, asked[i].query = request.head.host, request.head.path, request.head.query
+        at += <uint32_t>len(request.bytes)
+    memset(&head, 0, sizeof(head))
+    at = 0
+    with nogil:
+        for _turn in range(n):
+            head.host, head.path, head.query = asked[at].host, asked[at].path, asked[at].query
+            head.method = asked[at].method
+            if site_find(&site.site, p + asked[at].at, &head, &found) == 0:
+                total += found.route
+            at = at + 1 if at + 1 < n_asked else 0
+    free(asked)
+    return total
+
+
+def site_sum(bytes block):
+    """The checksum that a site's block has to carry."""
+    return site_checksum(<const uint8_t*>block, len(block))
+
+
+def readings_of(uint64_t address, uint32_t n):
+    """(is open, strict, lenient) of a path at an address; None for one that nobody should read."""
+    cdef const uint8_t* path = <const uint8_t*>address
+    cdef uint8_t to[READING_MOST]
+    cdef int n_strict, n_lenient
+    n_strict = reading_strict(path, n, to)
+    strict = None if n_strict < 0 else to[:n_strict]
+    n_lenient = reading_lenient(path, n, to)
+    return reading_is_open(path, n), strict, None if n_lenient < 0 else to[:n_lenient]
+
+
+def bytes_of_reading(bytes path, uint32_t n_read):
+    """How many bytes of a path stand for the first n_read of its strict reading."""
+    return reading_bytes(<const uint8_t*>path, <uint32_t>len(path), n_read)

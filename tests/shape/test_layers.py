@@ -18,20 +18,25 @@ ROOMS = {
     "flows": {"_fast"},
     "errors": set(),
     "model": set(),
-    "config": {"model", "errors", "proxy"},
+    "config": {"model", "errors", "proxy", "site"},
+    "site": {"_fast"},
     "proxy": {"model"},
     "balancer": {"model", "backend", "config", "_fast"},
-    "backend": {"model", "errors", "_fast"},
+    "backend": {"model", "errors", "site", "_fast"},
     "control": {"config", "backend", "balancer", "model", "errors", "proxy", "_fast"},
     "admin": {"observe", "errors", "model"},
     "observe": {"model", "errors", "_fast"},
 }
-FAST = {"base": 0, "mem": 1, "wire": 2, "policy": 2, "net": 2, "engine": 3, "rows": 3, "shapes": 3}
-ABOVE = ("choices", "door", "mailroom", "rings", "table", "testdoor", "testmail", "testpolicy", "testrings", "testwire")
-FAST |= dict.fromkeys(ABOVE, 4) | {"testpolicy": 5}  # it extends choices
+FAST = {"base": 0, "mem": 1, "wire": 2, "net": 2, "policy": 3, "engine": 4, "rows": 4, "shapes": 4}
+ABOVE = (
+    "choices", "door", "mailroom", "rings", "sites", "table",
+    "testdoor", "testmail", "testpolicy", "testrings", "testwire",
+)  # fmt: skip
+FAST |= dict.fromkeys(ABOVE, 5) | {"testpolicy": 6}  # it extends choices
 ONLY_FAST = "nginy._fast.door"
 OPEN_FAST: dict[str, str | tuple[str, ...]] = {
     "flows": "nginy._fast.table",
+    "site": "nginy._fast.sites",
     "balancer": ("nginy._fast.rings", "nginy._fast.mailroom"),
     "backend": (ONLY_FAST, "nginy._fast.choices"),
 }

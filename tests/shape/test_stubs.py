@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from nginy._fast import choices, door, mailroom, rings, table
+from nginy._fast import choices, door, mailroom, rings, sites, table
 from tests.shape.sources import ROOT
 
 STUB = ast.parse((ROOT / "nginy/_fast/door.pyi").read_text())
@@ -81,7 +81,10 @@ def test_stub_and_flow_table_name_the_same_things() -> None:
     assert methods == written
 
 
-NAMED = [("rings", rings, {"Walk"}), ("choices", choices, set()), ("mailroom", mailroom, set())]
+NAMED = [
+    ("rings", rings, {"Walk"}), ("choices", choices, set()), ("mailroom", mailroom, set()),
+    ("sites", sites, {"Writer"}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "module", "unnamed"), NAMED)
