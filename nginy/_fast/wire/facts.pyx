@@ -171,6 +171,8 @@ cdef int request_settle(const uint8_t* p, head_t* head, const facts_t* facts) no
     if head.minor == 1:
         head.is_upgrade = facts.is_upgrade and facts.has_upgrade and not facts.is_plain_http2 and head.body == BODY_NONE
         head.is_expecting = facts.is_continue and head.body != BODY_NONE
+    elif facts.is_continue:     # means nothing in HTTP/1.0 (RFC 9110, section 10.1.1), and must not begin to behind nginy
+        name_mark(p, head, <const uint8_t*><const char*>b"expect", 6)
     return 0
 
 
@@ -186,6 +188,7 @@ cdef int response_settle(const uint8_t* p, head_t* head, const facts_t* facts) n
         head.body = BODY_NONE
     elif head.method == METHOD_CONNECT and head.status < 300:
         head.has_length = False
+        head.body_bytes = 0
         head.body = BODY_NONE
     elif head.method == METHOD_HEAD or head.status == 304:
         head.body = BODY_NONE

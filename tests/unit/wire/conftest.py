@@ -9,6 +9,11 @@ from tests.unit.wire.heads import Reader
 
 
 @pytest.fixture(scope="session")
-def reader() -> Iterator[Reader]:
-    with Guarded(1 << 16) as page:
-        yield Reader(page)
+def page() -> Iterator[Guarded]:
+    with Guarded(1 << 18) as guarded:
+        yield guarded
+
+
+@pytest.fixture(scope="session")
+def reader(page: Guarded) -> Reader:
+    return Reader(page)

@@ -1,5 +1,6 @@
 """Heads as tests write them, and how they are read: next to an unreadable page, and cut anywhere."""
 
+import ctypes
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -67,3 +68,29 @@ def response(fields: bytes = b"", start: bytes = b"HTTP/1.1 200 OK") -> bytes:
 def refusals_by_cut(read: Any, wire: bytes) -> list[int]:
     """What each beginning of some bytes gives, from none to all of them."""
     return [read(wire[:n]).code for n in range(len(wire) + 1)]
+
+
+class Passed(NamedTuple):
+    """What became of a chunked body: the sum of what was taken or the refusal, what went on, whether it has ended."""
+
+    code: int
+    out: bytes
+    is_done: bool
+
+
+def pass_body(page: Guarded, pieces: list[bytes], is_bare: bool = False, drops_trailers: bool = False) -> Passed:
+    """Give the pieces one after another, each next to an unreadable page; what is not taken must be left as it was."""
+    chunks = testwire.Chunks(drops_trailers)
+    taken, out = 0, b""
+    for piece in pieces:
+        address = page.put(piece)
+        code, went = chunks.take(address, len(piece), is_bare)
+        out += went
+        if code < 0:
+            assert chunks.take(page.put(b"0"), 1, is_bare) == (code, b"")
+            return Passed(code, out, chunks.is_done)
+        assert len(went) <= code <= len(piece)
+        assert code == len(piece) or chunks.is_done
+        assert ctypes.string_at(address + code, len(piece) - code) == piece[code:]
+        taken += code
+    return Passed(taken, out, chunks.is_done)
