@@ -17,6 +17,7 @@ from nginy.control.lifecycle import Control
 from nginy.control.report import ApplyReport
 from nginy.control.spawn import SpawnKind
 from nginy.control.view import View
+from nginy.control.wishes import Points, Slots
 from nginy.errors import ControlError
 from nginy.foreground import run_forever
 from nginy.house import EventLog, House
@@ -128,9 +129,27 @@ class Server:
         """
 
         async def publish() -> None:
-            self._control().map_keys(pool, keys)
+            self._control().wishes.map_keys(pool, keys)
 
         return self._call(publish)
+
+    def publish_ring(self, pool: str, points: Points) -> Any:
+        """The pool's policy, which has to be `ring`, `bounded_ring` or `hash_preserve`, looks keys up on this ring.
+
+        points: a nginy.balancer.Ring of backends' addresses, or up to 2,000,000 (hash, address): the upper 32 bits of a
+        key's hash belong to the first point at or behind them. None: the pool's own ring is back.
+        It stays as it is, whatever comes, goes or weighs, until another one is published or a reload gives the pool
+        another kind of policy; who may not be used is passed over. Workers have it a moment later.
+        Errors: KeyError for an unknown pool or backend; ValueError, TypeError for what is no ring of this pool.
+        """
+        return self._call(lambda: self._control().wishes.publish_ring(pool, points))
+
+    def publish_maglev(self, pool: str, slots: Slots) -> Any:
+        """As publish_ring, for `maglev` and `bounded_maglev`.
+
+        slots: a nginy.balancer.Maglev of backends' addresses, or the address of each of up to 4,194,301 slots.
+        """
+        return self._call(lambda: self._control().wishes.publish_maglev(pool, slots))
 
     def report_load(self, pool: str, backend: str, seconds: float) -> Any:
         """What a backend tells of its own load, such as how long its requests wait: a tenth of it goes into the average

@@ -11,6 +11,7 @@ MAX_WORKERS: int
 MAX_LISTENERS: int
 MAX_POOLS: int
 MAX_BACKENDS: int
+NOBODY: int
 MAX_SOCKETS: int
 SHARED_SLOT: int
 REASONS: tuple[str, ...]
@@ -44,6 +45,7 @@ MSG_DRAIN: int
 MSG_STOP: int
 MSG_MAILBOX: int
 MSG_TABLE: int
+MSG_KEEP: int
 MSG_TABLE_REFUSED: int
 MSG_READY: int
 MSG_ADOPTED: int
@@ -260,6 +262,7 @@ def build_shape(
     kind: str, names: Sequence[str], weights: Sequence[int], *, ring: int = 0, size: int = 0
 ) -> bytes: ...
 def build_map(hashes: Sequence[int], nodes: Sequence[int], n_nodes: int) -> bytes: ...
+def build_own(kind: str, hashes: bytes, nodes: bytes, n_nodes: int) -> bytes: ...
 def pack_table(pool: int, parts: Sequence[tuple[int, bytes, Sequence[int]]]) -> bytes: ...
 def pack_message(kind: int, a: int = 0, b: int = 0, ids: Sequence[int] = ()) -> bytes: ...
 def unpack_message(message: bytes) -> tuple[int, int, int, tuple[int, ...]]: ...

@@ -30,7 +30,7 @@ from nginy._fast.policy.key cimport key_t
 from nginy._fast.policy.pack cimport snapshot_size, snapshot_write
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
 from nginy._fast.rows cimport SnapshotRows, check_id, check_rows, routes_pack
-from nginy._fast.shapes cimport map_build, shape_build, table_pack
+from nginy._fast.shapes cimport map_build, own_build, shape_build, table_pack
 
 import os
 import socket
@@ -41,6 +41,7 @@ MAX_WORKERS = limits.MAX_WORKERS
 MAX_LISTENERS = limits.MAX_LISTENERS
 MAX_POOLS = limits.MAX_POOLS
 MAX_BACKENDS = limits.MAX_BACKENDS
+NOBODY = limits.MAX_BACKENDS
 MAX_SOCKETS = limits.MAX_SOCKETS
 SHARED_SLOT = limits.SHARED_SLOT
 MAX_MESSAGE_FDS = limits.MAX_MESSAGE_FDS
@@ -95,6 +96,7 @@ MSG_DRAIN = messages.MSG_DRAIN
 MSG_STOP = messages.MSG_STOP
 MSG_MAILBOX = messages.MSG_MAILBOX
 MSG_TABLE = messages.MSG_TABLE
+MSG_KEEP = messages.MSG_KEEP
 MSG_TABLE_REFUSED = messages.MSG_TABLE_REFUSED
 MSG_READY = messages.MSG_READY
 MSG_ADOPTED = messages.MSG_ADOPTED
@@ -245,8 +247,20 @@ def build_map(hashes, nodes, n_nodes: int) -> bytes:
     return map_build(list(hashes), list(nodes), n_nodes)
 
 
+def build_own(kind: str, hashes: bytes, nodes: bytes, n_nodes: int) -> bytes:
+    """A ring or a Maglev table as somebody else has made it, as build_shape; without the GIL.
+
+    hashes: of the points of a ring, uint32 each, ascending; none for a Maglev table.   nodes: of each point or slot, as
+    a position, uint32 each.   Errors: ValueError, also for two points of one hash; MemoryError.
+    """
+    return own_build(kind, hashes, nodes, n_nodes)
+
+
 def pack_table(pool: int, parts) -> bytes:
-    """One published table: (tier, shape, backend id of each node) of each tier. Errors: ValueError."""
+    """One published table: (tier, shape, backend id of each node) of each tier; id NOBODY for a node that is not there.
+
+    Tiers whose shape and ids are the same objects share them. Errors: ValueError.
+    """
     check_id("pool", pool, limits.MAX_POOLS)
     return table_pack(pool, parts)
 

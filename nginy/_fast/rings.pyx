@@ -194,6 +194,17 @@ cdef class RingTable(Table):
         hash = ring_hash(self.kind, at, <uint32_t>n_bytes)
         return hash, self.points[ring_find(&self.ring, hash)].hash
 
+    def packed(self):
+        """Hashes and nodes of its points in order: two strings of bytes, uint32 each."""
+        cdef bytearray hashes = bytearray(self.ring.n_points * sizeof(uint32_t))
+        cdef bytearray nodes = bytearray(self.ring.n_points * sizeof(uint32_t))
+        cdef uint32_t* to_hashes = <uint32_t*><char*>hashes
+        cdef uint32_t* to_nodes = <uint32_t*><char*>nodes
+        cdef uint32_t i
+        for i in range(self.ring.n_points):
+            to_hashes[i], to_nodes[i] = self.points[i].hash, self.points[i].index
+        return bytes(hashes), bytes(nodes)
+
     @property
     def n_points(self):
         return self.ring.n_points
@@ -235,6 +246,15 @@ cdef class MaglevTable(Table):
         for i in range(self.table.size):
             counts[self.slots[i]] += 1
         return self.table.size
+
+    def packed(self):
+        """The node of each slot, uint32 each."""
+        cdef bytearray nodes = bytearray(self.table.size * sizeof(uint32_t))
+        cdef uint32_t* to = <uint32_t*><char*>nodes
+        cdef uint32_t i
+        for i in range(self.table.size):
+            to[i] = self.slots[i]
+        return bytes(nodes)
 
     def slot_nodes(self):
         """The node of each slot, as its position in `names`."""

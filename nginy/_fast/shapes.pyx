@@ -1,10 +1,10 @@
 """Shapes: nodes to tables, and tables to the block that workers read. Errors: ValueError, MemoryError."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 from nginy._fast.base cimport limits
-from nginy._fast.policy.maglev cimport maglev_build, maglev_is_size, maglev_scratch
+from nginy._fast.policy.maglev cimport MAGLEV_SIZE_MOST, maglev_build, maglev_is_size, maglev_scratch
 from nginy._fast.policy.node cimport name_hash, node_t
 from nginy._fast.policy.ring cimport (
     RING_POINTS, RING_POINTS_MOST, ring_bits, ring_build, ring_index, ring_point_t, ring_room,
@@ -123,6 +123,58 @@ cdef bytes shape_build(str kind, list names, list weights, int ring, uint32_t si
     raise ValueError(f"there is no table {kind!r}")
 
 
+# Points in order of their hashes, no two equal. -1: all are; else the first that is not.
+cdef int64_t points_put(
+    ring_point_t* points, const uint32_t* hashes, const uint32_t* nodes, uint32_t n, uint32_t n_nodes
+) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        if nodes[i] >= n_nodes or (i and hashes[i] <= hashes[i - 1]):
+            return i
+        points[i].hash, points[i].index = hashes[i], nodes[i]
+    return -1
+
+
+cdef int64_t slots_put(uint16_t* slots, const uint32_t* nodes, uint32_t n, uint32_t n_nodes) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        if nodes[i] >= n_nodes:
+            return i
+        slots[i] = <uint16_t>nodes[i]
+    return -1
+
+
+cdef bytes own_build(str kind, bytes hashes, bytes nodes, uint32_t n_nodes):
+    cdef const uint8_t* given_hashes = hashes
+    cdef const uint8_t* given_nodes = nodes
+    cdef uint32_t most = RING_POINTS_MOST if kind == "ring" else MAGLEV_SIZE_MOST
+    cdef uint32_t n = <uint32_t>(len(nodes) // sizeof(uint32_t))
+    cdef int64_t wrong
+    cdef shape_t head
+    cdef uint8_t* to
+    if kind not in ("ring", "maglev") or len(hashes) != (len(nodes) if kind == "ring" else 0):
+        raise ValueError(f"{len(hashes)} bytes of hashes are none of a table {kind!r}")
+    if len(nodes) != n * sizeof(uint32_t) or not 0 < n <= most or not 0 < n_nodes <= limits.MAX_BACKENDS:
+        raise ValueError(f"{n} entries of {n_nodes} nodes; 1..{most} of 1..{limits.MAX_BACKENDS} are possible")
+    head.n, head.n_nodes = n, n_nodes
+    head.kind, head.n_bits = TABLE_MAGLEV, 0
+    if kind == "ring":
+        head.kind, head.n_bits = TABLE_RING, ring_bits(n)
+    shape = bytearray(sizeof(shape_t) + body_bytes(&head))
+    to = shape
+    memcpy(to, &head, sizeof(shape_t))
+    to += sizeof(shape_t)
+    with nogil:
+        if head.kind == TABLE_RING:
+            wrong = points_put(<ring_point_t*>to, <const uint32_t*>given_hashes, <const uint32_t*>given_nodes, n, n_nodes)
+            ring_index(<ring_point_t*>to, n, head.n_bits, <uint32_t*>(to + n * sizeof(ring_point_t)))
+        else:
+            wrong = slots_put(<uint16_t*>to, <const uint32_t*>given_nodes, n, n_nodes)
+    if wrong >= 0:
+        raise ValueError(f"entry {wrong} is of no node, or out of order")
+    return bytes(shape)
+
+
 cdef bytes map_build(list hashes, list nodes, uint32_t n_nodes):
     cdef table_entry_t* entries
     cdef shape_t head
@@ -175,8 +227,8 @@ cdef put_part(uint8_t* block, table_tier_t* part, uint64_t off, uint32_t tier, b
     cdef uint32_t i
     cdef uint32_t* numbers
     memcpy(&head, kept, sizeof(shape_t))
-    if len(ids) != head.n_nodes or not all(0 <= id < limits.MAX_BACKENDS for id in ids):
-        raise ValueError(f"{len(ids)} backend ids for {head.n_nodes} nodes; each below {limits.MAX_BACKENDS}")
+    if len(ids) != head.n_nodes or not all(0 <= id <= limits.MAX_BACKENDS for id in ids):
+        raise ValueError(f"{len(ids)} backend ids for {head.n_nodes} nodes; each up to {limits.MAX_BACKENDS}")
     part.kind, part.tier, part.n, part.n_bits, part.off = head.kind, tier, head.n, head.n_bits, off
     part.off_starts = off + head.n * sizeof(ring_point_t) if head.kind == TABLE_RING else 0
     memcpy(block + off, kept + sizeof(shape_t), body_bytes(&head))
@@ -191,8 +243,9 @@ cdef put_part(uint8_t* block, table_tier_t* part, uint64_t off, uint32_t tier, b
 
 cdef bytes table_pack(uint32_t pool, parts):
     cdef uint64_t off = sizeof(table_header_t) + len(parts) * sizeof(table_tier_t)
-    cdef uint64_t n_bytes = off + sum(len(shape) - sizeof(shape_t) for _, shape, _ in parts)
+    cdef uint64_t n_bytes = off + sum({(id(shape), id(ids)): len(shape) - sizeof(shape_t) for _, shape, ids in parts}.values())
     cdef table_header_t* header
+    cdef table_tier_t* tiers
     cdef uint8_t* block
     cdef uint32_t i
     if len(parts) > TABLE_TIERS:
@@ -202,8 +255,15 @@ cdef bytes table_pack(uint32_t pool, parts):
     header = <table_header_t*>block
     header.magic, header.version, header.length_bytes = TABLE_MAGIC, TABLE_VERSION, n_bytes
     header.pool, header.n_tiers = pool, len(parts)
+    tiers = <table_tier_t*>(block + sizeof(table_header_t))
+    placed = {}
     for i, (tier, shape, ids) in enumerate(parts):
-        put_part(block, <table_tier_t*>(block + sizeof(table_header_t)) + i, off, tier, shape, ids)
+        first = placed.setdefault((id(shape), id(ids)), i)
+        if first != i:                  # several tiers look things up in one and the same
+            tiers[i] = tiers[<uint32_t>first]
+            tiers[i].tier = tier
+            continue
+        put_part(block, &tiers[i], off, tier, shape, ids)
         off += len(shape) - sizeof(shape_t)
     header.checksum = table_checksum(block, n_bytes)
     return bytes(packed)

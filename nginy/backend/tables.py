@@ -1,6 +1,6 @@
 """Which tables a pool's policy looks things up in, and what they are built from. Pure, but for building them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
@@ -56,10 +56,13 @@ def points_of(policy: Native, backends: Sequence[ResolvedBackend]) -> int:
     return RING_POINTS * sum(entry.weight if is_by_weight else entry.weight > 0 for entry in backends)
 
 
-def check_rings(config: Config, resolved: Resolved) -> None:
-    """Errors: TooLargeError for a pool whose names or published weights make more points than can be."""
+def check_rings(config: Config, resolved: Resolved, others: Container[str] = ()) -> None:
+    """Errors: TooLargeError for a pool whose names or published weights make more points than can be.
+
+    others: pools that have tables of their own.
+    """
     for name, pool in config.pools.items():
-        n_points = points_of(pool.native, resolved[name])
+        n_points = 0 if name in others else points_of(pool.native, resolved[name])
         if n_points > RING_POINTS_MAX:
             message = f"pool {name} makes a ring of {n_points:,} points; at most {RING_POINTS_MAX:,} are possible"
             raise TooLargeError(f"{message}: divide the weights")
@@ -108,19 +111,10 @@ def key_bytes(kind: str, key: str | bytes) -> bytes:
     return key.lower().encode() if kind == "sni" else key.encode()
 
 
-def map_parts(
-    keys: Mapping[int, str], backends: Sequence[ResolvedBackend], ids: Callable[[str], int]
-) -> list[Part]:
-    """Key hashes and addresses as parts of a block, a tier each; addresses that are not in the pool are left out."""
-    parts: list[Part] = []
-    for tier in sorted({backend.tier for backend in backends}):
-        members = [backend.address for backend in backends if backend.tier == tier]
-        at = {address: nth for nth, address in enumerate(members)}
-        found = [(key, at[address]) for key, address in keys.items() if address in at]
-        if found:
-            shape = door.build_map([key for key, _ in found], [nth for _, nth in found], len(members))
-            parts.append((tier, shape, [ids(address) for address in members]))
-    return parts
+def map_shape(keys: Mapping[int, str]) -> tuple[tuple[str, ...], bytes]:
+    """Key hashes (door.key_hash) and addresses as the nodes and the shape of a map. keys: at least one."""
+    nodes = {address: nth for nth, address in enumerate(dict.fromkeys(keys.values()))}
+    return tuple(nodes), door.build_map(list(keys), [nodes[address] for address in keys.values()], len(nodes))
 
 
 def pack(pool: int, parts: Iterable[Part]) -> bytes:

@@ -77,7 +77,7 @@ class Office:
 
     def _keep(self, message: Mapping[str, Any]) -> None:
         """Of those that come in a row control hears the newest: it has others to care for."""
-        self._tables[message["pool"], message["kind"]] = message
+        self._tables[message["pool"], message["kind"]] = message  # of a ring and a Maglev table the newer one
         if self._telling is None:
             self._telling = self._loop.call_later(PUBLISH_S, self._tell_tables)
 

@@ -1,10 +1,15 @@
-"""How a table policy says what workers shall go by: weights, or who serves which key; published whole, at any time."""
+"""How a table policy says what workers shall go by: weights, who serves which key, a ring or a Maglev table of its own;
+each published whole, at any time."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nginy.balancer.api import Backend
+
+if TYPE_CHECKING:
+    from nginy.balancer.packed import Packed
+    from nginy.balancer.rings import Maglev, Ring
 
 WEIGHT_MAX = 65535
 KEYS_MAX = 65536
@@ -65,6 +70,41 @@ class Publisher:
             else:
                 raise TypeError(f"{key!r} is no key: text and bytes are")
         self._send({"kind": "keys", "texts": texts, "bytes": octets})
+
+    def ring(self, points: "Ring | Iterable[tuple[int, Target]]") -> None:
+        """The ring that the `fallback` looks keys up on from now on; it has to be a policy with a ring.
+
+        points: a Ring of backends' addresses, or up to 2,000,000 points (hash, backend): the upper 32 bits of a key's
+        hash belong to the first point at or behind them. It stays as it is until another ring or table is published,
+        whatever comes, goes or weighs; who may not be used is passed over.
+        Errors: KeyError for a backend that the pool does not have; ValueError, TypeError for what is no ring.
+        """
+        from nginy.balancer.packed import pack_ring
+
+        self._send_table(pack_ring(points))
+
+    def maglev(self, slots: "Maglev | Sequence[Target]") -> None:
+        """The Maglev table that the `fallback` looks keys up in from now on; it has to be a policy with one.
+
+        slots: a Maglev of backends' addresses, or the backend of each of up to 4,194,301 slots; the upper 32 bits of a
+        key's hash, scaled, say which. Holds as a ring does. Errors: as `ring`.
+        """
+        from nginy.balancer.packed import pack_maglev
+
+        self._send_table(pack_maglev(slots))
+
+    def _send_table(self, packed: "Packed") -> None:
+        ids = self._ids
+        self._send(
+            {
+                "kind": "table",
+                "form": packed.kind,
+                "ids": [_id_of(ids, name) for name in packed.names],
+                "hashes": b64encode(packed.hashes).decode(),
+                "nodes": b64encode(packed.nodes).decode(),
+                "compat": packed.compat,
+            }
+        )
 
 
 def _id_of(ids: Mapping[int | str, int], target: Target) -> int:

@@ -217,6 +217,11 @@ class Maglev(_Nodes):
     def _options(self) -> dict[str, Any]:
         return {} if self.size == _rings.SIZE else {"size": self.size}
 
+    def _packed(self) -> bytes:
+        table = self._table
+        assert isinstance(table, _rings.MaglevTable)
+        return table.packed()
+
     def slots(self) -> list[str]:
         """The node of each slot."""
         table = self._table

@@ -9,8 +9,6 @@ happened.
 import asyncio
 import json
 import os
-import select
-import signal
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nginy._fast import door
+from nginy.backend.owntables import Kept, from_block
 from nginy.backend.registry import BackendKey
 from nginy.control.channel import Message, close_all, receive
 from nginy.control.ids import Ids
@@ -30,7 +29,6 @@ from nginy.errors import StartError
 
 FORMAT = 3
 ANSWER_TIMEOUT_S = 2.0
-KILL_TIMEOUT_S = 1.0
 
 
 @dataclass(slots=True)
@@ -43,13 +41,19 @@ class LeftWorker:
     sock: socket.socket
     board_fd: int
     snapshot_fd: int = -1
+    kept_fd: int = -1
     sockets: dict[int, int] = field(default_factory=dict)  # sock id to descriptor
 
     def close(self) -> None:
         """Let go: the worker goes on alone."""
         self.sock.close()
-        close_all(fd for fd in (self.board_fd, self.snapshot_fd, *self.sockets.values()) if fd >= 0)
-        self.sockets, self.board_fd, self.snapshot_fd = {}, -1, -1
+        close_all(fd for fd in (*self.blocks, *self.sockets.values()) if fd >= 0)
+        self.sockets, self.board_fd, self.snapshot_fd, self.kept_fd = {}, -1, -1, -1
+
+    @property
+    def blocks(self) -> tuple[int, int, int]:
+        """What it has handed over besides its sockets; -1 where there is none."""
+        return self.board_fd, self.snapshot_fd, self.kept_fd
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,11 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A whole nginy without control. The caller owns all of it."""
+    """A whole nginy without control. The caller owns all of it. kept: tables that programs have published."""
 
     generation: int
     notes: Notes
+    kept: Kept
     board_fd: int
     groups: dict[str, Group]
     workers: tuple[LeftWorker, ...]
@@ -202,8 +207,8 @@ def _meet(slot: int, sock: socket.socket, hello: Message | None) -> LeftWorker |
     if hello.kind != door.MSG_HELLO or hello.a != slot or not hello.fds or len(hello.ids) != 1:
         close_all(hello.fds)
         raise ValueError(f"worker {slot} greets in an unknown way")
-    board_fd, snapshot_fd = hello.fds[0], hello.fds[1] if len(hello.fds) > 1 else -1
-    return LeftWorker(slot, hello.ids[0], hello.b, sock, board_fd, snapshot_fd)
+    snapshot_fd, kept_fd = (*hello.fds[1:], -1, -1)[:2]
+    return LeftWorker(slot, hello.ids[0], hello.b, sock, hello.fds[0], snapshot_fd, kept_fd)
 
 
 def _is_all(worker: LeftWorker, message: Message | None) -> bool:
@@ -227,19 +232,28 @@ def _dismiss(workers: list[LeftWorker], rejoin: RejoinPaths) -> None:
 
 def _take_over(workers: list[LeftWorker]) -> Left:
     newest = max(workers, key=lambda worker: worker.generation)
-    size_bytes = os.fstat(newest.snapshot_fd).st_size
-    block = os.pread(newest.snapshot_fd, size_bytes, 0)
+    block = _read(newest.snapshot_fd)
     generation = door.verify_snapshot(block)
     notes = read_notes(block)
+    kept = from_block(_read(newest.kept_fd)) if newest.kept_fd >= 0 else {}
     boards = {os.fstat(worker.board_fd).st_ino for worker in workers}
     if len(boards) != 1 or any(worker.slot >= notes.slots for worker in workers):
         raise ValueError("they do not belong together")
     groups = _take_groups(notes, workers)
     board_fd = os.dup(newest.board_fd)
     for worker in workers:
-        close_all(fd for fd in (worker.board_fd, worker.snapshot_fd) if fd >= 0)
-        worker.board_fd = worker.snapshot_fd = -1
-    return Left(generation, notes, board_fd, groups, tuple(workers))
+        close_all(fd for fd in worker.blocks if fd >= 0)
+        worker.board_fd = worker.snapshot_fd = worker.kept_fd = -1
+    return Left(generation, notes, kept, board_fd, groups, tuple(workers))
+
+
+def _read(fd: int) -> bytes:
+    """A sealed block, whole. Errors: ValueError, OSError."""
+    n_bytes = os.fstat(fd).st_size
+    block = bytearray()
+    while piece := os.pread(fd, n_bytes - len(block), len(block)):
+        block += piece
+    return bytes(block)
 
 
 def _take_groups(notes: Notes, workers: list[LeftWorker]) -> dict[str, Group]:
@@ -262,31 +276,3 @@ def _take_groups(notes: Notes, workers: list[LeftWorker]) -> dict[str, Group]:
         close_all(fd for fd in worker.sockets.values() if fd not in taken)
         worker.sockets = dict.fromkeys(worker.sockets, -1)
     return groups
-
-
-def bury(board: door.Board, board_fd: int, slot: int) -> int:
-    """Make sure that the worker of a slot that did not answer is dead, and fold its row. -> sessions lost.
-
-    Blocks up to KILL_TIMEOUT_S. A worker that is stuck can be reached by nobody any more, so it is killed.
-    """
-    pid = board.worker(slot)["pid"]
-    with suppress(OSError):
-        fd = os.pidfd_open(pid)
-        try:
-            # the number may belong to somebody else by now: only our worker has this board
-            if _holds(pid, os.fstat(board_fd)):
-                signal.pidfd_send_signal(fd, signal.SIGKILL)
-                select.select([fd], [], [], KILL_TIMEOUT_S)
-        finally:
-            os.close(fd)
-    return board.fold(slot)
-
-
-def _holds(pid: int, wanted: os.stat_result) -> bool:
-    folder = f"/proc/{pid}/fd"
-    for fd in os.listdir(folder):
-        with suppress(OSError):
-            found = os.stat(f"{folder}/{fd}")
-            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
-                return True
-    return False

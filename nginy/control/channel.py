@@ -25,13 +25,14 @@ class Publication:
     """One generation for the workers. fd: the sealed snapshot, borrowed from the publisher.
 
     sockets: (sock_id, descriptor) of every socket that the snapshot lists, borrowed from their groups.
-    tables: what its pools look things up in; sent before it.
+    tables: what its pools look things up in; sent before it.   keepsake: what workers keep for a later control.
     """
 
     generation: int
     fd: int
     sockets: tuple[tuple[int, int], ...]
     tables: tuple[TableRef, ...] = ()
+    keepsake: TableRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Channel:
         self._held = set(held)  # sock ids that the worker has been sent and not been told to drop
         self._tables: dict[int, int] = {}  # pool to number of the table that the worker was sent last
         self._resent: dict[int, int] = {}  # the same of the last one that was sent twice
+        self._kept = 0  # number of the keepsake that the worker was sent last
         self._is_waiting = False
         self._retry: asyncio.TimerHandle | None = None
         self.is_open = True
@@ -187,6 +189,11 @@ class Channel:
             ids = tuple(sock_id for sock_id, _ in missing)
             self._send(door.pack_message(door.MSG_SOCKETS, 0, 0, ids), [fd for _, fd in missing])
             self._held.update(ids)
+            return True
+        keepsake = publication.keepsake
+        if keepsake is not None and keepsake.number != self._kept:
+            self._send(door.pack_message(door.MSG_KEEP), [keepsake.fd])
+            self._kept = keepsake.number
             return True
         for table in publication.tables:
             if self._tables.get(table.pool) != table.number:

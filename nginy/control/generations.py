@@ -10,19 +10,20 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from nginy._fast import door
+from nginy.backend.owntables import Kept
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.backend.snapshot import build_snapshot
-from nginy.backend.tables import TooLargeError, key_bytes, ring_of
+from nginy.backend.tables import TooLargeError
 from nginy.control.arrivals import Arrivals
 from nginy.control.channel import Publication
 from nginy.control.listeners import Group, inodes_of, open_group
 from nginy.control.plan import BindPlan, BindWish, plan_binds, wanted_binds
-from nginy.control.publish import Publisher
-from nginy.control.published import Table
-from nginy.control.tables import TableRef, Tables
-from nginy.control.world import IdBook, World, no_longer_published, published_in, still_published
+from nginy.control.publish import Content, Publisher
+from nginy.control.tables import Tables
+from nginy.control.wishes import Wishes
+from nginy.control.world import IdBook, World, published_in, still_published
 from nginy.errors import NginyError
-from nginy.model import ByKey, Config
+from nginy.model import Config
 
 
 class Generations:
@@ -45,8 +46,9 @@ class Generations:
         on_trouble: Callable[[Exception], None],
         inherited: Mapping[str, Sequence[int]],
         since: Mapping[BackendKey, int] = MappingProxyType({}),
+        kept: Kept = MappingProxyType({}),
     ) -> None:
-        """world, generation: what is adopted; empty and 0 for a fresh start."""
+        """world, generation, kept: what is adopted; empty and 0 for a fresh start."""
         self.world = world
         self._book = IdBook(board)
         self._slots = board.slots
@@ -55,10 +57,10 @@ class Generations:
         self._inherited = inherited
         self._arrivals = Arrivals(since)
         self._tables = Tables()
+        self._tables.restore(kept)
         self._publisher = Publisher(self._build, self._delivered(deliver), on_trouble, generation)
         self._on_trouble = on_trouble
-        self._wished: dict[str, Mapping[int, int]] = {}  # by pool, the newest weights that are to be published
-        self._weighing: asyncio.Task[None] | None = None
+        self.wishes = Wishes(self, self._tables, on_trouble)
         self._moving: asyncio.Task[None] | None = None
         self._weighed = world  # the last one that was weighed, and what came of it
         self._resolved = world.weighed
@@ -102,8 +104,7 @@ class Generations:
         try:
             wanted = World(config, resolved, before.ids, groups, still_published(published_in(before), config))
             self.world = self._book.assign(wanted, self.number + 1, adopted_by_all)
-            for pool in no_longer_published(before, config):
-                self._tables.map_keys(pool, {})
+            self._tables.forget(before.config)
             self._publisher.publish()
         except BaseException:
             self.world = before
@@ -140,47 +141,6 @@ class Generations:
             self._on_trouble(error)  # addresses matter more: workers do without the table
         self._publisher.publish_soon()
 
-    def take_table(self, pool: str, table: Table) -> None:
-        """A table policy has published. Errors: ValueError for keys that are none."""
-        if table.weights is not None:
-            self.weigh(pool, table.weights)
-        if table.keys is not None:
-            addresses = self.world.addresses_of(pool)
-            self.map_keys(pool, {key: addresses[id] for key, id in table.keys.items() if id in addresses})
-
-    def weigh(self, pool: str, weights: Mapping[int, int]) -> None:
-        """A table policy has published weights by backend id. They go out soon; of several the newest ones count."""
-        self._wished[pool] = weights
-        if self._weighing is None or self._weighing.done():
-            self._weighing = asyncio.get_running_loop().create_task(self._weigh())
-
-    async def _weigh(self) -> None:
-        while self._wished:
-            pool = next(iter(self._wished))
-            weights = self._wished.pop(pool)
-            wanted = self.world.with_weights(pool, weights)
-            try:
-                await self._tables.prepare(wanted.config, wanted.weighed)
-            except (TooLargeError, MemoryError) as error:  # those before hold
-                self._on_trouble(error)
-                continue
-            wanted = self.world.with_weights(pool, weights)
-            if wanted.published != self.world.published:
-                self.world = wanted
-                self._publisher.publish_soon()
-
-    def map_keys(self, pool: str, keys: Mapping[str | bytes, str]) -> None:
-        """Keys of this pool that go to these addresses, whatever its policy says; publish soon. Empty: none do.
-
-        Errors: KeyError for a pool that is not there; ValueError for a key that is no address where one is wanted.
-        """
-        native = self.world.config.pools[pool].native
-        if ring_of(native) != door.RINGS["own"]:
-            raise ValueError(f"the pool {pool!r} has keys as another program (`compat`), which a map has not")
-        kind = native.key.kind if isinstance(native, ByKey) else "session"
-        self._tables.map_keys(pool, {door.key_hash(key_bytes(kind, key)): address for key, address in keys.items()})
-        self._publisher.publish_soon()
-
     def publish_soon(self) -> None:
         """Something that the block is built from has changed."""
         self._publisher.publish_soon()
@@ -194,9 +154,9 @@ class Generations:
 
     def close(self, *, is_end: bool) -> None:
         """Close control's copies of everything. is_end: nobody serves them any more, so files go as well."""
-        for task in (self._weighing, self._moving):
-            if task is not None:
-                task.cancel()
+        self.wishes.close()
+        if self._moving is not None:
+            self._moving.cancel()
         self._publisher.close()
         self._tables.close()
         for group in [*self.world.groups.values(), *(group for _, group in self._closing)]:
@@ -246,7 +206,7 @@ class Generations:
         self._weighed = world
         return self._resolved
 
-    def _build(self, generation: int) -> tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]:
+    def _build(self, generation: int) -> Content:
         world = self.world
         weighed = self._weigh_all()
         sockets = world.sockets()
@@ -261,11 +221,11 @@ class Generations:
             [row for row, _ in sockets],
             meta=self._notes(world, since),
             workers=self._slots,
-            mapped=self._tables.mapped,
+            mapped=self._tables.mapped(world.config),
             since=since,
         )
         tables = self._tables.refs(world.config, weighed, world.ids)
-        return block, tuple((row.sock_id, fd) for row, fd in sockets), tables
+        return Content(block, tuple((row.sock_id, fd) for row, fd in sockets), tables, self._tables.keepsake())
 
 
 def _drop(groups: Iterable[Group]) -> None:

@@ -13,7 +13,8 @@ from nginy._fast import door
 from nginy.backend.events import EventLog
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.control import limits
-from nginy.control.adopt import Left, bury, find_left, write_notes
+from nginy.control.adopt import Left, find_left, write_notes
+from nginy.control.bury import bury
 from nginy.control.channel import Publication
 from nginy.control.datagrams import check_transparent, short_queues
 from nginy.control.flows import flow_bounds
@@ -139,7 +140,7 @@ async def launch(order: Order, now_s: float) -> Parts:
         policies = Policies(
             board, board_fd, _host_order(order, worker), order.spawn, emit=order.log.event,
             hand=lambda: parts.crew.hand_mail(), verdicts=health.verdicts,
-            published=lambda pool, table: parts.generations.take_table(pool, table),
+            published=lambda pool, table: parts.generations.wishes.take(pool, table),
         )  # fmt: skip
         undo.push_async_callback(policies.stop)
         crew = Crew(
@@ -234,6 +235,7 @@ def _make_generations(
         world,
         left.generation if left is not None else 0,
         since=left.notes.since if left is not None else {},
+        kept=left.kept if left is not None else {},
         verdicts=health.verdicts,
         notes=notes,
         deliver=deliver,

@@ -24,6 +24,7 @@ from nginy.control.spawn import SpawnKind
 from nginy.control.suspicion import Suspicion
 from nginy.control.systemd import Notifier
 from nginy.control.view import View, take_view
+from nginy.control.wishes import Wishes
 from nginy.control.world import World
 from nginy.errors import ControlError, NginyError
 from nginy.model import Config
@@ -192,9 +193,10 @@ class Control:
         warnings = [*(str(change) for change in changes if change.needs_restart), *parts.warnings()]
         return ApplyReport(number, [str(change) for change in changes], warnings, late)
 
-    def map_keys(self, pool: str, keys: Mapping[str | bytes, str]) -> None:
-        """Generations.map_keys. Errors: as there; ControlError."""
-        self._running().generations.map_keys(pool, keys)
+    @property
+    def wishes(self) -> Wishes:
+        """Where programs publish tables. Errors: ControlError."""
+        return self._running().generations.wishes
 
     def report_load(self, pool: str, address: str, seconds: float) -> None:
         """What a backend tells of its load. Errors: KeyError for one that is not there; ControlError."""
@@ -218,12 +220,8 @@ class Control:
     def _note_death(self, seat: Seat) -> None:
         if self._suspicion.died(time.monotonic()):
             good = self._suspicion.take_last_good()
-            self.event(
-                "generation_suspect",
-                level="error",
-                generation=self.generation,
-                has_last_good=good is not None,
-            )
+            has_last_good = good is not None
+            self.event("generation_suspect", "error", generation=self.generation, has_last_good=has_last_good)
             if good is not None:
                 self._retreat = asyncio.get_running_loop().create_task(self._go_back(good))
 

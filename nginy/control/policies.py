@@ -178,7 +178,7 @@ class Policies:
             self._hand()
             calls = sorted({call for call, _, _ in self._wanted.values()})
             self._emit("policy_process_ready", pid=self.pid, policies=", ".join(calls))
-        elif kind in ("weights", "keys") and message.get("pool") in self._wanted:
+        elif kind in ("weights", "keys", "table") and message.get("pool") in self._wanted:
             self._publish(message["pool"], table_of(message))
         elif kind in ("raised", "failed"):
             self._emit(
@@ -190,7 +190,8 @@ class Policies:
         try:
             self._published(pool, table)
         except ValueError as error:
-            self._emit("policy_raised", level="error", pool=pool, hook="publish.keys", error=str(error))
+            hook = "publish.keys" if table.packed is None else f"publish.{table.packed.kind}"
+            self._emit("policy_raised", level="error", pool=pool, hook=hook, error=str(error))
 
     def _exited(self, host: Host, status: str) -> None:
         if host is self._host:

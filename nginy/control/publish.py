@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 from nginy.control.channel import Publication
 from nginy.control.seal import seal
@@ -11,8 +12,17 @@ from nginy.control.tables import TableRef
 COALESCE_S = 0.05  # changes after the first wait for company, at most this long
 RETRY_S = 1.0  # after a shortage of descriptors or memory: a verdict must not get lost
 
-Build = Callable[[int], tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]]
-"""generation -> (block, (sock_id, descriptor) of every socket in it, the tables that its pools look things up in)"""
+
+class Content(NamedTuple):
+    """What a generation is made of: sockets as (sock_id, descriptor), the tables that its pools look things up in."""
+
+    block: bytes
+    sockets: tuple[tuple[int, int], ...]
+    tables: tuple[TableRef, ...] = ()
+    keepsake: TableRef | None = None
+
+
+Build = Callable[[int], Content]
 
 
 class Publisher:
@@ -43,8 +53,8 @@ class Publisher:
 
         Errors: what `build` raises; then nothing has changed.
         """
-        block, sockets, tables = self._build(self.generation + 1)
-        fresh = Publication(self.generation + 1, seal(block, "nginy-snapshot"), sockets, tables)
+        block, sockets, tables, keepsake = self._build(self.generation + 1)
+        fresh = Publication(self.generation + 1, seal(block, "nginy-snapshot"), sockets, tables, keepsake)
         stale, self.current = self.current, fresh
         self.generation = fresh.generation
         self._last_s = self._loop.time()

@@ -2,16 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from nginy.backend.owntables import Kept, OwnTable, to_block
 from nginy.backend.registry import Resolved
-from nginy.backend.tables import Part, Shape, check_rings, map_parts, pack, shapes_of
+from nginy.backend.tables import Part, Shape, check_rings, pack, shapes_of
 from nginy.control.ids import Ids
 from nginy.control.seal import seal
 from nginy.model import Config
 
+Numbers = tuple[int, ...]
+"""Of the tables that a program has published."""
 Content = tuple[tuple[int, Shape, tuple[int, ...]], ...]
 """What a block says: tier, shape and the ids of its nodes."""
 
@@ -33,9 +36,10 @@ class Tables:
 
     def __init__(self) -> None:
         self._shapes: dict[Shape, bytes] = {}
-        self._maps: dict[str, tuple[int, Mapping[int, str]]] = {}  # pool to (number, key hash to address)
-        self._blocks: dict[tuple[int, int, Content], TableRef] = {}
-        self._used: set[tuple[int, int, Content]] = set()
+        self._own: dict[str, dict[str, tuple[int, OwnTable]]] = {}  # by pool and place, with its number
+        self._keepsake: TableRef | None = None
+        self._blocks: dict[tuple[int, Numbers, Content], TableRef] = {}
+        self._used: set[tuple[int, Numbers, Content]] = set()
         self._stale: list[int] = []  # descriptors of blocks that were replaced
         self._last: tuple[Config, Resolved, Ids] | None = None
         self._refs: tuple[TableRef, ...] = ()
@@ -47,27 +51,68 @@ class Tables:
 
         Errors: TooLargeError.
         """
-        check_rings(config, resolved)
+        others = self._pools_with("table", config)
+        check_rings(config, resolved, others)
         self._preparing += 1
         try:
-            for shape in dict.fromkeys(_shapes(config, resolved)):
+            for shape in dict.fromkeys(_shapes(config, resolved, others)):
                 if shape not in self._shapes:
                     self._shapes[shape] = await asyncio.to_thread(shape.build)
         finally:
             self._preparing -= 1
 
-    def map_keys(self, pool: str, keys: Mapping[int, str]) -> None:
-        """From the next generation on these keys (door.key_hash) go to these addresses; empty: none do."""
-        self._number += 1
-        self._last = None
-        self._maps.pop(pool, None)
-        if keys:
-            self._maps[pool] = (self._number, dict(keys))
+    # ---- what programs have published ----
 
-    @property
-    def mapped(self) -> Collection[str]:
-        """The pools that have such keys."""
-        return self._maps.keys()
+    def own(self, pool: str, table: OwnTable) -> None:
+        """From the next generation on this pool has it, in place of the one before."""
+        self._number += 1
+        self._own.setdefault(pool, {})[table.place] = (self._number, table)
+        self._changed()
+
+    def disown(self, pool: str, place: str) -> None:
+        """From the next generation on it has none."""
+        self._own.get(pool, {}).pop(place, None)
+        self._changed()
+
+    def forget(self, config: Config) -> None:
+        """Those that mean nothing in this configuration are gone for good."""
+        for pool, places in self._own.items():
+            for place, (_, table) in list(places.items()):
+                if not table.fits(config.pools.get(pool)):
+                    del places[place]
+                    self._changed()
+
+    def restore(self, kept: Kept) -> None:
+        """Those that an earlier control had."""
+        for pool, some in kept.items():
+            for table in some:
+                self.own(pool, table)
+
+    def mapped(self, config: Config) -> frozenset[str]:
+        """The pools that have a map of keys."""
+        return self._pools_with("map", config)
+
+    def _pools_with(self, place: str, config: Config) -> frozenset[str]:
+        return frozenset(pool for pool in self._own if place in self._fitting(pool, config))
+
+    def _fitting(self, pool: str, config: Config) -> dict[str, tuple[int, OwnTable]]:
+        known = self._own.get(pool, {}).items()
+        return {place: found for place, found in known if found[1].fits(config.pools.get(pool))}
+
+    def _changed(self) -> None:
+        self._last = None
+        self._stale += [self._keepsake.fd] if self._keepsake is not None else []
+        self._keepsake = None
+
+    def keepsake(self) -> TableRef | None:
+        """All of them for the workers to keep; None when there never were any. Errors: OSError."""
+        if self._keepsake is None and self._own:
+            kept = {pool: [table for _, table in places.values()] for pool, places in self._own.items()}
+            self._number += 1
+            self._keepsake = TableRef(-1, self._number, seal(to_block(kept), "nginy-keepsake"))
+        return self._keepsake
+
+    # ---- what a generation needs ----
 
     def refs(self, config: Config, resolved: Resolved, ids: Ids) -> tuple[TableRef, ...]:
         """The tables of a generation; what `prepare` has not built is built now. Errors: OSError.
@@ -78,17 +123,18 @@ class Tables:
         if last is not None and last[0] is config and last[1] is resolved and last[2] is ids:
             return self._refs
         self._used = set()
-        self._maps = {name: known for name, known in self._maps.items() if name in config.pools}
         found = []
         for name, pool in config.pools.items():
+            id_of, own = partial(ids.backend, name), self._fitting(name, config)
+            shapes = {} if "table" in own else shapes_of(pool.native, resolved[name])
             content: Content = tuple(
-                (tier, shape, tuple(ids.backend(name, member.address) for member in members))
-                for tier, (shape, members) in shapes_of(pool.native, resolved[name]).items()
+                (tier, shape, tuple(id_of(member.address) for member in members))
+                for tier, (shape, members) in shapes.items()
             )
-            number, keys = self._maps.get(name, (0, {}))
-            if content or keys:
-                mapped = map_parts(keys, resolved[name], partial(ids.backend, name))
-                found.append(self._ref(ids.pool(name), number, content, mapped))
+            if content or own:
+                more = [part for _, table in own.values() for part in table.parts(resolved[name], id_of)]
+                numbers = tuple(number for number, _ in own.values())
+                found.append(self._ref(ids.pool(name), numbers, content, more))
         self._last, self._refs = (config, resolved, ids), tuple(found)
         return self._refs
 
@@ -105,14 +151,16 @@ class Tables:
 
     def close(self) -> None:
         """Idempotent."""
-        self._used, self._last, self._refs = set(), None, ()
+        self._used, self._refs = set(), ()
+        self._changed()
+        self._own = {}
         self.settle()
 
-    def _ref(self, pool: int, mapped: int, content: Content, more: list[Part]) -> TableRef:
-        """mapped: number of the pool's map, whose parts are `more`."""
-        key = (pool, mapped, content)
+    def _ref(self, pool: int, numbers: Numbers, content: Content, more: list[Part]) -> TableRef:
+        """numbers: of the pool's own tables, whose parts are `more`."""
+        key = (pool, numbers, content)
         self._used.add(key)
-        if key not in self._blocks or more:  # addresses that a map names may have come or gone
+        if key not in self._blocks or more:  # addresses that they name may have come or gone
             block = pack(pool, [*((tier, self._built(shape), ids) for tier, shape, ids in content), *more])
             self._number += 1
             self._stale += [self._blocks[key].fd] if key in self._blocks else []
@@ -125,6 +173,7 @@ class Tables:
         return self._shapes[shape]
 
 
-def _shapes(config: Config, resolved: Resolved) -> Iterable[Shape]:
+def _shapes(config: Config, resolved: Resolved, others: Container[str]) -> Iterable[Shape]:
     for name, pool in config.pools.items():
-        yield from (shape for shape, _ in shapes_of(pool.native, resolved[name]).values())
+        if name not in others:
+            yield from (shape for shape, _ in shapes_of(pool.native, resolved[name]).values())

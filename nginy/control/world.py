@@ -101,12 +101,6 @@ def still_published(before: Published, config: Config) -> Mapping[str, Mapping[s
     return {pool: weights for pool, (call, weights) in before.items() if calls.get(pool) == call}
 
 
-def no_longer_published(before: World, config: Config) -> set[str]:
-    """Pools whose table policy is not theirs any more."""
-    old, new = _tables_of(before.config), _tables_of(config)
-    return {pool for pool, call in old.items() if new.get(pool) != call}
-
-
 def _tables_of(config: Config) -> dict[str, str]:
     return {name: pool.policy.call for name, pool in config.pools.items() if isinstance(pool.policy, TablePolicy)}
 

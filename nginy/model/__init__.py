@@ -47,6 +47,7 @@ from nginy.model.listener import (
     written_out,
 )
 from nginy.model.policy import (
+    MAGLEV_SIZE_MAX,
     RING_POINTS,
     RING_POINTS_MAX,
     BoundedMaglev,
@@ -120,6 +121,7 @@ __all__ = [
     "NAME_PATTERN",
     "POOLS_MAX",
     "RING_POINTS",
+    "MAGLEV_SIZE_MAX",
     "RING_POINTS_MAX",
     "ROUTES_MAX",
     "WORKERS_MAX",

@@ -1,11 +1,16 @@
 """What a host publishes while it runs: where single keys go, and how loaded backends say they are."""
 
+import re
+from array import array
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from nginy import Server
+from nginy._fast import door
+from nginy.backend.tables import key_bytes
+from nginy.balancer import Maglev, Ring
 from tests.conftest import StartPeer
 from tests.tools.configs import tcp_config
 from tests.tools.peers import Peer, named
@@ -54,6 +59,78 @@ def test_a_map_of_keys_comes_before_the_policy_until_it_is_taken_back(peers: lis
             server.publish_map("nowhere", {})
         with pytest.raises(ValueError, match="does not appear to be"):
             server.publish_map("back", {"nobody": peers[0].address})
+
+
+def owner_of(ring: Ring, source: str) -> str:
+    """As a worker finds it: the upper half of the key's hash, and the first point at or behind it."""
+    hashes, nodes = ring._ring().packed()
+    at = door.key_hash(key_bytes("source", source)) >> 32
+    points = list(zip(array("I", hashes), array("I", nodes), strict=True))
+    return list(ring)[next((node for hash, node in points if hash >= at), points[0][1])]
+
+
+def test_workers_look_keys_up_on_a_ring_of_the_hosts_own(peers: list[Peer]) -> None:
+    names = {peer.address: name for peer, name in zip(peers, NAMES, strict=True)}
+    config = tcp_config(list(names), workers=2, pool={"policy": {"kind": "ring", "key": "source"}})
+    sources = [f"127.0.3.{i}" for i in range(1, 25)]
+    with Server(config) as server:
+        who = asking(server)
+        first = [who(source) for source in sources]
+        ring = Ring({peers[0].address: 1, peers[2].address: 3}, points=40)
+        server.publish_ring("back", ring)
+        wanted = [names[owner_of(ring, source)] for source in sources]
+        wait_until(lambda: [who(source) for source in sources * 2] == wanted * 2, "both workers have the ring")
+        assert set(wanted) == {"a", "c"}
+        gone: list[Any] = [{"address": address, "state": "drain"} if name == "c" else address
+                           for address, name in names.items()]  # fmt: skip
+        server.apply(tcp_config(gone, workers=2, pool={"policy": {"kind": "ring", "key": "source"}}))
+        assert {who(source) for source in sources} == {"a"}, "the ring survives a reload and passes over who is drained"
+        server.apply(config)
+        server.publish_ring("back", None)
+        wait_until(lambda: [who(source) for source in sources * 2] == first * 2, "the pool's own ring is back")
+
+
+def test_workers_look_keys_up_in_a_maglev_table_of_the_hosts_own_while_the_policy_does(peers: list[Peer]) -> None:
+    addresses = [peer.address for peer in peers]
+    config = tcp_config(addresses, workers=2, pool={"policy": "maglev"})
+    with Server(config) as server:
+        who = asking(server)
+        server.publish_maglev("back", [addresses[3]] * 5)
+        wait_until(lambda: {who(f"127.0.4.{i}") for i in range(1, 30)} == {"d"}, "the table is there")
+        server.publish_maglev("back", Maglev({addresses[1]: 1}, size=251))
+        wait_until(lambda: {who(f"127.0.4.{i}") for i in range(1, 30)} == {"b"}, "the next table is there")
+        server.apply(tcp_config(addresses, workers=2, pool={"policy": "ring"}))
+        assert len({who(f"127.0.4.{i}") for i in range(1, 60)}) == len(NAMES), "a ring looks nothing up in it"
+        server.apply(config)
+        server.apply(tcp_config(addresses, workers=2, pool={"policy": "ring"}))
+        server.apply(config)
+        assert len({who(f"127.0.4.{i}") for i in range(1, 60)}) == len(NAMES), "it has gone with the policy"
+
+
+@pytest.mark.parametrize(
+    ("policy", "points", "error", "says"),
+    [
+        ("maglev", [(1, "")], ValueError, "goes by `maglev`, which looks up no such table: a ring needs `ring`"),
+        ("round_robin", [(1, "")], ValueError, "goes by `round_robin`"),
+        ("ring", [(1, "10.0.0.1:80")], KeyError, "has no backend '10.0.0.1:80'; there are: 127.0.0.1:"),
+        ({"kind": "ring", "compat": "nginx"}, Ring(["127.0.0.1:1"]), KeyError, "has no backend '127.0.0.1:1'"),
+        ("ring", [(-1, "")], ValueError, "-1 is no hash of a point"),
+    ],
+)
+def test_a_ring_that_the_pool_cannot_have_is_refused(
+    peers: list[Peer], policy: Any, points: Any, error: type[Exception], says: str
+) -> None:
+    address = peers[0].address
+    if isinstance(points, list):
+        points = [(hash, name or address) for hash, name in points]
+    with Server(tcp_config([address], pool={"policy": policy})) as server:
+        with pytest.raises(error, match=re.escape(says)):
+            server.publish_ring("back", points)
+        if isinstance(policy, dict):
+            with pytest.raises(ValueError, match="hashes keys with `compat: nginx`, this ring with off"):
+                server.publish_ring("back", Ring([address]))
+        with pytest.raises(KeyError):
+            server.publish_ring("nowhere", [(1, address)])
 
 
 def test_a_backend_that_reports_a_high_load_gets_fewer(peers: list[Peer]) -> None:

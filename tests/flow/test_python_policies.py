@@ -361,6 +361,69 @@ def test_published_weights_outlive_the_control_that_heard_of_them(
     assert {visit(nginy)[0] for _ in range(9)} == {"c"}
 
 
+@pytest.mark.parametrize("form", ["ring", "maglev"])
+def test_a_published_table_outlives_worker_policy_process_reload_and_control(
+    start_nginy: StartNginy, peers: list[Peer], tmp_path: Path, form: str
+) -> None:
+    call = "tests.tools.policy_classes:OwnRing"
+    pool = {"policy": {"kind": "table", "call": call, "args": {"form": form}, "fallback": form}}
+    tree = tcp_config([peer.address for peer in peers], pool=pool)
+    nginy = start_nginy(tree, env={"POLICY_NOTES": str(tmp_path / "published")}, checked=False)
+
+    address = nginy.address()
+
+    def everybody() -> set[str]:
+        said = set()
+        for number in range(1, 20):
+            with connect(address, source=f"127.0.5.{number}") as sock:
+                said.add(recv_exact(sock, 2).decode().strip())
+        return said
+
+    wait_until(lambda: everybody() == {"b"}, "it is published")
+    os.kill(nginy.worker_pids()[0], signal.SIGKILL)
+    wait_until(lambda: nginy.worker_pids() and everybody() == {"b"}, "the next worker has it")
+    (policies,) = set(nginy.pids_left()) - set(nginy.worker_pids())
+    os.kill(policies, signal.SIGKILL)
+    wait_until(lambda: "policy process replaced" in nginy.log(), "another policy process, which publishes nothing")
+    assert everybody() == {"b"}
+    nginy.reload(tree | {"pools": {"back": tree["pools"]["back"] | {"slow_start": {"window": "1s"}}}})
+    assert everybody() == {"b"}
+    wait_until(lambda: nginy.log().count("policy process ready") == 2, "nothing is on its way")
+    before = set(nginy.worker_pids())
+    nginy.send(signal.SIGKILL)
+    nginy.running.wait()
+    wait_until(lambda: set(nginy.pids_left()) == before, "the policy process ends with its control")
+    assert everybody() == {"b"}
+    nginy.start()
+    assert set(nginy.worker_pids()) == before
+    os.kill(nginy.worker_pids()[0], signal.SIGKILL)
+    wait_until(lambda: set(nginy.worker_pids()) != before and everybody() == {"b"}, "the next control has it too")
+
+
+def test_a_published_map_outlives_control(start_nginy: StartNginy, peers: list[Peer], tmp_path: Path) -> None:
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:KeysOnce", "fallback": "random"}}
+    tree = tcp_config([peer.address for peer in peers], pool=pool)
+    nginy = start_nginy(tree, env={"POLICY_NOTES": str(tmp_path / "published")}, checked=False)
+    wait_until(lambda: {who(nginy, "127.0.0.3") for _ in range(12)} == {"c"}, "it is published")
+    for _ in range(2):  # the control after the next has it from the next one
+        before = set(nginy.worker_pids())
+        nginy.send(signal.SIGKILL)
+        nginy.running.wait()
+        wait_until(lambda before=before: set(nginy.pids_left()) == before, "the policy process ends with its control")
+        nginy.start()
+        assert {who(nginy, "127.0.0.3") for _ in range(12)} == {"c"}
+    nginy.reload(tree | {"pools": {"back": tree["pools"]["back"] | {"policy": "random"}}})
+    assert {who(nginy, "127.0.0.3") for _ in range(30)} == set(NAMES), "it has gone with its class"
+
+
+def test_a_table_that_its_fallback_cannot_look_up_is_told_in_the_log(
+    start_nginy: StartNginy, peers: list[Peer]
+) -> None:
+    pool = {"policy": {"kind": "table", "call": "tests.tools.policy_classes:OwnRing", "fallback": "maglev"}}
+    nginy = start_nginy(tcp_config([peer.address for peer in peers], pool=pool))
+    wait_until(lambda: "looks up no such table: a ring needs" in nginy.log(), "the log says why")
+
+
 @pytest.mark.parametrize("name", ["ByPort", "ByPortSoon"])
 def test_embedded_the_class_runs_in_a_thread_of_its_own(peers: list[Peer], name: str) -> None:
     tree = {"version": 1} | tcp_config([peer.address for peer in peers], pool=python(name))

@@ -181,6 +181,36 @@ class WrongKeys(Weights):
         self.publish.keys({"a.example": backends[0]})
 
 
+class OwnRing:
+    """A ring on which the backend with this number has every key, published by the first process that there is."""
+
+    publish: Any
+
+    def __init__(self, number: int = 1, form: str = "ring") -> None:
+        self.number = number
+        self.form = form
+
+    def build(self, backends: Any) -> None:
+        if NOTES in os.environ and Path(os.environ[NOTES]).exists():
+            return
+        if NOTES in os.environ:
+            Path(os.environ[NOTES]).touch()
+        mine = backends[self.number]
+        if self.form == "ring":
+            self.publish.ring([(1000, mine), (2**31, mine)])
+        else:
+            self.publish.maglev([mine] * 7)
+
+
+class KeysOnce(OwnRing):
+    """A map of one client, published by the first process that there is."""
+
+    def build(self, backends: Any) -> None:
+        if not Path(os.environ[NOTES]).exists():
+            Path(os.environ[NOTES]).touch()
+            self.publish.keys({"127.0.0.3": backends[2]})
+
+
 class WeightsOnce:
     """A table that the last backend has alone, published by the first process that there is."""
 

@@ -5,7 +5,7 @@ from nginy._fast.base.cdefs cimport EAGAIN, EINTR, c_getpid, sockaddr_storage, s
 from nginy._fast.base.layout cimport VERDICT_DOWN, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MAX_POOLS, MESSAGES_PER_EVENT, TABLES_PER_EVENT
 from nginy._fast.base.message cimport (
-    MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_MAILBOX, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT,
+    MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_KEEP, MSG_MAILBOX, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT,
     MSG_SOCKETS, MSG_STOP, MSG_TABLE, MSG_TABLE_REFUSED, message_t,
 )
 from nginy._fast.engine.answers cimport mail_adopt
@@ -163,6 +163,11 @@ cdef void obey(worker_t* w, const message_t* m, int* fds, int n_fds) noexcept no
     if m.kind == MSG_MAILBOX:
         mail_adopt(w, fds, n_fds)
         return
+    if m.kind == MSG_KEEP and n_fds == 1:
+        if w.kept_fd >= 0:
+            sock_close(w.kept_fd)
+        w.kept_fd = fds[0]
+        return
     if m.kind == MSG_TABLE and n_fds == 1:
         table_take(w, m.a, fds[0])
     for i in range(n_fds):
@@ -243,14 +248,16 @@ cdef bint sockets_tell(worker_t* w) noexcept nogil:
 
 cdef bint hello_tell(worker_t* w) noexcept nogil:
     cdef message_t m
-    cdef int fds[2]
+    cdef int fds[3]
+    cdef int n_fds = 1
     cdef uint64_t gen = w.snapshot.header.gen if w.snapshot.header != NULL else 0
     fds[0] = w.board_fd
-    fds[1] = w.snapshot_fd
     m.ids[0] = <uint32_t>c_getpid()
-    return sock_send_message(
-        w.channel_fd, &m, message_fill(&m, MSG_HELLO, w.slot, gen, 1), fds, 2 if w.snapshot_fd >= 0 else 1
-    ) >= 0
+    if w.snapshot_fd >= 0:
+        fds[1] = w.snapshot_fd
+        fds[2] = w.kept_fd
+        n_fds = 3 if w.kept_fd >= 0 else 2
+    return sock_send_message(w.channel_fd, &m, message_fill(&m, MSG_HELLO, w.slot, gen, 1), fds, n_fds) >= 0
 
 
 cdef void rejoin_event(worker_t* w) noexcept nogil:

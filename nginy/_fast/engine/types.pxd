@@ -173,6 +173,7 @@ cdef struct worker_t:
     int rejoin_fd               # -1 = none
     int board_fd
     int snapshot_fd             # of the adopted generation, handed to a control that rejoins
+    int kept_fd                 # owned; never looked at, handed over with it; -1 = none
     uint32_t slot
     uint64_t serve_mask         # further slots this one stands in for
     uint64_t now_ms             # read once per turn

@@ -102,6 +102,7 @@ cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogi
     memset(w, 0, sizeof(worker_t))
     w.poller_fd = -1
     w.snapshot_fd = -1
+    w.kept_fd = -1
     w.mail.question_bell = w.mail.answer_bell = w.mail.next[0] = -1
     w.channel_fd = options.channel_fd
     w.board_fd = options.board_fd
@@ -151,6 +152,7 @@ cdef void worker_close(worker_t* w) noexcept nogil:
     w.row = NULL
     fd_close(&w.poller_fd)
     fd_close(&w.snapshot_fd)
+    fd_close(&w.kept_fd)
     fd_close(&w.channel_fd)
     fd_close(&w.rejoin_fd)
     fd_close(&w.board_fd)

@@ -350,7 +350,7 @@ def test_of_weights_that_come_in_a_row_the_newest_are_published(monkeypatch: pyt
     async def test(bench: Bench) -> None:
         built = counted(monkeypatch)
         for weight in range(1, 100):
-            bench.generations.weigh("p", {0: weight, 1: 100})
+            bench.generations.wishes.weigh("p", {0: weight, 1: 100})
         while bench.generations.world.weighed["p"][0].weight != 99:
             await asyncio.sleep(0.001)
         assert len(built) == 1
@@ -360,7 +360,7 @@ def test_of_weights_that_come_in_a_row_the_newest_are_published(monkeypatch: pyt
 
 def test_a_health_edge_costs_no_look_at_tables_while_weights_are_published() -> None:
     async def test(bench: Bench) -> None:
-        bench.generations.weigh("p", {0: 3, 1: 4})
+        bench.generations.wishes.weigh("p", {0: 3, 1: 4})
         for n in range(2, 5):
             while bench.generations.number < n:
                 await asyncio.sleep(0.001)
@@ -372,8 +372,8 @@ def test_a_health_edge_costs_no_look_at_tables_while_weights_are_published() -> 
 
 def test_weights_that_make_too_large_a_ring_are_refused_and_those_before_stay() -> None:
     async def test(bench: Bench) -> None:
-        bench.generations.weigh("p", {0: 65535, 1: 1})
-        bench.generations.weigh("p", {0: 65535, 1: 2})
+        bench.generations.wishes.weigh("p", {0: 65535, 1: 1})
+        bench.generations.wishes.weigh("p", {0: 65535, 1: 2})
         while not bench.troubles:
             await asyncio.sleep(0.001)
         assert "pool p makes a ring of 10,485,920 points" in str(bench.troubles[-1])

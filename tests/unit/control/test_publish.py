@@ -8,7 +8,7 @@ import pytest
 
 from nginy.control import publish
 from nginy.control.channel import Publication
-from nginy.control.publish import COALESCE_S, Publisher
+from nginy.control.publish import COALESCE_S, Content, Publisher
 from nginy.control.seal import seal
 from nginy.control.tables import TableRef
 
@@ -29,7 +29,7 @@ class Seen:
 def run(test: Callable[[Publisher, Seen], Awaitable[None]], generation: int = 0) -> None:
     async def main() -> None:
         seen, trouble = Seen(), []
-        publisher = Publisher(lambda gen: (b"block %d" % gen, (), ()), seen.deliver, trouble.append, generation)
+        publisher = Publisher(lambda gen: Content(b"block %d" % gen, ()), seen.deliver, trouble.append, generation)
         try:
             await test(publisher, seen)
         finally:
@@ -94,7 +94,7 @@ def test_a_block_that_cannot_be_built_changes_nothing() -> None:
     def build(generation: int) -> tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]:
         if generation == 2:
             raise ValueError("too much")
-        return b"block %d" % generation, (), ()
+        return Content(b"block %d" % generation, ())
 
     async def main() -> None:
         seen = Seen()
@@ -121,7 +121,7 @@ def test_a_change_that_nobody_waits_for_is_tried_again(monkeypatch: pytest.Monke
     def build(generation: int) -> tuple[bytes, tuple[tuple[int, int], ...], tuple[TableRef, ...]]:
         if generation == 2 and shortages:
             raise shortages.pop()
-        return b"block %d" % generation, (), ()
+        return Content(b"block %d" % generation, ())
 
     async def main() -> None:
         seen, trouble = Seen(), []

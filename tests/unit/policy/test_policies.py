@@ -204,7 +204,7 @@ def test_shape_that_cannot_be_is_refused(asked):
 
 def test_block_that_does_not_fit_its_nodes_is_refused():
     shape = door.build_shape("ring", ["a", "b"], [1, 1])
-    for ids in ([1], [1, 65535], [1, -1]):
+    for ids in ([1], [1, 65536], [1, -1]):
         with pytest.raises(ValueError, match="ids"):
             door.pack_table(0, [(0, shape, ids)])
     with pytest.raises(ValueError, match="pool"):
