@@ -87,8 +87,8 @@ async def ask(call: str, rate: float, burst: int) -> Asked:
     host, link = start_host(order, "process", board_fd, boxes.question_bell, boxes.boxes, lambda *_: None)
     reader, host.writer = await asyncio.open_connection(sock=link)
     rows = [(number, f"10.0.0.{number}:80", 1, 0, True) for number in range(BACKENDS)]
-    pools = {"p": {"id": 0, "backends": rows}}
-    policies = {"p": (call, "python")}
+    pools = {"p": {"id": 0, "ring": 0, "backends": rows}}
+    policies = {"p": (call, "python", {})}
     host.writer.write(pack_link({"policies": policies, "folders": [FOLDER], "memory_bytes": MEMORY_BYTES}))
     host.writer.write(pack_link({"reasons": door.REASONS, "listeners": {}, "pools": pools}))
     said = await read_link(reader)

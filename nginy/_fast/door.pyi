@@ -141,6 +141,7 @@ class PoolRow(Protocol):
     is_transparent: bool
     key: KeyRow
     deadline_ms: int
+    asks_key: bool
     slow_ms: int
     slow_least: int
     factor: int
@@ -222,6 +223,7 @@ class PoolCounters(TypedDict):
     asked: int
     answered: int
     misses: tuple[int, ...]
+    abandoned: int
     stale: int
     releases_dropped: int
 

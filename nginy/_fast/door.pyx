@@ -392,7 +392,7 @@ cdef class Board:
         board_read_pool(&self.board, id, slot, &row)
         return {
             "asked": row.asked, "answered": row.answered, "misses": tuple(row.misses[i] for i in range(status.MISS_COUNT)),
-            "stale": row.stale, "releases_dropped": row.releases_dropped,
+            "abandoned": row.abandoned, "stale": row.stale, "releases_dropped": row.releases_dropped,
         }
 
     def in_flight(self, backend):

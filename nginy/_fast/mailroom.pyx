@@ -10,8 +10,8 @@ from nginy._fast.base.cdefs cimport (
 from nginy._fast.base cimport layout, letter, limits
 from nginy._fast.base.board cimport board_shared_t
 from nginy._fast.base.letter cimport (
-    ANSWER_BACKEND, ANSWER_NONE, ANSWER_RAISED, RELEASE_ATTEMPT, RELEASE_SESSION, RELEASE_UNUSED, answer_t, mailbox_t,
-    question_t, release_t,
+    ANSWER_BACKEND, ANSWER_KEY, ANSWER_NONE, ANSWER_RAISED, ANSWER_WRONG, RELEASE_ATTEMPT, RELEASE_SESSION, RELEASE_UNUSED,
+    answer_t, mailbox_t, question_t, release_t,
 )
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.mailbox cimport (
@@ -19,6 +19,7 @@ from nginy._fast.mem.mailbox cimport (
 )
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.net.sock cimport sock_ring
+from nginy._fast.policy.key cimport key_hash_in, key_t
 
 import fcntl
 import os
@@ -34,6 +35,7 @@ MAX_QUESTIONS = limits.MAX_QUESTIONS
 MAX_RELEASES = limits.MAX_RELEASES
 NONE = ANSWER_NONE
 RAISED = ANSWER_RAISED
+WRONG = ANSWER_WRONG
 ATTEMPT = RELEASE_ATTEMPT
 SESSION = RELEASE_SESSION
 UNUSED = RELEASE_UNUSED
@@ -261,7 +263,7 @@ cdef class Mailroom:
             self.next_desk = (self.next_desk + 1) % self.n_desks
         return questions
 
-    cdef bint post(self, Question question, uint32_t backend, uint32_t kind):
+    cdef bint post(self, Question question, uint32_t backend, uint32_t kind, uint64_t key_hash=0):
         cdef desk_t* d = &self.desks[question.slot]
         cdef answer_t answer
         if question.is_answered or <int>question.slot >= self.n_desks:
@@ -273,6 +275,7 @@ cdef class Mailroom:
         answer.pool = <uint16_t>question.q.pool
         answer.kind = <uint8_t>kind
         answer.reserved = 0
+        answer.key_hash = key_hash
         if not answer_post(d.box, d.n_answers, &answer):
             return False
         d.n_answers += 1
@@ -283,8 +286,14 @@ cdef class Mailroom:
         """The policy's choice, by id. False: it was answered before, or the worker takes no more."""
         return self.post(question, backend, ANSWER_BACKEND)
 
+    def answer_key(self, Question question, bytes key, uint32_t ring):
+        """The key that the choice goes by; ring: of door.RINGS, whose program hashes it. The rest as `answer`."""
+        cdef key_t what
+        what.at, what.n = <const uint8_t*>key, len(key)
+        return self.post(question, 0, ANSWER_KEY, key_hash_in(ring, &what))
+
     def refuse(self, Question question, uint32_t kind):
-        """No choice: NONE or RAISED."""
+        """No choice: NONE, RAISED or WRONG."""
         return self.post(question, 0, kind)
 
     def ring(self):

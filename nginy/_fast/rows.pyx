@@ -90,6 +90,7 @@ cdef pool_fill(snap_pool_t* to, row):
     to.proxy_out = row.proxy_out
     to.is_transparent = bool(row.is_transparent)
     to.deadline_ms = row.deadline_ms
+    to.asks_key = bool(row.asks_key)
     key_fill(&to.key, row.key)
     to.slow_ms = row.slow_ms
     to.has_map = bool(row.has_map)

@@ -35,6 +35,7 @@ cdef class Poster:
     cdef uint64_t tail
     cdef uint64_t n_answers
     cdef uint64_t n_releases
+    cdef readonly uint64_t key_hash     # of the answer that was taken last
 
     def __cinit__(self, int box, int question_bell, int answer_bell):
         self.box = <mailbox_t*>region_map(box, mailbox_bytes(), True)
@@ -87,6 +88,7 @@ cdef class Poster:
         if not answer_take(self.box, self.n_answers, &a):
             return None
         self.n_answers += 1
+        self.key_hash = a.key_hash
         return a.ticket, a.visit, a.pool, a.backend, a.kind
 
     def release(self, uint64_t visit, int backend=0, *, int pool=0, int kind=0, int code=0, bint is_last=False):

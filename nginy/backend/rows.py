@@ -67,7 +67,8 @@ class ListenerRow:
 class PoolRow:
     """A pool as workers see it; policy is the door's code. congestion: empty for the system's.
 
-    deadline_ms: how long a policy in Python is waited for, `policy` is its fallback then; 0: none is asked.
+    deadline_ms: how long a class in Python is waited for, `policy` is its fallback then; 0: none is asked.
+    asks_key: it is asked for a key, not for a backend.
     members: of a group, (pool id, weight).
     """
 
@@ -81,6 +82,7 @@ class PoolRow:
     proxy_out: int = 0
     is_transparent: bool = False
     deadline_ms: int = 0
+    asks_key: bool = False
     slow_ms: int = 0
     slow_least: int = 0
     factor: int = 0

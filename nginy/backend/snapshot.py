@@ -22,6 +22,7 @@ from nginy.model import (
     BoundedRing,
     ByKey,
     BytesKey,
+    CallKey,
     CidServer,
     Config,
     ConnectionIdKey,
@@ -32,7 +33,6 @@ from nginy.model import (
     Listener,
     Native,
     Pool,
-    PythonPolicy,
     QuicCidKey,
     SessionKey,
 )
@@ -165,7 +165,7 @@ def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], 
 
 def key_row(key: SessionKey | Key) -> KeyRow:
     """A key of the configuration as workers see it."""
-    row = KeyRow(door.KEYS[key.kind])
+    row = KeyRow(door.KEYS["session" if isinstance(key, CallKey) else key.kind])  # until a class says more
     if isinstance(key, BytesKey):
         row.offset, row.n_bytes = key.offset, key.length
     elif isinstance(key, QuicCidKey | ConnectionIdKey):
@@ -218,7 +218,8 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
         key=_policy_key(policy),
         proxy_out=door.PROXY_OUT[pool.udp.proxy_protocol],
         is_transparent=pool.udp.transparent,
-        deadline_ms=to_ms(pool.policy.deadline) if isinstance(pool.policy, PythonPolicy) else 0,
+        deadline_ms=to_ms(pool.asked.deadline) if pool.asked is not None else 0,
+        asks_key=isinstance(pool.asked, CallKey),
         slow_ms=to_ms(slow.window) if slow else 0,
         slow_least=round(slow.min * 1000) if slow else 0,
         factor=round(policy.factor * 1000) if isinstance(policy, BoundedRing | BoundedMaglev) else 0,
@@ -229,13 +230,14 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
 
 
 def _group_row(config: Config, name: str, ids: Ids) -> PoolRow:
-    """A group: its members, and what any of them wants of the flows of a UDP listener."""
+    """A group: its members, what any of them wants of the flows of a UDP listener, whether one of them asks a class."""
     members = config.pools[name].of
     rows = [_pool_row(config.pools[member.pool], ids.pool(member.pool)) for member in members]
     return replace(
         _pool_row(config.pools[name], ids.pool(name)),
         proxy_out=max(row.proxy_out for row in rows),
         is_transparent=any(row.is_transparent for row in rows),
+        deadline_ms=max(row.deadline_ms for row in rows),
         members=[(row.id, member.weight) for row, member in zip(rows, members, strict=True)],
     )
 

@@ -136,6 +136,15 @@ class Outcome:
         return self.kind not in FAILURES
 
 
+@runtime_checkable
+class Extractor(Protocol):
+    """A class that says what a policy by key goes by: `key: {kind: call, call: "mypkg.keys:Extract"}`."""
+
+    def key(self, context: Context) -> "Key | Awaitable[Key]":
+        """-> the key; text counts as its UTF-8 bytes, a number as its digits. None or empty: the default key."""
+
+
+Key = bytes | str | int | None
 Chosen = Backend | int | None
 
 

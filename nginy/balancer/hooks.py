@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nginy.balancer.api import Backend, Building, Chosen, Context, Outcome, Policy, Releasing, Starting
+from nginy.balancer.api import Backend, Building, Chosen, Context, Outcome, Releasing, Starting
 
 STATES_MAX = 262_144  # visits whose `start` is remembered; the oldest is forgotten first
 _MISSING = object()
@@ -15,14 +15,20 @@ class Hooks:
     """Calls a policy. One thread. Whatever the policy raises passes through."""
 
     def __init__(self, policy: Any, kind: str = "python") -> None:
-        """kind: `python`, or `table` for one that publishes. Errors: TypeError for an object that is no policy."""
+        """kind: `python`, `table` for one that publishes, `call` for one that extracts keys.
+
+        Errors: TypeError for an object that is no policy.
+        """
         check_policy(policy, kind)
-        self.policy: Policy = policy
+        self.policy: Any = policy
+        self.is_key = kind == "call"
+        self.hook = "key" if self.is_key else "choose"
+        self.ring = 0  # of door.RINGS: the program that keys are hashed for
         self.backends: dict[int, Backend] = {}
         self.has_release = isinstance(policy, Releasing)
         self._has_start = isinstance(policy, Starting)
         self._states: OrderedDict[Any, Any] = OrderedDict()
-        self._choose = getattr(policy, "choose", None)
+        self._choose = getattr(policy, self.hook, None)
 
     def build(self, backends: Iterable[Backend]) -> None:
         """These are the backends from now on."""
@@ -31,13 +37,18 @@ class Hooks:
             self.policy.build(tuple(self.backends.values()))
 
     def choose(self, visit: Any, context: Context, attempt: int) -> Any:
-        """What `choose` returns: a backend, an id, None, or something to be awaited. visit: any key of the visit."""
+        """What `choose` returns: a backend, an id, None, or something to be awaited. visit: any key of the visit.
+
+        What `key` returns where that is asked for.
+        """
         assert self._choose is not None
+        if self.is_key:
+            return self._choose(context)
         if not self._has_start:
             return self._choose(context, attempt)
         state = self._states.get(visit, _MISSING)
         if state is _MISSING:
-            state = self.policy.start(context)  # type: ignore[attr-defined]
+            state = self.policy.start(context)
             self._states[visit] = state
             if len(self._states) > STATES_MAX:
                 self._states.popitem(last=False)
@@ -59,13 +70,24 @@ class Hooks:
         known = self.backends.get(backend)
         if known is not None and self.has_release:
             outcome = Outcome(**told, state=self._states.get(visit))
-            self.policy.release(known, outcome)  # type: ignore[attr-defined]
+            self.policy.release(known, outcome)
         if told["is_last"]:
             self._states.pop(visit, None)
 
 
-NEEDS = {"python": "choose(context, attempt)", "table": "build(backends)"}
-"""The one hook that a class must have, by kind of policy."""
+def key_of(said: Any) -> bytes | None:
+    """The bytes of a key, text as UTF-8, a number as its digits; empty for none; None for what cannot be one."""
+    if said is None:
+        return b""
+    if isinstance(said, bytes):
+        return said
+    if isinstance(said, str):
+        return said.encode("utf-8", "surrogatepass")
+    return b"%d" % said if type(said) is int else None
+
+
+NEEDS = {"python": "choose(context, attempt)", "table": "build(backends)", "call": "key(context)"}
+"""The one hook that a class must have, by kind of policy; `call`: of a key."""
 
 
 def check_policy(policy: Any, kind: str = "python") -> None:

@@ -9,9 +9,9 @@ from time import monotonic
 from typing import Any
 
 from nginy.balancer.api import OUTCOMES, UNUSED, Backend
-from nginy.balancer.hooks import Hooks
+from nginy.balancer.hooks import Hooks, key_of
 from nginy.balancer.load import NO_ARGUMENTS
-from nginy.balancer.mailbox import ATTEMPT, NONE, RAISED, SESSION, Mailroom, Question
+from nginy.balancer.mailbox import ATTEMPT, NONE, RAISED, SESSION, WRONG, Mailroom, Question
 from nginy.balancer.publisher import Publisher
 
 BEAT_S = 0.2
@@ -98,6 +98,7 @@ class Office:
         for pool, told in message["pools"].items():
             hooks = self._hired[pool]
             desks[told["id"]] = (pool, hooks)
+            hooks.ring = told["ring"]
             self._build(pool, hooks, told["backends"])
         self._desks = desks
 
@@ -172,7 +173,7 @@ class Office:
             chosen = hooks.choose(question.visit, question, question.attempt)
         except Exception as error:
             self._room.refuse(question, RAISED)
-            self._hurt(pool, "choose", error)
+            self._hurt(pool, hooks.hook, error)
             return
         if chosen is None or isinstance(chosen, (int, Backend)) or not hasattr(chosen, "__await__"):
             self._answer(question, hooks, chosen)
@@ -186,11 +187,20 @@ class Office:
             self._room.ring()
 
     def _answer(self, question: Question, hooks: Hooks, chosen: Any) -> None:
+        if hooks.is_key:
+            self._answer_key(question, hooks, key_of(chosen))
+            return
         id = hooks.id_of(chosen)
         if id is None:
             self._room.refuse(question, NONE)
         else:
             self._room.answer(question, id if id >= 0 else 2**31 - 1)
+
+    def _answer_key(self, question: Question, hooks: Hooks, key: bytes | None) -> None:
+        if key:
+            self._room.answer_key(question, key, hooks.ring)
+        else:
+            self._room.refuse(question, WRONG if key is None else NONE)
 
     def _wait(self, question: Question, pool: str, hooks: Hooks, choosing: Any) -> None:
         task = self._loop.create_task(self._finish(question, pool, hooks, choosing))
@@ -204,7 +214,7 @@ class Office:
             chosen = await choosing
         except Exception as error:
             self._room.refuse(question, RAISED)
-            self._hurt(pool, "choose", error)
+            self._hurt(pool, hooks.hook, error)
         else:
             self._answer(question, hooks, chosen)
         self._room.ring()

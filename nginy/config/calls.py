@@ -11,7 +11,7 @@ from typing import Any
 
 from nginy.config.read import Met
 from nginy.config.tree import Mapping, Path, Place, Problems
-from nginy.model import CalledPolicy
+from nginy.model import CalledPolicy, CallKey
 
 TIMEOUT_S = 20.0
 _ROOT = FilePath(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ _BOOT = "import sys; sys.path.append({root!r}); from nginy.balancer.load import 
 DONE = -1
 """What the child says in place of a number once it has looked at all of them."""
 Call = tuple[str, str, dict[str, Any]]
-"""A class with the kind of policy that it shall be, and its arguments."""
+"""A class with the kind of policy that it shall be, or `call` for a key, and its arguments."""
 Wrong = tuple[str, str, str | None]
 """Message, remedy and argument, as LoadError has them."""
 
@@ -29,7 +29,7 @@ def check_calls(met: list[Met], problems: Problems, folder: str) -> None:
 
     A class of the program itself (`__main__:…`) is left to the program.
     """
-    named = [entry for entry in met if issubclass(entry.model, CalledPolicy) and "call" in entry.values]
+    named = [entry for entry in met if issubclass(entry.model, CalledPolicy | CallKey) and "call" in entry.values]
     named = [entry for entry in named if "args" in entry.values or not entry.says("args")]
     calls: list[Call] = []
     for call in map(call_of, named):
@@ -55,7 +55,7 @@ def _place_of(entry: Met, argument: str | None) -> tuple[Place, Path]:
 
 
 def call_of(entry: Met) -> Call:
-    """What a policy names. entry: of such a policy."""
+    """What a policy or a key names. entry: of such a one."""
     return entry.values["call"], entry.model.model_fields["kind"].default, entry.values.get("args", {})
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from collections.abc import Mapping as AnyMapping
 
 from nginy.config.read import Met
 from nginy.config.shape import keys_of
 from nginy.config.tree import Mapping, Problems
-from nginy.model import Member, Pool, PythonPolicy
+from nginy.model import Member, Pool
 
 
 def check_groups(met: list[Met], problems: Problems) -> None:
@@ -27,15 +26,6 @@ def check_groups(met: list[Met], problems: Problems) -> None:
             members.setdefault(entry.path[1], []).append(entry)
     for entries in members.values():
         _check_members(entries, groups, problems)
-        _check_policies(entries, pools, problems)
-
-
-def _check_policies(entries: list[Met], pools: AnyMapping[str | int, Met], problems: Problems) -> None:
-    for entry in entries:
-        pool = pools.get(entry.values.get("pool", ""))
-        if pool is not None and isinstance(pool.values.get("policy"), PythonPolicy):
-            message = f"{entry.values['pool']!r} has a policy in Python, which no group asks"
-            problems.add(entry.place_of("pool"), entry.path_of("pool"), message, "give that pool a native policy")
 
 
 def leaves_of(met: Iterable[Met]) -> Callable[[Met], list[str]]:

@@ -5,25 +5,18 @@ from typing import Any
 
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, ResolvedBackend
+from nginy.backend.tables import ring_of
 from nginy.control.world import World
-from nginy.model import CalledPolicy, Config, Pool
+from nginy.model import Config, Pool
 
 Wanted = tuple[str, str, Mapping[str, Any]]
 """Class, kind and arguments of a policy in Python."""
 
 
 def wanted_policies(config: Config) -> dict[str, Wanted]:
-    """By pool, of those that have a policy in Python."""
-    return {
-        name: (pool.policy.call, kind_of(pool.policy), pool.policy.args)
-        for name, pool in config.pools.items()
-        if isinstance(pool.policy, CalledPolicy)
-    }
-
-
-def kind_of(policy: CalledPolicy) -> str:
-    """`python` or `table`."""
-    return str(type(policy).model_fields["kind"].default)
+    """By pool, of those that name a class. The kind is `python`, `table`, or `call` for a key."""
+    called = {name: pool.called for name, pool in config.pools.items()}
+    return {name: (what.call, what.kind, what.args) for name, what in called.items() if what is not None}
 
 
 def set_message(world: World, verdicts: Mapping[BackendKey, str]) -> dict[str, Any]:
@@ -32,7 +25,11 @@ def set_message(world: World, verdicts: Mapping[BackendKey, str]) -> dict[str, A
         "reasons": door.REASONS,
         "listeners": {world.ids.listener(name): name for name in world.config.listeners},
         "pools": {
-            name: {"id": world.ids.pool(name), "backends": _rows(world, name, verdicts)}
+            name: {
+                "id": world.ids.pool(name),
+                "ring": ring_of(world.config.pools[name].native),
+                "backends": _rows(world, name, verdicts),
+            }
             for name in wanted_policies(world.config)
         },
     }

@@ -12,7 +12,6 @@ from nginy.control.health import Health
 from nginy.control.launch import Parts
 from nginy.control.seats import Seat
 from nginy.control.world import World
-from nginy.model import PythonPolicy
 
 Counters = Mapping[str, Any]
 """One row of the board, summed as its view says; see the door's stub for the fields."""
@@ -70,7 +69,7 @@ class BackendView:
 class PoolView:
     """policy: `group` for one that is made of pools.   members: (pool, weight) of those.
 
-    choices: what a policy in Python was asked, None where none is.
+    choices: what a class in Python was asked, None where none is.
     """
 
     id: int
@@ -151,7 +150,7 @@ def _pool_views(world: World, board: door.Board, health: Health) -> tuple[PoolVi
     for name, pool in world.config.pools.items():
         backends = tuple(_backend_view(entry, world, board, health) for entry in world.weighed[name])
         number = world.ids.pool(name)
-        choices = board.pool(number) if isinstance(pool.policy, PythonPolicy) else None
+        choices = board.pool(number) if pool.asked is not None else None
         members = tuple((member.pool, member.weight) for member in pool.of)
         policy = "group" if members else pool.policy.kind
         views.append(PoolView(number, name, policy, backends, choices, members))

@@ -30,6 +30,7 @@ from nginy.model.health import (
     UdpExpect,
     UdpHealth,
 )
+from nginy.model.key import CallKey, ConnectionIdKey, ConstantKey, Key, SliceKey
 from nginy.model.listener import (
     DATAGRAM_BINDS_MAX,
     LISTENERS_MAX,
@@ -54,13 +55,10 @@ from nginy.model.policy import (
     BoundedRing,
     ByKey,
     CalledPolicy,
-    ConnectionIdKey,
-    ConstantKey,
     First,
     HashPreserve,
     Jump,
     JumpLoad,
-    Key,
     LeastConn,
     LeastTime,
     Maglev,
@@ -74,7 +72,6 @@ from nginy.model.policy import (
     Ring,
     RingBase,
     RoundRobin,
-    SliceKey,
     SlowStart,
     SourceHash,
     TablePolicy,
@@ -136,6 +133,7 @@ __all__ = [
     "BoundedRing",
     "ByKey",
     "BytesKey",
+    "CallKey",
     "CalledPolicy",
     "Cap",
     "CidServer",

@@ -1,13 +1,13 @@
-"""How one backend of a pool is chosen: the policies, the keys that some go by, slow start."""
+"""How one backend of a pool is chosen: the policies, slow start."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from nginy.model.form import Cap, Duration, Form, Kinded, Model, Named
-from nginy.model.session import CID_MAX_BYTES, PREREAD_MAX_BYTES, SLICE_MAX_BYTES, BytesKey
+from nginy.model.form import Cap, Duration, Kinded, Model, Named
+from nginy.model.key import AnyKey, Called, CallKey, Key, Patience
 
 MAGLEV_SIZE_MAX = 4_194_301
 RING_POINTS_MAX = 2_000_000
@@ -15,72 +15,6 @@ RING_POINTS_MAX = 2_000_000
 RING_POINTS = 160
 
 Factor: TypeAlias = Annotated[float, Field(ge=1.001, le=65)]
-
-
-class AnyKey(Kinded):
-    """What the listener knows a client by: TCP its address, UDP `session.key`."""
-
-    kind: Literal["session"] = "session"
-
-
-class AddressKey(Kinded):
-    """The client's address, whatever its port."""
-
-    kind: Literal["source"] = "source"
-
-
-class AddressPortKey(Kinded):
-    """The client's address and port: every connection for itself."""
-
-    kind: Literal["tuple"] = "tuple"
-
-
-class DestinationKey(Kinded):
-    """The address and port that the client asked."""
-
-    kind: Literal["destination"] = "destination"
-
-
-class ServerNameKey(Kinded):
-    """The server name of the client's TLS hello, in lower case."""
-
-    kind: Literal["sni"] = "sni"
-
-
-class ListenerKey(Kinded):
-    """The listener's name."""
-
-    kind: Literal["listener"] = "listener"
-
-
-class ConnectionIdKey(Kinded):
-    """The destination connection id of a QUIC packet (UDP)."""
-
-    kind: Literal["quic_cid"] = "quic_cid"
-    length: int = Field(default=8, ge=0, le=CID_MAX_BYTES, description=(
-        "Bytes of the connection ids that the servers issue: packets with a short header do not tell."))
-
-
-class SliceKey(BytesKey):
-    """A slice of a datagram's payload, or of the first bytes of a connection where the listener reads them first."""
-
-    end_most: ClassVar[int] = PREREAD_MAX_BYTES
-    end_why: ClassVar[str] = "nobody looks further"
-    offset: int = Field(default=0, ge=0, le=PREREAD_MAX_BYTES - 1, description=(
-        "Where the slice begins in the payload, in bytes."))
-
-
-class ConstantKey(Kinded):
-    """The same for everybody: one backend serves all, and the next one when it cannot."""
-
-    kind: Literal["constant"] = "constant"
-    value: Annotated[str, Form("text"), Field(min_length=1, max_length=SLICE_MAX_BYTES, pattern=r"^[ -~]*$")] = Field(
-        default="nginy", description="A text of ASCII characters: other texts lead to other backends.")
-
-
-Key: TypeAlias = Annotated[
-    AnyKey | AddressKey | AddressPortKey | DestinationKey | ServerNameKey | ListenerKey | ConnectionIdKey | SliceKey
-    | ConstantKey, Field(discriminator="kind"), Named]
 
 
 class RoundRobin(Kinded):
@@ -238,7 +172,7 @@ Native: TypeAlias = Annotated[
 class CalledPolicy(Kinded):
     """A class of yours, in a process of its own; see docs/policies-python.md."""
 
-    call: Annotated[str, Form("call"), Field(max_length=255)] = Field(description=(
+    call: Called = Field(description=(
         "The class, as `package.module:Class`; looked for in the folder of the configuration file first."))
     args: dict[str, Any] = Field(default={}, description=(
         "What the class is made with: keyword arguments, of texts, numbers, booleans, lists and mappings."))
@@ -246,12 +180,19 @@ class CalledPolicy(Kinded):
         "The policy that workers run themselves: it chooses where the class is late, raises, or names nobody that may "
         "be used, and by the weights that a table publishes."))
 
+    @field_validator("fallback")
+    @classmethod
+    def _fallback_asks_nobody(cls, fallback: Native) -> Native:
+        if isinstance(fallback, ByKey) and isinstance(fallback.key, CallKey):
+            raise ValueError("a fallback chooses at once and asks no class: give it another key")
+        return fallback
+
 
 class PythonPolicy(CalledPolicy):
     """A class of yours is asked for each attempt, in a process of its own; see docs/policies-python.md."""
 
     kind: Literal["python"] = "python"
-    deadline: Annotated[float, Form("duration"), Field(ge=0.001, le=1.0)] = Field(default=0.005, description=(
+    deadline: Patience = Field(default=0.005, description=(
         "How long a session or flow waits for the answer; then the fallback chooses."))
 
 

@@ -8,7 +8,17 @@ from pydantic import Field, model_validator
 
 from nginy.model.form import Cap, Congestion, Form, Model, Switch
 from nginy.model.health import Health
-from nginy.model.policy import CalledPolicy, Native, Policy, RoundRobin, SlowStart
+from nginy.model.key import CallKey
+from nginy.model.policy import (
+    ByKey,
+    CalledPolicy,
+    Native,
+    Policy,
+    PythonPolicy,
+    RoundRobin,
+    SlowStart,
+    TablePolicy,
+)
 
 POOLS_MAX = 1024
 BACKENDS_MAX = 65535
@@ -102,5 +112,18 @@ class Pool(Model):
     def native(self) -> Native:
         """The policy that workers run themselves."""
         return self.policy.fallback if isinstance(self.policy, CalledPolicy) else self.policy
+
+    @property
+    def asked(self) -> PythonPolicy | CallKey | None:
+        """What asks a class for each choice: for a backend, or for a key; None where nobody is asked."""
+        if isinstance(self.policy, PythonPolicy):
+            return self.policy
+        native = self.native
+        return native.key if isinstance(native, ByKey) and isinstance(native.key, CallKey) else None
+
+    @property
+    def called(self) -> PythonPolicy | TablePolicy | CallKey | None:
+        """What names a class, if anything does."""
+        return self.policy if isinstance(self.policy, TablePolicy) else self.asked
 
 

@@ -21,6 +21,7 @@ def fill_choices(sheet: "Sheet", pool: PoolPicture) -> None:
     sheet.add("nginy_policy_answers", labels, counters["answered"])
     for why, count in zip(MISSES, counters["misses"], strict=True):
         sheet.add("nginy_policy_fallbacks", (pool.name, why), count)
+    sheet.add("nginy_policy_questions_abandoned", labels, counters["abandoned"])
     sheet.add("nginy_policy_answers_stale", labels, counters["stale"])
     sheet.add("nginy_policy_releases_dropped", labels, counters["releases_dropped"])
 
@@ -35,6 +36,7 @@ def choices_tree(pool: PoolPicture) -> dict[str, Any] | None:
         "asked": counters["asked"],
         "answered": counters["answered"],
         "fallbacks": {why: count for why, count in misses if count},
+        "abandoned": counters["abandoned"],
         "stale": counters["stale"],
         "releases_dropped": counters["releases_dropped"],
     }

@@ -81,15 +81,16 @@ FAMILIES: tuple[Family, ...] = (
         ("pool",),
         "Backends that get new sessions: state ready, weight above 0, not known to be down.",
     ),
-    Family("nginy_policy_questions", "counter", ("pool",), "Choices that a policy in Python was wanted for."),
-    Family("nginy_policy_answers", "counter", ("pool",), "Choices that it made."),
+    Family("nginy_policy_questions", "counter", ("pool",), "Choices that a class in Python was wanted for."),
+    Family("nginy_policy_answers", "counter", ("pool",), "Choices that it made, or gave the key for."),
     Family(
         "nginy_policy_fallbacks",
         "counter",
         ("pool", "why"),
-        "Choices that its fallback made: late, raised, none (it offered nobody), wrong (no backend of the pool), "
+        "Choices that its fallback made: late, raised, none (it gave nothing), wrong (no backend of the pool, no key), "
         "unusable (down, full, tried before), dead (no policy process), no_room.",
     ),
+    Family("nginy_policy_questions_abandoned", "counter", ("pool",), "Questions whose client left before the answer."),
     Family("nginy_policy_answers_stale", "counter", ("pool",), "Answers that came when nobody waited any more."),
     Family(
         "nginy_policy_releases_dropped",

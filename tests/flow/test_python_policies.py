@@ -62,7 +62,8 @@ def test_the_class_decides(start_nginy: StartNginy, peers: list[Peer], name: str
     nginy = start_nginy(tcp_config([peer.address for peer in peers], workers=workers, pool=python(name)))
     for who, port in [visit(nginy) for _ in range(30)]:
         assert who == NAMES[port % 3]
-    assert choices(nginy) == {"asked": 30, "answered": 30, "fallbacks": {}, "stale": 0, "releases_dropped": 0}
+    told = {"asked": 30, "answered": 30, "fallbacks": {}, "abandoned": 0, "stale": 0, "releases_dropped": 0}
+    assert choices(nginy) == told
 
 
 @pytest.mark.parametrize(
@@ -206,6 +207,8 @@ def test_a_client_that_leaves_while_its_policy_is_asked_is_counted_as_gone(
         wait_until(lambda: choices(nginy)["asked"] == 1, "the question is out")
         sock.setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER with 0: a reset
     wait_until(lambda: nginy.reasons() == {"client_gone": 1}, "the session has ended")
+    told = choices(nginy)
+    assert (told["asked"], told["abandoned"], told["fallbacks"]) == (1, 1, {}), "at once, not at its deadline"
 
 
 @pytest.mark.parametrize("requests", [0, 1])

@@ -241,3 +241,69 @@ class ByHello:
         if context.server_name and context.first_bytes.startswith(b"\x16\x03"):
             return self.backends[1]
         return self.backends[2]
+
+
+class PortKey:
+    """The client's port, as text."""
+
+    def key(self, context: Context) -> Any:
+        return str(context.source_port)
+
+
+class PortKeySoon(PortKey):
+    """The same, after a moment."""
+
+    async def key(self, context: Context) -> Any:
+        await asyncio.sleep(0.001)
+        return PortKey.key(self, context)
+
+
+class PortKeyNumber(PortKey):
+    """The same, as a number."""
+
+    def key(self, context: Context) -> Any:
+        return context.source_port
+
+
+class FirstKey:
+    """The first five bytes."""
+
+    def key(self, context: Context) -> Any:
+        return context.first_bytes[:5]
+
+
+class RaisingKey:
+    def key(self, context: Context) -> Any:
+        raise LookupError("no key at home")
+
+
+class NoKey:
+    def key(self, context: Context) -> Any:
+        return None
+
+
+class EmptyKey:
+    def key(self, context: Context) -> Any:
+        return b""
+
+
+class WrongKey:
+    def key(self, context: Context) -> Any:
+        return 1.5
+
+
+class LateKey:
+    async def key(self, context: Context) -> Any:
+        await asyncio.sleep(10)
+
+
+class DyingKey:
+    def key(self, context: Context) -> Any:
+        os._exit(3)
+
+
+class NumberKey:
+    """One of eight numbers, by the client's port, which the kernel may choose even throughout."""
+
+    def key(self, context: Context) -> Any:
+        return context.source_port // 2 % 8

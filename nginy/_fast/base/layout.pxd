@@ -5,7 +5,7 @@ from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.base.routing cimport snap_members_t, snap_preread_t, snap_routes_t, snap_sites_t
 
 cdef enum:
-    LAYOUT_VERSION = 6
+    LAYOUT_VERSION = 7
     SNAPSHOT_MAGIC = 0x4e475953
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound
@@ -144,8 +144,9 @@ cdef struct snap_pool_t:
     uint8_t is_transparent      # UDP: backends see the client's own address as the source (IP_TRANSPARENT)
     uint8_t wants_local         # a choice may go by the address that the client asked
     uint8_t has_map             # keys that a published table names come before the policy
-    uint8_t reserved
-    uint32_t deadline_ms        # a policy in Python is asked first and has so long, `policy` is its fallback; 0 = none is
+    uint8_t asks_key            # the class in Python is asked for a key, which `policy` goes by; else for a backend
+    uint32_t deadline_ms        # a class in Python is asked first and has so long, `policy` is its fallback; 0 = none is.
+    # Of a group: the longest deadline of its members.
     snap_key_t key              # what a choice by key goes by
     uint32_t slow_ms            # slow start: how long a backend that came back is held back; 0 = not at all
     uint16_t slow_least         # thousandths of the choices that it gets at first

@@ -13,6 +13,8 @@ cdef enum:                      # answer_kind_t
     ANSWER_BACKEND = 0
     ANSWER_NONE = 1             # the policy offers none
     ANSWER_RAISED = 2           # the policy raised
+    ANSWER_KEY = 3              # a key, where one was asked for
+    ANSWER_WRONG = 4            # what cannot be a key
 
 cdef enum:                      # release_kind_t: a reason_t or an outcome_t tells more
     RELEASE_ATTEMPT = 0         # it could not be reached: outcome
@@ -46,6 +48,7 @@ cdef struct answer_t:
     uint16_t pool               # id
     uint8_t kind                # answer_kind_t
     uint8_t reserved
+    uint64_t key_hash           # ANSWER_KEY: as a worker hashes such a key itself
 
 cdef struct release_t:
     uint64_t visit
@@ -86,9 +89,10 @@ cdef struct mailbox_t:
 
 cdef struct pool_row_t:         # 256 bytes of the board, one per pool; zero for a pool that asks nobody
     uint64_t seq
-    uint64_t asked              # choices that a policy in Python was wanted for
+    uint64_t asked              # choices that a class in Python was wanted for, for a backend or for a key
     uint64_t answered           # and made
     uint64_t misses[MISS_COUNT]  # made by the fallback instead, by reason
+    uint64_t abandoned          # for visits that ended before there was an answer
     uint64_t stale              # answers that came when nobody waited any more
     uint64_t releases_dropped   # found no room in the mailbox
-    uint64_t reserved[27 - MISS_COUNT]
+    uint64_t reserved[26 - MISS_COUNT]

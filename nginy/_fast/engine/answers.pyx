@@ -3,9 +3,11 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport ngy_load64
-from nginy._fast.base.letter cimport ANSWER_BACKEND, ANSWER_NONE, RELEASE_UNUSED, answer_t, mailbox_t
+from nginy._fast.base.letter cimport (
+    ANSWER_BACKEND, ANSWER_KEY, ANSWER_NONE, ANSWER_RAISED, RELEASE_UNUSED, answer_t, mailbox_t,
+)
 from nginy._fast.base.limits cimport ANSWERS_PER_TURN, MAX_POOLS, MAX_QUESTIONS
-from nginy._fast.base.status cimport MISS_DEAD, MISS_LATE, MISS_NONE, MISS_RAISED, MISS_UNUSABLE
+from nginy._fast.base.status cimport MISS_DEAD, MISS_LATE, MISS_NONE, MISS_RAISED, MISS_UNUSABLE, MISS_WRONG
 from nginy._fast.engine.ask cimport answer_lease, ask_missed, ask_release, ask_settle, asked_of, ended_t
 from nginy._fast.engine.connect cimport connect_answered
 from nginy._fast.engine.flow cimport flow_at
@@ -14,13 +16,14 @@ from nginy._fast.engine.forward cimport flow_chosen
 from nginy._fast.engine.mail cimport NO_UDP, asked_t, mail_t
 from nginy._fast.engine.session cimport TAG_MAILBOX, tag_make
 from nginy._fast.engine.stats cimport count
-from nginy._fast.engine.types cimport SESS_ASK, session_side, session_t, worker_t
+from nginy._fast.engine.types cimport FRONT, LEG_KEYED, SESS_ASK, session_side, session_t, worker_t
 from nginy._fast.mem.flowtable cimport FLOW_NONE, flowtable_is_taken
 from nginy._fast.mem.mailbox cimport answer_take, mailbox_bytes, mailbox_is_sound
 from nginy._fast.mem.region cimport region_close, region_map, region_open
 from nginy._fast.mem.slab cimport slab_at, slab_is_taken
 from nginy._fast.net.poller cimport poller_add_bell, poller_remove
 from nginy._fast.net.sock cimport sock_close
+from nginy._fast.policy.snapshot cimport snapshot_serves
 
 # ---- going on ----
 
@@ -59,12 +62,17 @@ cdef void answer_unused(worker_t* w, const answer_t* answer) noexcept nogil:
     ask_release(w, &ended)
 
 
+# What stands in place of a backend, or of a key.
+cdef uint32_t miss_of(const answer_t* answer) noexcept nogil:
+    if answer.kind == ANSWER_NONE:
+        return MISS_NONE
+    return MISS_RAISED if answer.kind == ANSWER_RAISED else MISS_WRONG
+
+
 # The backend that was named, its lease taken: its position in the snapshot. Else -1, and why is counted.
 cdef int answer_use(worker_t* w, uint32_t pool, const answer_t* answer, const uint16_t* tried, uint32_t n_tried) noexcept nogil:
-    cdef int at = -1 - MISS_RAISED
-    if answer.kind == ANSWER_NONE:
-        at = -1 - MISS_NONE
-    elif answer.kind == ANSWER_BACKEND:
+    cdef int at = -1 - <int>miss_of(answer)
+    if answer.kind == ANSWER_BACKEND:
         at = answer_lease(w, pool, answer.backend, tried, n_tried)
     if at < 0:
         ask_missed(w, pool, <uint32_t>(-1 - at))
@@ -74,15 +82,36 @@ cdef int answer_use(worker_t* w, uint32_t pool, const answer_t* answer, const ui
     return at
 
 
+# Whether a key has come; else why not is counted.
+cdef bint answer_is_key(worker_t* w, uint32_t pool, const answer_t* answer, uint32_t miss) noexcept nogil:
+    if answer != NULL and answer.kind == ANSWER_KEY:
+        count(&w.row.pools[pool].answered, 1)
+        return True
+    ask_missed(w, pool, miss if answer == NULL else miss_of(answer))
+    return False
+
+
+# An answer for a pool that has no say about this visit any more.
+cdef void answer_refuse(worker_t* w, uint32_t pool, const answer_t* answer) noexcept nogil:
+    ask_missed(w, pool, MISS_UNUSABLE)
+    answer_unused(w, answer)
+
+
 cdef bint session_go_on(worker_t* w, const asked_t* was, const answer_t* answer, uint32_t miss) noexcept nogil:
     cdef session_t* s = session_asking(w, was)
     cdef int at = -1
     if s == NULL:
         return False
-    if answer != NULL:
+    if was.is_key:
+        if answer_is_key(w, was.pool, answer, miss):
+            session_side(w, s).ticket = answer.key_hash
+            s.legs[FRONT].flags |= LEG_KEYED
+    elif answer == NULL:
+        ask_missed(w, was.pool, miss)
+    elif snapshot_serves(&w.snapshot, s.pool, was.pool):
         at = answer_use(w, was.pool, answer, session_side(w, s).tried, s.n_tried)
     else:
-        ask_missed(w, was.pool, miss)
+        answer_refuse(w, was.pool, answer)
     connect_answered(w, s, at)
     return True
 
@@ -94,13 +123,15 @@ cdef bint flow_go_on(worker_t* w, const asked_t* was, const answer_t* answer, ui
     if idx == FLOW_NONE:
         return False
     u = &w.udps[was.udp]
-    if answer == NULL:
+    if was.is_key:
+        if answer_is_key(w, was.pool, answer, miss):
+            flow_at(u, idx).key_hash = answer.key_hash
+    elif answer == NULL:
         ask_missed(w, was.pool, miss)
-    elif u.conf.pool == was.pool:
+    elif snapshot_serves(&w.snapshot, u.conf.pool, was.pool):
         at = answer_use(w, was.pool, answer, flow_at(u, idx).tried, flow_at(u, idx).n_tried)
     else:                       # its listener has another pool by now
-        ask_missed(w, was.pool, MISS_UNUSABLE)
-        answer_unused(w, answer)
+        answer_refuse(w, was.pool, answer)
     flow_chosen(w, u, idx, at)
     return True
 

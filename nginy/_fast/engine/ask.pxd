@@ -24,6 +24,9 @@ cdef asked_t* asked_of(worker_t* w, uint64_t ticket) noexcept nogil
 # Nobody waits for it any longer: the fallback chooses, and why is counted.
 cdef void ask_cancel(worker_t* w, uint64_t ticket, uint32_t miss) noexcept nogil
 
+# Its visit is over: nobody chooses any more, and that is counted.
+cdef void ask_abandon(worker_t* w, uint64_t ticket) noexcept nogil
+
 # A question that is not even posted: there is no room for what would have to wait.
 cdef void ask_refused(worker_t* w, uint32_t pool) noexcept nogil
 
@@ -49,5 +52,8 @@ cdef struct ended_t:
     uint32_t code
     bint is_own
     bint is_last
+
+# A visit that another pool goes on with: nothing to say but that it is over.
+cdef void ended_begin(ended_t* e, uint64_t visit, uint32_t pool) noexcept nogil
 
 cdef void ask_release(worker_t* w, const ended_t* e) noexcept nogil

@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport ngy_load64
-from nginy._fast.base.layout cimport snap_backend_t
-from nginy._fast.base.letter cimport QUESTION_ALPN_BYTES, QUESTION_TEXT_BYTES, pool_row_t, question_t, release_t
+from nginy._fast.base.layout cimport NO_INDEX, snap_backend_t
+from nginy._fast.base.letter cimport QUESTION_ALPN_BYTES, QUESTION_TEXT_BYTES, RELEASE_UNUSED, pool_row_t, question_t, release_t
 from nginy._fast.base.limits cimport MAX_QUESTIONS
 from nginy._fast.base.status cimport MISS_DEAD, MISS_NO_ROOM, MISS_UNUSABLE, MISS_WRONG
 from nginy._fast.engine.lease cimport lease_begin
@@ -48,6 +48,14 @@ cdef void ask_cancel(worker_t* w, uint64_t ticket, uint32_t miss) noexcept nogil
     if asked == NULL:
         return
     ask_missed(w, asked.pool, miss)
+    ask_settle(w, asked)
+
+
+cdef void ask_abandon(worker_t* w, uint64_t ticket) noexcept nogil:
+    cdef asked_t* asked = asked_of(w, ticket)
+    if asked == NULL:
+        return
+    count(&w.row.pools[asked.pool].abandoned, 1)
     ask_settle(w, asked)
 
 
@@ -118,6 +126,7 @@ cdef uint64_t ask_post(worker_t* w, const asking_t* a) noexcept nogil:
     asked.idx = a.idx
     asked.udp = a.udp
     asked.pool = a.pool.id
+    asked.is_key = a.pool.asks_key
     if m.n_asked == 0 or asked.due_ms < m.due_ms:
         m.due_ms = asked.due_ms
     m.n_asked += 1
@@ -131,6 +140,15 @@ cdef void ask_ring(worker_t* w) noexcept nogil:
     w.mail.is_posted = 0
     if w.mail.question_bell >= 0:
         sock_ring(w.mail.question_bell)
+
+
+cdef void ended_begin(ended_t* e, uint64_t visit, uint32_t pool) noexcept nogil:
+    memset(e, 0, sizeof(ended_t))
+    e.visit = visit
+    e.pool = pool
+    e.backend = NO_INDEX
+    e.kind = RELEASE_UNUSED
+    e.is_last = True
 
 
 cdef void ask_release(worker_t* w, const ended_t* e) noexcept nogil:

@@ -11,6 +11,6 @@ cdef void connect_event(worker_t* w, session_t* s, int side, uint32_t bits) noex
 # The connect time is over.
 cdef void connect_timer(worker_t* w, session_t* s) noexcept nogil
 
-# A policy in Python has answered, or will not: go on with the backend at this position, its lease taken; -1 = with what
-# the fallback chooses.
+# The pool that was asked has answered, or will not: go on with the backend at this position, its lease taken; -1 = with what
+# its native policy chooses, by the key that came or by the default one.
 cdef void connect_answered(worker_t* w, session_t* s, int at) noexcept nogil

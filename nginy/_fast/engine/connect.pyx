@@ -14,7 +14,7 @@ from nginy._fast.base.status cimport (
     OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED,
     REASON_CONNECT_TIMEOUT, REASON_NO_DESCRIPTOR, REASON_NO_PORT,
 )
-from nginy._fast.engine.ask cimport ask_post, asking_t
+from nginy._fast.engine.ask cimport ask_post, ask_release, asking_t, ended_begin, ended_t
 from nginy._fast.engine.carry cimport leg_sent
 from nginy._fast.engine.lease cimport lease_choose, lease_drop
 from nginy._fast.engine.mail cimport NO_UDP
@@ -22,8 +22,8 @@ from nginy._fast.engine.relay cimport leg_note, relay_begin
 from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, session_release, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_ASKED, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_NAGLE, LEG_OWN, LEG_QUIET, SESS_ASK,
-    SESS_CONNECT, session_side, session_side_t, session_t, worker_t,
+    BACK, FRONT, LEG_ASKED, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_KEYED, LEG_NAGLE, LEG_OWN, LEG_QUIET,
+    SESS_ASK, SESS_CONNECT, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.engine.visit cimport session_visit
 from nginy._fast.mem.clock cimport clock_us
@@ -33,9 +33,9 @@ from nginy._fast.net.sock cimport (
     sock_congestion, sock_connect, sock_connect_with, sock_error, sock_is_connected, sock_is_self, sock_open, sock_peek,
     sock_quickack, sock_skip,
 )
-from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_spent
-from nginy._fast.policy.key cimport visit_t
-from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_spent, policy_member
+from nginy._fast.policy.key cimport visit_hash, visit_t
+from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool, snapshot_serves
 
 cdef uint32_t outcome_of(int error) noexcept nogil:
     if error == ETIMEDOUT:
@@ -79,40 +79,89 @@ cdef bint may_be_self(const worker_t* w, const snap_addr_t* addr) noexcept nogil
     return w.port_min <= port <= w.port_max
 
 
-# What the pool's own policy chooses, a lease on it taken. Position in the snapshot, or -reason.
-cdef int candidate(worker_t* w, session_t* s) noexcept nogil:
-    cdef attempt_t attempt
-    cdef visit_t visit
-    session_visit(w, s, &visit)
-    attempt.visit = &visit
+cdef void attempt_fill(worker_t* w, session_t* s, attempt_t* attempt) noexcept nogil:
     attempt.is_hashed = False
     attempt.now_ms = w.now_ms
     attempt.n_tried = s.n_tried
     memcpy(attempt.tried, session_side(w, s).tried, sizeof(attempt.tried))
-    return lease_choose(w, s.pool, &attempt)
 
 
-# Ask the pool's policy in Python for the next candidate, if it has one that can be asked. True: the session waits.
-cdef bint connect_ask(worker_t* w, session_t* s) noexcept nogil:
+# What the native policy of this pool chooses, which is the session's or a member of it; then the whole group. A lease is
+# taken. Position in the snapshot, or -reason.
+cdef int candidate(worker_t* w, session_t* s, uint32_t pool) noexcept nogil:
+    cdef attempt_t attempt
+    cdef visit_t visit
+    cdef int at
+    session_visit(w, s, &visit)
+    attempt_fill(w, s, &attempt)
+    attempt.visit = &visit
+    if unlikely(s.legs[FRONT].flags & LEG_KEYED and s.asked == pool):
+        attempt.key_hash = session_side(w, s).ticket
+        attempt.is_hashed = True
+    at = lease_choose(w, pool, &attempt)
+    if unlikely(at < 0 and pool != s.pool):
+        attempt.is_hashed = False
+        at = lease_choose(w, s.pool, &attempt)
+    return at
+
+
+# Whose turn it is among the members of the session's pool; the pool itself when none of them has anybody.
+cdef uint32_t session_member(worker_t* w, session_t* s) noexcept nogil:
+    cdef attempt_t attempt
+    cdef uint32_t member
+    attempt_fill(w, s, &attempt)
+    attempt.visit = NULL
+    member = policy_member(&w.chooser, &w.snapshot, s.pool, &attempt)
+    return s.pool if member == NO_INDEX else member
+
+
+# Another pool is asked from now on: for the one before, the visit is over.
+cdef void session_leave(worker_t* w, session_t* s) noexcept nogil:
+    cdef ended_t e
+    if s.legs[FRONT].flags & LEG_ASKED:
+        ended_begin(&e, session_side(w, s).visit, s.asked)
+        ask_release(w, &e)
+    s.legs[FRONT].flags &= ~<uint32_t>(LEG_ASKED | LEG_KEYED)
+    session_side(w, s).visit = 0
+
+
+# Ask a class in Python for the next candidate, or for the key that it is chosen by, if there is one to ask. True: the
+# session waits. pool: whose native policy else chooses, the session's or a member of it.
+cdef bint connect_ask(worker_t* w, session_t* s, uint32_t* chosen) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, s.pool)
-    cdef session_side_t* side
     cdef asking_t asking
     cdef visit_t visit
+    chosen[0] = s.pool
     if likely(pool == NULL or pool.deadline_ms == 0):
         return False
-    side = session_side(w, s)
+    if pool.members.n:
+        chosen[0] = session_member(w, s)
+        pool = snapshot_pool(&w.snapshot, chosen[0])
+        if pool.members.n or pool.deadline_ms == 0:
+            return False
+    if s.asked != pool.id:
+        session_leave(w, s)
+    s.asked = <uint16_t>pool.id
+    if s.legs[FRONT].flags & LEG_KEYED:     # once for all attempts
+        return False
     session_visit(w, s, &visit)
     asking.pool = pool
     asking.visit = &visit
     asking.idx = s.timer.idx
     asking.udp = NO_UDP
     asking.attempt = s.n_tried
+    return session_wait(w, s, &asking)
+
+
+# True: it waits for an answer.
+cdef bint session_wait(worker_t* w, session_t* s, asking_t* asking) noexcept nogil:
+    cdef session_side_t* side = session_side(w, s)
     asking.visit_ticket = side.visit
     s.legs[FRONT].flags &= ~<uint32_t>LEG_OWN
-    side.ticket = ask_post(w, &asking)
+    side.ticket = ask_post(w, asking)
     if side.ticket == 0:
         return False
-    if side.visit == 0:
+    if side.visit == 0 and not asking.pool.asks_key:
         side.visit = side.ticket
         s.legs[FRONT].flags |= LEG_ASKED
     wheel_disarm(&w.wheel, &s.timer.node)
@@ -220,6 +269,7 @@ cdef const snap_addr_t* attempt_addr(worker_t* w, session_t* s) noexcept nogil:
 # Go on with this candidate, whose lease is taken (or -reason: there is none), and with others when it fails at once.
 cdef void connect_try(worker_t* w, session_t* s, int at) noexcept nogil:
     cdef session_side_t* side = session_side(w, s)
+    cdef uint32_t pool
     cdef int status = 0
     while True:
         if at < 0:
@@ -243,22 +293,35 @@ cdef void connect_try(worker_t* w, session_t* s, int at) noexcept nogil:
         attempt_close(w, s, outcome_of(-status))
         if reason_of(-status) == REASON_NO_DESCRIPTOR or s.n_tried > side.retries:
             break
-        if connect_ask(w, s):
+        if connect_ask(w, s, &pool):
             return
-        at = candidate(w, s)
+        at = candidate(w, s, pool)
     session_close(w, s, reason_of(-status))
 
 
 cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
-    if not connect_ask(w, s):
-        connect_try(w, s, candidate(w, s))
+    cdef uint32_t pool
+    if not connect_ask(w, s, &pool):
+        connect_try(w, s, candidate(w, s, pool))
+
+
+# No key came: the whole visit goes by the default one.
+cdef void session_key(worker_t* w, session_t* s, const snap_pool_t* pool) noexcept nogil:
+    cdef visit_t visit
+    session_visit(w, s, &visit)
+    session_side(w, s).ticket = visit_hash(&pool.key, &visit)
+    s.legs[FRONT].flags |= LEG_KEYED
 
 
 cdef void connect_answered(worker_t* w, session_t* s, int at) noexcept nogil:
+    cdef uint32_t chosen = s.asked if snapshot_serves(&w.snapshot, s.pool, s.asked) else s.pool
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, chosen)
     s.state = SESS_CONNECT
     if at >= 0:
         s.legs[FRONT].flags |= LEG_OWN
-    connect_try(w, s, at if at >= 0 else candidate(w, s))
+    elif pool != NULL and pool.asks_key and chosen == s.asked and not s.legs[FRONT].flags & LEG_KEYED:
+        session_key(w, s, pool)
+    connect_try(w, s, at if at >= 0 else candidate(w, s, chosen))
 
 
 # An attempt under way has failed with this errno: the next candidate, or the end.

@@ -15,12 +15,14 @@ from nginy._fast.base.status cimport (
     OUTCOME_REFUSED, OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_BACKENDS_FULL, REASON_BACK_RESET,
     REASON_CLOSED, REASON_CONNECT_FAILED, REASON_EVICTED, REASON_IDLE,
 )
-from nginy._fast.engine.ask cimport ask_post, ask_refused, ask_release, asking_t, ended_t
+from nginy._fast.engine.ask cimport (
+    ask_abandon, ask_post, ask_refused, ask_release, asking_t, ended_begin, ended_t,
+)
 from nginy._fast.engine.backsock cimport backsock_close, backsock_is_loop, backsock_open, backsock_rest
 from nginy._fast.engine.binding cimport binding_backend, binding_move, binding_note, bindings_expire
 from nginy._fast.engine.flows cimport (
-    FLOW_ANSWERED, FLOW_ASKING, FLOW_BULK, FLOW_HEADED, FLOW_LEASED, FLOW_LIVE, FLOW_OWN, FLOW_UNCHECKED, datagram_t, flow_t,
-    newcomer_t, udp_t,
+    FLOW_ANSWERED, FLOW_ASKING, FLOW_BULK, FLOW_HEADED, FLOW_KEYED, FLOW_LEASED, FLOW_LIVE, FLOW_OWN, FLOW_UNCHECKED,
+    datagram_t, flow_t, newcomer_t, udp_t,
 )
 from nginy._fast.engine.held cimport held_close, held_count, held_open
 from nginy._fast.engine.lease cimport lease_begin, lease_choose, lease_end
@@ -32,7 +34,7 @@ from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.flowtable cimport (
     FLOW_NONE, flowtable_add, flowtable_assure, flowtable_expire, flowtable_oldest, flowtable_remove,
 )
-from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts, chooser_spent
+from nginy._fast.policy.choose cimport attempt_t, chooser_distrust, chooser_distrusts, chooser_spent, policy_member
 from nginy._fast.policy.key cimport key_extract, key_server, key_t, visit_hash, visit_t
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool, snapshot_serves
 
@@ -57,20 +59,38 @@ cdef int flow_named(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) noexc
     return at if at >= 0 else named_candidate(w, u, f, binding_backend(u, &n.what))
 
 
-# What the pool's own policy chooses, its lease taken. Position in the snapshot, or -reason.
-cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) noexcept nogil:
-    cdef attempt_t attempt
-    cdef int at
-    attempt.visit = &n.visit if n != NULL else NULL
+cdef void flow_attempt(worker_t* w, const flow_t* f, attempt_t* attempt, const visit_t* visit) noexcept nogil:
+    attempt.visit = visit
     attempt.key_hash = f.key_hash
-    attempt.is_hashed = n == NULL or f.key_hash != 0
+    attempt.is_hashed = visit == NULL or f.key_hash != 0
     attempt.now_ms = w.now_ms
     attempt.n_tried = f.n_tried
     memcpy(attempt.tried, f.tried, sizeof(f.tried))
-    at = lease_choose(w, u.conf.pool, &attempt)
+
+
+# What the native policy of this pool chooses, which is the listener's or a member of it; then the whole group. Its lease is
+# taken. Position in the snapshot, or -reason.
+cdef int flow_candidate(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n, uint32_t pool) noexcept nogil:
+    cdef attempt_t attempt
+    cdef int at
+    flow_attempt(w, f, &attempt, &n.visit if n != NULL else NULL)
+    at = lease_choose(w, pool, &attempt)
+    if unlikely(at < 0 and pool != u.conf.pool):
+        at = lease_choose(w, u.conf.pool, &attempt)
     if attempt.is_hashed:
         f.key_hash = attempt.key_hash
     return at
+
+
+# Whose turn it is among the members of the listener's pool; the pool itself when none of them has anybody.
+cdef uint32_t flow_member(worker_t* w, udp_t* u, flow_t* f, const newcomer_t* n) noexcept nogil:
+    cdef attempt_t attempt
+    cdef uint32_t member
+    flow_attempt(w, f, &attempt, NULL)
+    member = policy_member(&w.chooser, &w.snapshot, u.conf.pool, &attempt)
+    if n != NULL:
+        f.key_hash = 0              # each has a key of its own
+    return u.conf.pool if member == NO_INDEX else member
 
 
 # What is known of a flow's client without a datagram at hand.
@@ -88,22 +108,52 @@ cdef void flow_visit(worker_t* w, udp_t* u, uint32_t idx, visit_t* v) noexcept n
     v.listener_hash = u.conf.name_hash
 
 
-# Ask the pool's policy in Python, if it has one that can be asked. True: the flow's datagrams wait for the answer.
-cdef bint flow_ask(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) noexcept nogil:
+# Another pool is asked from now on: for the one before, the visit is over.
+cdef void flow_leave(worker_t* w, flow_t* f) noexcept nogil:
+    cdef ended_t e
+    if f.visit:
+        ended_begin(&e, f.visit, f.asked)
+        ask_release(w, &e)
+    f.visit = 0
+    f.flags &= ~<uint32_t>FLOW_KEYED
+
+
+# Ask a class in Python for a backend, or for a key, if there is one to ask. True: the flow's datagrams wait for the answer.
+# chosen: the pool whose native policy else chooses, the listener's or a member of it.
+cdef bint flow_ask(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n, uint32_t* chosen) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, u.conf.pool)
     cdef flow_t* f = flow_at(u, idx)
-    cdef asking_t asking
     cdef visit_t visit
+    chosen[0] = u.conf.pool
     if likely(pool == NULL or pool.deadline_ms == 0):
         return False
+    if pool.members.n:
+        chosen[0] = flow_member(w, u, f, n)
+        pool = snapshot_pool(&w.snapshot, chosen[0])
+        if pool.members.n or pool.deadline_ms == 0:
+            return False
+    if f.asked != pool.id:
+        flow_leave(w, f)
+    f.asked = <uint16_t>pool.id
     f.flags &= ~<uint32_t>FLOW_OWN
+    if f.flags & FLOW_KEYED:        # once for all attempts
+        return False
     if not held_open(w, f):
         ask_refused(w, pool.id)
         return False
-    if n == NULL:
-        flow_visit(w, u, idx, &visit)
+    if n != NULL:
+        f.key_hash = visit_hash(&pool.key, &n.visit)    # the fallback's, when the datagram is gone
+        return flow_wait(w, u, idx, pool, &n.visit)
+    flow_visit(w, u, idx, &visit)
+    return flow_wait(w, u, idx, pool, &visit)
+
+
+# True: its datagrams wait for an answer.
+cdef bint flow_wait(worker_t* w, udp_t* u, uint32_t idx, const snap_pool_t* pool, const visit_t* visit) noexcept nogil:
+    cdef flow_t* f = flow_at(u, idx)
+    cdef asking_t asking
     asking.pool = pool
-    asking.visit = &visit if n == NULL else &n.visit
+    asking.visit = visit
     asking.idx = idx
     asking.udp = u.id
     asking.attempt = f.n_tried
@@ -112,7 +162,7 @@ cdef bint flow_ask(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n) noe
     if f.ticket == 0:
         held_close(w, f)
         return False
-    if f.visit == 0:
+    if f.visit == 0 and not pool.asks_key:
         f.visit = f.ticket
     f.flags |= FLOW_ASKING
     return True
@@ -127,7 +177,7 @@ cdef void flow_release(worker_t* w, udp_t* u, const flow_t* f, uint32_t kind, ui
     e.bytes_out = f.bytes[BACK]
     e.session_ms = w.now_ms - f.start_ms
     e.connect_us = f.answer_us
-    e.pool = u.conf.pool
+    e.pool = f.asked
     e.backend = f.backend if f.flags & FLOW_LEASED else NO_INDEX
     e.kind = kind
     e.code = code
@@ -159,18 +209,18 @@ cdef void attempt_lost(worker_t* w, udp_t* u, flow_t* f, uint32_t outcome) noexc
     f.flags &= ~<uint32_t>FLOW_LEASED
 
 
-# Candidates in turn until one has a socket, or a policy is asked for the next. 0, or 1 + drop_t. at: the first one, its
-# lease taken, or -1; is_asked: the policy has had its say about it. n: NULL without a first datagram.
-cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n, int at, bint is_asked) noexcept nogil:
+# Candidates in turn until one has a socket, or a class is asked about the next. 0, or 1 + drop_t. at: the first one, its
+# lease taken, or -1; pool: the one that has had its say about it, or NO_INDEX. n: NULL without a first datagram.
+cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* n, int at, uint32_t pool) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
     cdef int status
     while f.n_tried <= u.conf.retries:
         if at < 0:
             at = flow_named(w, u, f, n)
-        if at < 0 and not is_asked and flow_ask(w, u, idx, n):
+        if at < 0 and pool == NO_INDEX and flow_ask(w, u, idx, n, &pool):
             return 0
         if at < 0:
-            at = flow_candidate(w, u, f, n)
+            at = flow_candidate(w, u, f, n, pool)
         if at < 0:
             return 1 + (DROP_BACKENDS_FULL if at == -REASON_BACKENDS_FULL else DROP_NO_BACKEND)
         f.backend = w.snapshot.backends[at].id
@@ -183,7 +233,7 @@ cdef uint32_t flow_reach(worker_t* w, udp_t* u, uint32_t idx, const newcomer_t* 
             return 0
         attempt_lost(w, u, f, flow_outcome(-status))
         at = -1
-        is_asked = False
+        pool = NO_INDEX
         if flow_outcome(-status) == OUTCOME_LOCAL_ERROR:
             return 1 + (DROP_NO_PORT if is_no_port(-status) else DROP_NO_DESCRIPTOR)
     return 1 + DROP_REFUSED
@@ -266,7 +316,7 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
     refused = 1 + (DROP_TABLE_FULL if u.flows.n_taken == u.flows.cap else DROP_NO_DESCRIPTOR)
     if idx != FLOW_NONE:
         flow_begin(w, u, idx, n)
-        refused = flow_reach(w, u, idx, n, -1, False)
+        refused = flow_reach(w, u, idx, n, -1, NO_INDEX)
     if refused:
         if idx != FLOW_NONE:
             flowtable_remove(&u.flows, idx)
@@ -287,6 +337,8 @@ cdef uint32_t flow_open(worker_t* w, udp_t* u, const newcomer_t* n, uint32_t* dr
 
 cdef uint32_t flow_resume(worker_t* w, udp_t* u, uint32_t idx, int at, const datagram_t* first) noexcept nogil:
     cdef flow_t* f = flow_at(u, idx)
+    cdef uint32_t chosen = f.asked if snapshot_serves(&w.snapshot, u.conf.pool, f.asked) else u.conf.pool
+    cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, chosen)
     cdef uint32_t refused
     cdef visit_t visit
     cdef key_t what
@@ -295,7 +347,9 @@ cdef uint32_t flow_resume(worker_t* w, udp_t* u, uint32_t idx, int at, const dat
     f.n_held = 0
     if at >= 0:
         f.flags |= FLOW_OWN
-    refused = flow_reach(w, u, idx, NULL, at, True)
+    if pool != NULL and pool.asks_key and chosen == f.asked:
+        f.flags |= FLOW_KEYED
+    refused = flow_reach(w, u, idx, NULL, at, chosen)
     if refused or f.flags & FLOW_ASKING:
         return refused
     binding_move(u, f)
@@ -320,7 +374,7 @@ cdef uint32_t flow_move(worker_t* w, udp_t* u, uint32_t idx, int error) noexcept
     attempt_lost(w, u, f, flow_outcome(error))
     backsock_close(w, u, f)
     f.flags &= ~<uint32_t>(FLOW_ANSWERED | FLOW_BULK | FLOW_HEADED)
-    refused = flow_reach(w, u, idx, NULL, -1, False)
+    refused = flow_reach(w, u, idx, NULL, -1, NO_INDEX)
     if refused == 0 and not f.flags & FLOW_ASKING:
         binding_move(u, f)
     return refused
@@ -395,6 +449,7 @@ cdef void flow_end(worker_t* w, udp_t* u, uint32_t idx, uint32_t reason) noexcep
     if f.flags & FLOW_LEASED:
         lease_end(w, f.backend)
     if unlikely(f.flags & FLOW_ASKING):
+        ask_abandon(w, f.ticket)
         count(&w.row.udp[u.id].drops[DROP_TABLE_FULL if reason == REASON_EVICTED else DROP_DRAINING], held_count(w, f))
         held_close(w, f)
     if w.snapshot.header != NULL and w.snapshot.header.is_access_log:

@@ -19,6 +19,7 @@ cdef enum:                      # flow_flag_t
     FLOW_UNCHECKED = 64         # its request could not be read: any answer may be one, its socket serves nobody else
     FLOW_ASKING = 256           # a policy in Python is asked for its backend; its datagrams are held
     FLOW_OWN = 512              # that policy named its backend, not its fallback
+    FLOW_KEYED = 1024           # the pool asked has said what its key is, or has missed to
     FLOW_BULK = 128             # many answers at once: its socket has a larger queue, and what that dropped is counted
 
 cdef struct flow_t:
@@ -36,6 +37,8 @@ cdef struct flow_t:
     uint32_t binding            # entry of its key among the bindings, FLOW_NONE = none
     uint32_t binding_hash
     uint32_t scope              # of a link-local client address (IPv6)
+    uint16_t asked              # id of the pool that was asked last; says nothing before FLOW_ASKING, FLOW_KEYED or a visit
+    uint16_t reserved_too
     uint64_t bytes[2]           # delivered: [FRONT] from the client, [BACK] from the backend
     uint64_t start_ms
     uint64_t attempt_us

@@ -10,8 +10,8 @@ cdef struct asked_t:
     uint64_t due_ms
     uint32_t idx                # of the session, or of the flow in its table
     uint32_t udp                # listener id of the flow, NO_UDP for a session
-    uint32_t pool               # id
-    uint32_t reserved
+    uint32_t pool               # id; of a group, the member that is asked
+    uint32_t is_key             # for a key, not for a backend
 
 cdef struct mail_t:
     mailbox_t* box              # mapped; NULL = there is nobody to ask

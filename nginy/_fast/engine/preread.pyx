@@ -1,15 +1,17 @@
 """Preread: wait until the first bytes say enough, or the client has nothing more to say, or the time is over."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint16_t, uint32_t
 from nginy._fast.base.cdefs cimport EAGAIN
-from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
+from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.base.routing cimport PREREAD_HELLO
 from nginy._fast.base.status cimport REASON_CLIENT_GONE, REASON_NO_ROUTE, REASON_PREREAD_TIMEOUT
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.relay cimport leg_note
 from nginy._fast.engine.seen cimport seen_look
 from nginy._fast.engine.session cimport session_close
-from nginy._fast.engine.types cimport FRONT, SESS_CONNECT, SESS_PREREAD, session_side, session_side_t, session_t, worker_t
+from nginy._fast.engine.types cimport (
+    FRONT, NO_POOL, SESS_CONNECT, SESS_PREREAD, session_side, session_side_t, session_t, worker_t,
+)
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_URGENT
 from nginy._fast.policy.route cimport route_find
@@ -21,7 +23,7 @@ cdef void preread_begin(worker_t* w, session_t* s, const snap_listener_t* listen
     side.preread = listener.preread.kind
     side.preread_bytes = listener.preread.n_bytes
     if listener.routes.n_exact + listener.routes.n_suffix:
-        s.pool = NO_INDEX       # until its name is known: without its listener it must not end at a foreign site
+        s.pool = NO_POOL        # until its name is known: without its listener it must not end at a foreign site
     s.state = SESS_PREREAD
     wheel_arm(&w.wheel, &s.timer.node, w.now_ms + listener.preread.wait_ms)
 
@@ -31,8 +33,8 @@ cdef void preread_begin(worker_t* w, session_t* s, const snap_listener_t* listen
 cdef void preread_done(worker_t* w, session_t* s) noexcept nogil:
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
     if listener != NULL:
-        s.pool = route_find(&w.snapshot, listener, w.seen.hello.name, w.seen.hello.n_name)
-    if s.pool == NO_INDEX:
+        s.pool = <uint16_t>route_find(&w.snapshot, listener, w.seen.hello.name, w.seen.hello.n_name)
+    if s.pool == NO_POOL:
         session_close(w, s, REASON_NO_ROUTE)
         return
     s.state = SESS_CONNECT

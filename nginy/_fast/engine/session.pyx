@@ -1,6 +1,6 @@
 """Session: taken from the slab, given back with exactly one counted reason."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, NGY_CHECK, likely, ngy_sub32, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage,
@@ -8,12 +8,12 @@ from nginy._fast.base.cdefs cimport (
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT, RELEASE_SESSION
 from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASON_CLOSED
-from nginy._fast.engine.ask cimport ask_release, ended_t
+from nginy._fast.engine.ask cimport ask_abandon, ask_release, ended_t
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_OWN, QUEUE_NONE, SESS_CONNECT, SESS_FREE,
+    BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_OWN, QUEUE_NONE, SESS_ASK, SESS_CONNECT, SESS_FREE,
     TIMER_SESSION, leg_t, queue_t, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER
@@ -97,7 +97,7 @@ cdef void session_begin(worker_t* w, session_t* s, const snap_listener_t* listen
     s.active_ms = w.now_ms
     s.backend = NO_INDEX
     s.listener = listener.id
-    s.pool = listener.pool
+    s.pool = <uint16_t>listener.pool    # NO_INDEX becomes NO_POOL
     s.idle_ms = listener.idle_ms
     s.half_close_ms = listener.half_close_ms
     s.connect_ms = listener.connect_ms
@@ -148,7 +148,7 @@ cdef void session_release(worker_t* w, const session_t* s, uint32_t kind, uint32
     e.bytes_out = s.bytes[BACK]
     e.session_ms = w.now_ms - s.start_ms
     e.connect_us = s.connect_us
-    e.pool = s.pool
+    e.pool = s.asked
     e.backend = s.backend if s.has_lease else NO_INDEX
     e.kind = kind
     e.code = code
@@ -170,6 +170,8 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
         session_release(w, s, RELEASE_ATTEMPT, OUTCOME_ABANDONED, True)
     else:
         session_release(w, s, RELEASE_SESSION, reason, True)
+    if s.state == SESS_ASK:
+        ask_abandon(w, session_side(w, s).ticket)
     wheel_disarm(&w.wheel, &s.timer.node)
     session_unqueue(w, s)
     leg_give_buffer(w, &s.legs[FRONT])

@@ -19,7 +19,10 @@ cdef enum:                      # session_state_t
     SESS_CONNECT = 1            # waiting for a backend
     SESS_RELAY = 2
     SESS_PREREAD = 3            # waiting for the first bytes, which stay in the kernel
-    SESS_ASK = 4                # a policy in Python is asked for a backend
+    SESS_ASK = 4                # a class in Python is asked for a backend, or for a key
+
+cdef enum:
+    NO_POOL = 0xffff            # not known yet
 
 cdef enum:                      # side_t
     FRONT = 0
@@ -41,6 +44,7 @@ cdef enum:                      # leg_flag_t
     LEG_QUIET = 4096            # the handshake's acknowledgement waits for the first bytes
     LEG_ASKED = 8192            # front leg: a policy in Python was asked for a backend, and is told how it ended
     LEG_OWN = 16384             # front leg: that policy named the backend, not its fallback
+    LEG_KEYED = 32768           # front leg: in place of the ticket lies the hash of the key that the pool asked has for it
 
 cdef enum:                      # queue_mark_t
     QUEUE_NONE = 0
@@ -85,7 +89,8 @@ cdef struct session_t:
     uint32_t half_close_ms
     uint32_t keepalive_s        # 0 = off, or already set
     uint32_t drain_ms           # 0 = its listener sets no deadline
-    uint32_t pool               # id
+    uint16_t pool               # id, NO_POOL
+    uint16_t asked              # id of the one asked last, this or a member: with SESS_ASK, LEG_ASKED, LEG_KEYED
     timer_t timer
     uint64_t start_ms
     uint64_t attempt_us         # start of the running attempt; then, for least_time, of the wait for the first answer
@@ -102,7 +107,7 @@ cdef struct session_side_t:     # the cold part, beside the slab: choosing and t
     uint8_t is_deferred
     uint8_t preread             # preread_kind_t
     uint16_t preread_bytes
-    uint64_t ticket             # of the question that waits; says nothing in any other state
+    uint64_t ticket             # SESS_ASK: of the question that waits; LEG_KEYED: the key's hash
     uint64_t visit              # ticket of the first question; 0 = no policy in Python was asked
 
 # What carries bytes from leg to leg. A spare is always at hand, so that bytes which go straight on borrow nothing.

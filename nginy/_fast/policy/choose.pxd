@@ -75,3 +75,6 @@ cdef void chooser_settle(chooser_t* c, const snapshot_t* s) noexcept nogil
 # Position of a backend in the snapshot, or -REASON_NO_BACKEND, or -REASON_BACKENDS_FULL.
 # A backend tried before comes again only when no other is usable. The key's hash may be filled in.
 cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, attempt_t* attempt) noexcept nogil
+
+# The member of a group whose turn it is, the turn used up: its pool id, or NO_INDEX when none has anybody to give.
+cdef uint32_t policy_member(chooser_t* c, const snapshot_t* s, uint32_t group_id, attempt_t* attempt) noexcept nogil

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport ENOMEM
-from nginy._fast.base.layout cimport snap_pool_t, snap_tier_t
+from nginy._fast.base.layout cimport NO_INDEX, snap_pool_t, snap_tier_t
 from nginy._fast.base.limits cimport MAX_BACKENDS, MAX_MEMBERS, MAX_POOLS, SUSPICION_MS
 from nginy._fast.base.status cimport REASON_BACKENDS_FULL, REASON_NO_BACKEND, REFUSAL_BOUNDS
 from nginy._fast.mem.region cimport region_close, region_open
@@ -234,17 +234,39 @@ cdef int choose_in_group(chooser_t* c, look_t* look, const snap_pool_t* group) n
     return got
 
 
+cdef void look_begin(look_t* look, const snapshot_t* s, const snap_pool_t* pool, attempt_t* attempt) noexcept nogil:
+    look.s = s
+    look.pool = pool
+    look.attempt = attempt
+    look.policy = pool.policy
+    look.saw_full = False
+
+
+cdef uint32_t policy_member(chooser_t* c, const snapshot_t* s, uint32_t group_id, attempt_t* attempt) noexcept nogil:
+    cdef const snap_pool_t* group = snapshot_pool(s, group_id)
+    cdef uint64_t passed_over
+    cdef look_t look
+    cdef int member
+    if group == NULL:
+        return NO_INDEX
+    look_begin(&look, s, group, attempt)
+    for look.allow in range(ALLOW_TRIED + 1):
+        passed_over = empty_members(c, &look, group)
+        group_begin(c.turns, s, group, passed_over, c.phase)
+        member = group_next(c.turns, s, group, passed_over)
+        if member >= 0:
+            group_took(c.turns, s, group, passed_over, <uint32_t>member)
+            return s.members[group.members.first + <uint32_t>member].pool
+    return NO_INDEX
+
+
 cdef int policy_choose(chooser_t* c, const snapshot_t* s, uint32_t pool_id, attempt_t* attempt) noexcept nogil:
     cdef const snap_pool_t* pool = snapshot_pool(s, pool_id)
     cdef look_t look
     cdef int got
     if pool == NULL:
         return -REASON_NO_BACKEND
-    look.s = s
-    look.pool = pool
-    look.attempt = attempt
-    look.policy = pool.policy
-    look.saw_full = False
+    look_begin(&look, s, pool, attempt)
     for look.allow in range(ALLOW_TRIED + 1):
         if look.allow == ALLOW_TRIED and attempt.n_tried == 0:
             break

@@ -38,6 +38,9 @@ cdef void key_slice(key_t* key, const uint8_t* received, uint32_t n_bytes, uint3
 # Equal on every worker and machine.
 cdef uint64_t key_hash(const key_t* key) noexcept nogil
 
+# The same as another program's ring has it (ring_kind_t): 32 bits in the upper half, where a ring looks; RING_OWN: key_hash.
+cdef uint64_t key_hash_in(uint32_t ring, const key_t* key) noexcept nogil
+
 # What a choice by this key goes by. A visit without such a key goes by its session's key or its address.
 cdef uint64_t visit_hash(const snap_key_t* conf, const visit_t* visit) noexcept nogil
 

@@ -97,14 +97,18 @@ cdef uint64_t key_hash(const key_t* key) noexcept nogil:
     return hash_bytes(key.at, key.n, key.n)
 
 
+cdef uint64_t key_hash_in(uint32_t ring, const key_t* key) noexcept nogil:
+    if ring != RING_OWN:
+        return <uint64_t>ring_hash(ring, key.at, key.n) << 32
+    return key_hash(key)
+
+
 cdef uint64_t visit_hash(const snap_key_t* conf, const visit_t* visit) noexcept nogil:
     cdef key_t key
     key_extract(&key, conf, visit)
     if key.n == 0:
         take_session(&key, conf, visit)
-    if conf.ring != RING_OWN:   # 32 bits; a ring looks at the upper half
-        return <uint64_t>ring_hash(conf.ring, key.at, key.n) << 32
-    return key_hash(&key)
+    return key_hash_in(conf.ring, &key)
 
 
 cdef uint32_t key_server(const snap_udp_t* conf, const snap_cid_t* cids, const key_t* key) noexcept nogil:

@@ -1,7 +1,9 @@
 """The rings between a worker and the policy process, from both ends, against lists."""
 
+import hashlib
 import os
 import random
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -74,6 +76,27 @@ def test_answers_come_back_in_any_order_and_each_once(ends: Ends) -> None:
     got = [ends.posters[0].take() for _ in range(4)]
     assert got == [(tickets[3], tickets[3], 3, 33, 0), (tickets[1], tickets[1], 3, 0, NONE),
                    (tickets[0], tickets[0], 3, 0, RAISED), None]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [b"k", b"a key of seventeen"[:17], bytes(200)])
+def test_a_key_comes_back_hashed_as_a_worker_hashes_it(ends: Ends, key: bytes) -> None:
+    ticket = ends.posters[0].post(3)
+    (question,) = ends.room.take(1)
+    assert ends.room.answer_key(question, key, door.RINGS["own"])
+    assert ends.posters[0].take() == (ticket, ticket, 3, 0, 3)
+    assert ends.posters[0].key_hash == door.key_hash(key)
+
+
+def test_a_key_for_the_ring_of_another_program_is_hashed_as_there(ends: Ends) -> None:
+    for _ in range(2):
+        ends.posters[0].post(3)
+    questions = ends.room.take(2)
+    for question, name in zip(questions, ("nginx", "ketama"), strict=True):
+        assert ends.room.answer_key(question, b"123456789", door.RINGS[name])
+    ends.posters[0].take()
+    assert ends.posters[0].key_hash >> 32 == zlib.crc32(b"123456789")
+    ends.posters[0].take()
+    assert ends.posters[0].key_hash >> 32 == int.from_bytes(hashlib.md5(b"123456789").digest()[:4], "little")
 
 
 def test_a_full_ring_takes_no_more_until_some_are_taken(ends: Ends) -> None:

@@ -16,6 +16,10 @@ class Pick:
 class Empty:
     pass
 
+class Extract:
+    def key(self, context):
+        return None
+
 class Odd(Pick):
     build = 3
 
@@ -172,3 +176,40 @@ def test_keys_that_mean_nothing_are_problems(folder: Path, keys: str, path: str,
     (problem,) = problems_of(folder, f"{{kind: python, {keys}}}")
     assert problem.path == f"pools.p.policy.{path}"
     assert message in problem.message
+
+
+@pytest.mark.parametrize("kind", ["ring", "maglev", "rendezvous", "jump", "bounded_ring", "hash_preserve"])
+def test_a_key_may_be_asked_of_a_class(folder: Path, kind: str) -> None:
+    assert problems_of(folder, f'{{kind: {kind}, key: {{kind: call, call: "own_policies:Extract"}}}}') == []
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "message", "hint"),
+    [
+        ('call: "own_policies:Pick"', "key.call", "Pick has no method key(context)", "write `def key(self, context)`"),
+        ('call: "own_policies:Nobody"', "key.call", "has no class 'Nobody'", "classes there: Extract"),
+        ('call: "nowhere_policies:Extract"', "key.call", "there is no module 'nowhere_policies'", "PYTHONPATH"),
+        ('call: "own_policies:Extract", deadline: 0', "key.deadline", "expected 1ms to 1s, got 0s", ""),
+        ("deadline: 5ms", "key.call", "this key is missing", ""),
+        ('call: "own_policies:Extract", fallback: source', "key.fallback", "is not known here", ""),
+    ],
+)
+def test_keys_that_no_class_gives_are_problems(folder: Path, key: str, path: str, message: str, hint: str) -> None:
+    (problem,) = problems_of(folder, f"{{kind: ring, key: {{kind: call, {key}}}}}")
+    assert problem.path == f"pools.p.policy.{path}"
+    assert message in problem.message
+    assert hint in problem.hint
+
+
+def test_a_policy_without_keys_asks_no_class_for_one(folder: Path) -> None:
+    (problem,) = problems_of(folder, '{kind: round_robin, key: {kind: call, call: "own_policies:Extract"}}')
+    assert problem.path == "pools.p.policy.key"
+
+
+@pytest.mark.parametrize("kind", ["python", "table"])
+def test_a_fallback_asks_no_class(folder: Path, kind: str) -> None:
+    call = "own_policies:Pick" if kind == "python" else "own_policies:Table"
+    fallback = '{kind: ring, key: {kind: call, call: "own_policies:Extract"}}'
+    (problem,) = problems_of(folder, f'{{kind: {kind}, call: "{call}", fallback: {fallback}}}')
+    assert problem.path.startswith("pools.p.policy")
+    assert "a fallback chooses at once" in problem.message

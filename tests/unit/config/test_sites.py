@@ -63,11 +63,6 @@ GROUPS = [
     group("{of: [{pool: §x, weight: 2}]}", ".of[0].pool", "there is no pool 'x'"),
     group("{of: §[]}", ".of", "needs at least one entry"),
     group("{of: [p, §p]}", ".of[1]", "'p' is already in this group, at case.yaml"),
-    whole(
-        "pools: {p: {backends: ['a:1'], policy: {kind: python, call: '__main__:Pick'}}, g: {of: [§p]}}\n"
-        + LISTENER,
-        "pools.g.of[0]", "'p' has a policy in Python, which no group asks",
-    ),
     group("{of: [p, §g]}", ".of[1]", "not of this group itself"),
     group("{of: [{pool: p, weight: §65536}]}", ".of[0].weight", "expected 0 to 65535"),
     group("{of: [{pool: p, weight: §0}, {pool: q, weight: 0}]}", ".of", "every member has weight 0"),

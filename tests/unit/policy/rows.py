@@ -49,6 +49,7 @@ def pool(id=0, policy="round_robin", **changes):
         members=(),
         key=key(),
         deadline_ms=0,
+        asks_key=False,
         slow_ms=0,
         slow_least=0,
         factor=0,
