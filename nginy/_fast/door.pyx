@@ -408,6 +408,11 @@ cdef class Board:
         ngy_store32(load, fresh if load[0] == 0 else (9 * <uint64_t>load[0] + fresh) // 10)
         return load[0]
 
+    def load_ms(self, backend):
+        """The average of the loads that a backend has told of; 0 when it never did."""
+        self.check("backend", backend, limits.MAX_BACKENDS)
+        return self.board.shared.load_ms[<uint32_t>backend]
+
     def sessions(self, listener):
         self.check("listener", listener, limits.MAX_LISTENERS)
         return self.board.shared.sessions[<uint32_t>listener]

@@ -4,12 +4,14 @@ that workers keep for the control after this one."""
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 from zlib import crc32
 
 from nginy._fast import door
-from nginy.backend.registry import ResolvedBackend
-from nginy.backend.tables import Part, ring_of
-from nginy.model import ByKey, CalledPolicy, MaglevBase, Native, Pool, RingBase
+from nginy.backend.registry import Resolved, ResolvedBackend
+from nginy.backend.tables import Ids, Part, key_bytes, map_shape, pack, ring_of, shapes_of
+from nginy.model import ByKey, CalledPolicy, Config, MaglevBase, Native, Pool, RingBase
 
 FORMAT = 1
 _HEAD_AT = 12  # behind a checksum of the rest, and the length of the head
@@ -70,8 +72,78 @@ def why_not(kind: str, name: str, native: Native) -> str:
     return f"the pool {name!r} goes by `{native.kind}`, which looks up no such table: {what} needs {wanted}"
 
 
+def map_of(name: str, pool: Pool, keys: Mapping[str | bytes, str]) -> OwnTable | None:
+    """Keys and addresses as a map of this pool; None for no keys. Errors: ValueError for keys that it cannot have."""
+    basis = basis_of("map", pool.native)
+    if basis is None:
+        raise ValueError(why_not("map", name, pool.native))
+    hashes = {door.key_hash(key_bytes(basis, key)): address for key, address in keys.items()}
+    return OwnTable("map", *map_shape(hashes), call_of(pool), basis) if hashes else None
+
+
+def check_basis(name: str, pool: Pool, kind: str, compat: str | None) -> None:
+    """Can this pool have such a ring or table? compat: the program whose ring it is, None where that is not known.
+
+    Errors: ValueError with the reason.
+    """
+    basis = basis_of(kind, pool.native)
+    if basis is None:
+        raise ValueError(why_not(kind, name, pool.native))
+    if kind == "ring" and compat not in (None, basis):
+        message = f"the pool {name!r} hashes keys with `compat: {basis}`, this ring with {compat}"
+        raise ValueError(f"{message}: keys would land anywhere")
+
+
+class Entries(Protocol):
+    """A ring or a Maglev table as a program gives it: balancer.packed says what each means."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def names(self) -> tuple[Any, ...]: ...
+    @property
+    def hashes(self) -> bytes: ...
+    @property
+    def nodes(self) -> bytes: ...
+
+
+def table_from(name: str, pool: Pool, entries: Entries, addresses: tuple[str, ...]) -> OwnTable:
+    """A ring or a Maglev table of this pool. addresses: of the names. Takes milliseconds: good for a thread.
+
+    Errors: ValueError for what it cannot have, and for entries that are none.
+    """
+    basis = basis_of(entries.kind, pool.native)
+    if basis is None:
+        raise ValueError(why_not(entries.kind, name, pool.native))
+    shape = door.build_own(entries.kind, entries.hashes, entries.nodes, len(entries.names))
+    return OwnTable(entries.kind, addresses, shape, call_of(pool), basis)
+
+
 Kept = Mapping[str, Iterable[OwnTable]]
 """By pool."""
+
+
+def blocks_of(config: Config, resolved: Resolved, ids: Ids, own: Kept) -> list[bytes]:
+    """The blocks of all pools that need one, built here and now. own: what programs have published."""
+    blocks = []
+    for name, pool in config.pools.items():
+        id_of = partial(ids.backend, name)
+        tables = [table for table in own.get(name, ()) if table.fits(pool)]
+        shapes = {} if any(table.place == "table" for table in tables) else shapes_of(pool.native, resolved[name])
+        parts: list[Part] = [
+            (tier, shape.build(), [id_of(member.address) for member in members])
+            for tier, (shape, members) in shapes.items()
+        ]
+        parts += [part for table in tables for part in table.parts(resolved[name], id_of)]
+        if parts:
+            blocks.append(pack(ids.pool(name), parts))
+    return blocks
+
+
+def mapped(config: Config, own: Kept) -> frozenset[str]:
+    """The pools that have a map of keys."""
+    found = {name: [table for table in some if table.place == "map"] for name, some in own.items()}
+    return frozenset(name for name, some in found.items() if any(one.fits(config.pools.get(name)) for one in some))
 
 
 def to_block(kept: Kept) -> bytes:

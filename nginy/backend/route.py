@@ -9,7 +9,8 @@ from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from nginy.backend.address import join_address, split_address
-from nginy.backend.trial import Choice, Client, Trial
+from nginy.backend.choice import Choice, Client
+from nginy.backend.trial import Trial
 from nginy.errors import ControlError
 
 COUNT_MAX = 10_000

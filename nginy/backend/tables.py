@@ -87,20 +87,6 @@ def shapes_of(policy: Native, backends: Sequence[ResolvedBackend]) -> dict[int, 
     return found
 
 
-def tables_of(config: Config, resolved: Resolved, ids: Ids) -> list[bytes]:
-    """The blocks of all pools that need one, built here and now."""
-    blocks = []
-    for name, pool in config.pools.items():
-        shapes = shapes_of(pool.native, resolved[name])
-        parts = [
-            (tier, shape.build(), [ids.backend(name, member.address) for member in members])
-            for tier, (shape, members) in shapes.items()
-        ]
-        if parts:
-            blocks.append(pack(ids.pool(name), parts))
-    return blocks
-
-
 def key_bytes(kind: str, key: str | bytes) -> bytes:
     """A key as workers find it. An address may be text where addresses are keys. Errors: ValueError for no address."""
     if isinstance(key, bytes):

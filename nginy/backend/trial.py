@@ -3,91 +3,23 @@
 Nothing is connected and nothing is changed. Behind `nginy route` and `nginy.balancer.simulate`.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv6Address
-from typing import Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Literal
 
 from nginy._fast import door
 from nginy._fast.choices import TRIED_MOST, Choices, Visit
+from nginy.backend.choice import Choice, Client, Known, Numbers, Passed
+from nginy.backend.owntables import Kept, blocks_of, mapped
 from nginy.backend.registry import BackendKey, Resolved, ResolvedBackend
 from nginy.backend.snapshot import Ids, build_snapshot
-from nginy.backend.tables import tables_of
 from nginy.model import Config
 
-Name = TypeVar("Name", bound=Hashable)
+_NOTHING: Mapping[BackendKey, int] = MappingProxyType({})
 BURDENS = {"bounded_ring": "at its bound", "bounded_maglev": "at its bound", "hash_preserve": "saturated"}
 """Policies that pass over a backend that others would take, and why."""
 NOBODY = {-code: name for code, name in enumerate(door.REASONS)}
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who asks. local: the address that was asked.   name: server name of a TLS hello.   received: first bytes, or the
-    payload of a datagram.   session: what stands for the address where the policy names no key of its own."""
-
-    ip: IPv4Address | IPv6Address | None = None
-    port: int = 0
-    local_ip: IPv4Address | IPv6Address | None = None
-    local_port: int = 0
-    name: str = ""
-    received: bytes = b""
-    session: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """A candidate that stood before the chosen one. why: what a user would look at."""
-
-    address: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """address: of the chosen backend, None when there is nobody; reason: why then.   pool: of the backend, which may be
-    a member of the group that was asked.
-
-    key: bytes that the policy went by, empty when the visit has none of that kind; key_hash: what they came to.
-    place: the point on the ring or the slot of the table where the search began, and whose it is.
-    """
-
-    pool: str
-    policy: str
-    address: str | None
-    reason: str = ""
-    key: bytes = b""
-    key_hash: int = 0
-    place: str = ""
-    passed: tuple[Passed, ...] = ()
-
-
-@dataclass
-class Numbers:
-    """Ids in configured order, where nobody has given any."""
-
-    pools: dict[str, int] = field(default_factory=dict)
-    listeners: dict[str, int] = field(default_factory=dict)
-    backends: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, config: Config, resolved: Resolved) -> "Numbers":
-        """For everything there is."""
-        names = [(one.pool, one.address) for some in resolved.values() for one in some]
-        return cls(_numbered(config.pools), _numbered(config.listeners), _numbered(names))
-
-    def listener(self, name: str) -> int:
-        return self.listeners[name]
-
-    def pool(self, name: str) -> int:
-        return self.pools[name]
-
-    def backend(self, pool: str, address: str) -> int:
-        return self.backends[pool, address]
-
-
-def _numbered(names: Iterable[Name]) -> dict[Name, int]:
-    return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
 class Trial:
@@ -105,6 +37,7 @@ class Trial:
         verdicts: Mapping[BackendKey, str] | None = None,
         ids: Ids | None = None,
         in_flight: Mapping[tuple[str, str], int] | None = None,
+        known: Known | None = None,
         seed: int = 1,
     ) -> None:
         self.config = config
@@ -112,19 +45,38 @@ class Trial:
         self._verdicts = dict(verdicts or {})
         self._ids = ids or Numbers.of(config, resolved)
         self._seed = seed
+        self._more = known or Known()
         self._known = {self._ids.backend(one.pool, one.address): one for some in resolved.values() for one in some}
-        self._tables = tables_of(config, resolved, self._ids)
-        self._choices = self._chooser(resolved, self._verdicts)
+        self._tables = blocks_of(config, resolved, self._ids, self._more.own)
+        self._choices = self._chooser(resolved, self._verdicts, self._more.since)
+        for (pool, address), load_ms in self._more.loads_ms.items():
+            self._choices.set_load(self._ids.backend(pool, address), load_ms)
         self._blank: Choices | None = None
         self._in_flight = dict(in_flight or {})
         for (pool, address), n in self._in_flight.items():
             self._choices.set_in_flight(self._ids.backend(pool, address), n)
 
-    def _chooser(self, resolved: Resolved, verdicts: Mapping[BackendKey, str]) -> Choices:
-        choices = Choices(build_snapshot(1, self.config, self._ids, resolved, verdicts, []), self._seed)
+    def _chooser(
+        self, resolved: Resolved, verdicts: Mapping[BackendKey, str], since: Mapping[BackendKey, int] = _NOTHING
+    ) -> Choices:
+        choices = Choices(self._snapshot(resolved, verdicts, since), self._seed)
         for table in self._tables:
             choices.adopt(table)
         return choices
+
+    def _snapshot(
+        self, resolved: Resolved, verdicts: Mapping[BackendKey, str], since: Mapping[BackendKey, int]
+    ) -> bytes:
+        by_key = mapped(self.config, self._more.own)
+        return build_snapshot(1, self.config, self._ids, resolved, verdicts, [], since=since, mapped=by_key)
+
+    def publish(self, resolved: Resolved, own: Kept) -> None:
+        """The same backends, with other weights and other tables of programs'; turns go on."""
+        self._resolved, self._more, self._blank = resolved, replace(self._more, own=own), None
+        self._tables = blocks_of(self.config, resolved, self._ids, own)
+        self._choices.use(self._snapshot(resolved, self._verdicts, self._more.since))
+        for table in self._tables:
+            self._choices.adopt(table)
 
     # ---- choosing ----
 
@@ -137,7 +89,7 @@ class Trial:
     def choose(self, pool: str, visit: Visit, tried: Sequence[str] = ()) -> Choice:
         """The backend for one attempt. tried: addresses of earlier ones. Errors: KeyError for an unknown name."""
         before = [number for number, one in self._of(pool) if one.address in tried]
-        got = self._choices.choose(self._ids.pool(pool), visit, before)
+        got = self._choices.choose(self._ids.pool(pool), visit, before, self._more.now_ms)
         if got < 0 and self.config.pools[pool].of:
             return Choice(pool, "group", None, NOBODY.get(got, str(got)))
         if got >= 0:
@@ -201,7 +153,7 @@ class Trial:
                 break
             before.append(got)
             one = self._known[got]
-            why = self.fault(one) or self._burden(one, choice.policy)
+            why = self.fault(one) or self._burden(one, choice.policy) or self._youth(one)
             if not why:
                 break  # no order among the well ones: it was another one's turn
             if one.address not in tried:
@@ -226,6 +178,13 @@ class Trial:
         burden = BURDENS.get(policy, "")
         n = self._choices.get_in_flight(self._ids.backend(one.pool, one.address))
         return f"{burden}, with {n} sessions" if burden else ""
+
+    def _youth(self, one: ResolvedBackend) -> str:
+        """Why slow start has passed it; empty where that holds nobody back."""
+        slow, since_ms = self.config.pools[one.pool].slow_start, self._more.since.get(one.key)
+        if slow is None or since_ms is None or self._more.now_ms - since_ms >= slow.window * 1000:
+            return ""
+        return f"held back by slow start, {(self._more.now_ms - since_ms) / 1000:.1f} s after it came up"
 
     def _verdict(self, one: ResolvedBackend) -> str:
         health = self.config.pools[one.pool].health
@@ -279,5 +238,6 @@ class Trial:
             verdicts=self._verdicts,
             ids=self._ids,
             in_flight={place: n for place, n in self._in_flight.items() if place in known},
+            known=replace(self._more, loads_ms={at: ms for at, ms in self._more.loads_ms.items() if at in known}),
             seed=self._seed,
         )

@@ -3,31 +3,37 @@
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from nginy.balancer.api import Backend, Visit
 from nginy.balancer.hooks import Hooks
+from nginy.balancer.load import NO_ARGUMENTS
 from nginy.model import Backend as Row
 
 
 class AskedPool:
     """Calls the hooks in the order in which the policy process calls them. For one thread; owns a loop.
 
-    policy: a class, or an object that serves nobody else.   rows: of the configuration.
+    policy: a class, or an object that serves nobody else.   rows: of the configuration.   args: of a class.
     Errors: TypeError for what is no policy; whatever the policy raises.
     """
 
-    def __init__(self, policy: Any, rows: Iterable[Row]) -> None:
+    def __init__(self, policy: Any, rows: Iterable[Row], args: Mapping[str, Any] = NO_ARGUMENTS) -> None:
         self._rows = dict(enumerate(rows))
         self._ids = {row.address: number for number, row in self._rows.items()}
         self._in_flight: Counter[int] = Counter()
         self._visit = 0
         self._runner = asyncio.Runner()
-        self._hooks = self._runner.run(self._hire(policy))
+        try:
+            self._hooks = self._runner.run(self._hire(policy, args))
+        except BaseException:
+            self._runner.close()
+            raise
 
-    async def _hire(self, policy: Any) -> Hooks:
-        hooks = Hooks(policy() if inspect.isclass(policy) else policy)
+    async def _hire(self, policy: Any, args: Mapping[str, Any]) -> Hooks:
+        hooks = Hooks(policy(**args) if inspect.isclass(policy) else policy)
         hooks.build([self._shown(number, row) for number, row in self._rows.items()])
         return hooks
 
@@ -39,7 +45,7 @@ class AskedPool:
         """The address that the policy names; None where the fallback would choose. tried: of failed attempts."""
         if not tried:
             self._visit += 1
-        number = self._runner.run(self._ask(_context_of(key), len(tried)))
+        number = self._runner.run(self._ask(context_of(key), len(tried)))
         row = self._rows.get(-1 if number is None else number)
         if row is None or row.state != "ready" or row.weight == 0 or row.address in tried:
             return None
@@ -55,23 +61,33 @@ class AskedPool:
         """Cancel the policy's tasks and close the loop. Idempotent."""
         self._runner.close()
 
-    def begin(self, address: str) -> None:
-        """A session is there."""
-        self._in_flight[self._ids[address]] += 1
-
-    def end(self, address: str) -> None:
-        """A session of an earlier `begin` has ended well; `release` is told so."""
+    def begin(self, address: str, *, is_own: bool = True) -> tuple[int, int, bool]:
+        """The session of the last choice is there; what is returned is for its `end`. is_own: as in Outcome."""
         number = self._ids[address]
-        self._in_flight[number] -= 1
-        self._runner.run(self._release(number))
+        self._in_flight[number] += 1
+        return self._visit, number, is_own
 
-    async def _release(self, number: int) -> None:
-        told = {"kind": "closed", "is_own": True, "is_last": True, "connect_s": 0.0, "session_s": 0.0}
-        self._hooks.release(self._visit, number, told)
+    def end(self, session: tuple[int, int, bool]) -> None:
+        """It has ended well; `release` is told so."""
+        self._in_flight[session[1]] -= 1
+        self._runner.run(self._release(*session))
+
+    async def _release(self, visit: int, number: int, is_own: bool) -> None:
+        told = {"kind": "closed", "is_own": is_own, "is_last": True, "connect_s": 0.0, "session_s": 0.0}
+        self._hooks.release(visit, number, told)
 
 
-def _context_of(key: Any) -> Any:
+def context_of(key: Any) -> Any:
     """Text is the client's `ip:port`, bytes are what it sends first, all else is a context already."""
     if isinstance(key, str):
-        return Visit(source=key)
+        return Visit(source=_with_port(key))
     return Visit(first_bytes=key) if isinstance(key, bytes) else key
+
+
+def _with_port(text: str) -> str:
+    """An address without a port gets port 0; what is none stays as it is."""
+    try:
+        ip = ip_address(text.strip("[]"))
+    except ValueError:
+        return text
+    return f"[{ip}]:0" if ip.version == 6 else f"{ip}:0"

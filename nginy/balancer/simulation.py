@@ -1,25 +1,20 @@
 """Choices without a socket: the same compiled functions that workers run, driven by a list of keys.
 
-A policy written in Python is called as the policy process calls it; there is no fallback here, so that what it
-leaves to one shows as nobody.
+A policy written in Python is called as the policy process calls it. What it leaves open goes to the fallback that the
+mapping names; a class or an object alone has none, so that it shows as nobody.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
-from nginy.backend.address import split_address
-from nginy.backend.registry import BackendKey, ResolvedBackend
-from nginy.backend.trial import Client, Trial
 from nginy.balancer.asked import AskedPool
+from nginy.balancer.load import load_class, looking_in
+from nginy.balancer.simulated import OF_DATAGRAMS, POOL, NativePool, PythonPool, TablePool
 from nginy.config import parse_config
-from nginy.model import Config
-
-POOL = "simulated"
-OF_DATAGRAMS = ("bytes", "quic_cid")
-OF_ADDRESSES = ("source", "tuple")
+from nginy.model import CalledPolicy, Config, TablePolicy
 
 
 def simulate(
@@ -27,11 +22,13 @@ def simulate(
 ) -> list[str | None]:
     """Whom a policy chooses for one client after the other. -> an address each, None where there is nobody.
 
-    policy: a kind, or a mapping with `kind`, as in the configuration; or a class or an object with `choose`.
+    policy: a kind, or a mapping with `kind`, as in the configuration; or a class or an object with `choose`. Of
+      `python` and `table` the class is called here; what a table has published counts from the next choice on.
     backends: addresses, addresses with weights, or mappings as in the configuration.
     keys: what each client brings: text or bytes that the policy's key is made of, or a Client for policies whose key is
     something of the visit. A policy in Python gets them as context: a Visit as it is, text as `ip:port` of the client,
-    bytes as first bytes.   hold: each session ends when so many later ones have begun; 0: at once.
+    bytes as first bytes. An address may go without a port.
+    hold: each session ends when so many later ones have begun; 0: at once.
     seed: of what is drawn at random. The order of one worker is exact; several workers begin at different phases.
     Errors: ConfigError for a policy or backends that the configuration would refuse; ValueError for a host name among
     them, and for a key that is no address where the policy's key is one; TypeError for a key that is neither.
@@ -49,10 +46,10 @@ class Simulator:
         is_python = hasattr(policy, "choose")
         config = parse_config(_tree_of("round_robin" if is_python else policy, _written(backends)), name="<simulation>")
         rows = config.pools[POOL].backends
-        self._pool: AskedPool | NativePool
-        self._pool = AskedPool(policy, rows) if is_python else NativePool(config, _kind_of_key(policy), seed)
+        self._pool: AskedPool | PythonPool | NativePool
+        self._pool = AskedPool(policy, rows) if is_python else _pool_of(config, seed)
         self._hold = hold
-        self._held: deque[str] = deque()
+        self._held: deque[Any] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -73,40 +70,10 @@ class Simulator:
         """One session's backend; it holds its place for `hold` further ones. tried: addresses of failed attempts."""
         address = self._pool.choose(key, tried)
         if address is not None:
-            self._pool.begin(address)
-            self._held.append(address)
+            self._held.append(self._pool.begin(address))
             if len(self._held) > self._hold:
                 self._pool.end(self._held.popleft())
         return address
-
-
-class NativePool:
-    """A pool whose policy runs in workers. key: kind of its key, empty for none of its own."""
-
-    def __init__(self, config: Config, key: str, seed: int) -> None:
-        found = []
-        for one in config.pools[POOL].backends:
-            if split_address(one.address).is_name:
-                raise ValueError(f"{one.address}: nobody looks names up here; write an IP address")
-            name = BackendKey(POOL, one.address, one.address)
-            found.append(ResolvedBackend(name, one, one.weight, one.tier, one.state, one.max_conns))
-        self._trial = Trial(config, {POOL: found}, seed=seed)
-        self._key = key
-
-    def choose(self, key: Any, tried: Sequence[str] = ()) -> str | None:
-        """One session's backend."""
-        return self._trial.choose(POOL, self._trial.visit(POOL, _client_of(key, self._key)), tried).address
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def begin(self, address: str) -> None:
-        """A session is there."""
-        self._trial.hold(POOL, address)
-
-    def end(self, address: str) -> None:
-        """One of them is over."""
-        self._trial.hold(POOL, address, -1)
 
 
 def _written(backends: Mapping[str, int] | Iterable[Any]) -> list[Any]:
@@ -116,8 +83,12 @@ def _written(backends: Mapping[str, int] | Iterable[Any]) -> list[Any]:
 
 
 def _kind_of_key(policy: Any) -> str:
-    """Of a policy as people write it; empty where it names none."""
-    key = policy.get("key") if isinstance(policy, Mapping) else None
+    """Of a policy as people write it, or of its fallback; empty where it names none."""
+    if not isinstance(policy, Mapping):
+        return ""
+    if "fallback" in policy:
+        return _kind_of_key(policy["fallback"])
+    key = policy.get("key")
     return str(key.get("kind", "")) if isinstance(key, Mapping) else str(key or "")
 
 
@@ -132,18 +103,12 @@ def _tree_of(policy: Any, backends: list[Any]) -> dict[str, Any]:
     return {"version": 1, "pools": {POOL: {"policy": policy, "backends": backends}}, "listeners": {POOL: listener}}
 
 
-def _client_of(key: Any, kind: str) -> Client:
-    """The client who brings this key."""
-    if isinstance(key, Client):
-        return key
-    if not isinstance(key, (str, bytes)):
-        raise TypeError(f"a key is text, bytes or a Client, not {key!r}")
-    data = key.encode() if isinstance(key, str) else key
-    if kind == "sni":
-        return Client(name=data.decode("ascii", "replace"))
-    if kind in OF_DATAGRAMS:
-        return Client(received=data)
-    if kind in OF_ADDRESSES:
-        place = split_address(data.decode())
-        return Client(ip=ip_address(place.host), port=place.port)
-    return Client(session=data)
+def _pool_of(config: Config, seed: int) -> PythonPool | NativePool:
+    policy = config.pools[POOL].policy
+    if not isinstance(policy, CalledPolicy):
+        return NativePool(config, seed)
+    with looking_in(os.getcwd()):
+        policy_class = load_class(policy.call, policy.kind, policy.args)
+    if isinstance(policy, TablePolicy):
+        return TablePool(config, policy_class, policy, seed)
+    return PythonPool(config, policy_class, policy, seed)

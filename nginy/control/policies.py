@@ -13,10 +13,10 @@ from typing import Any
 from nginy._fast import door
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.balancer.link import pack_link, read_link
+from nginy.balancer.published import Table, table_of
 from nginy.control.mailboxes import Mailboxes
 from nginy.control.policyhost import EXITS, Host, HostOrder, start_host
 from nginy.control.policyset import Wanted, set_message, wanted_policies
-from nginy.control.published import Table, table_of
 from nginy.control.spawn import SpawnKind
 from nginy.control.world import World
 

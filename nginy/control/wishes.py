@@ -8,14 +8,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from nginy._fast import door
-from nginy.backend.owntables import OwnTable, basis_of, call_of, why_not
-from nginy.backend.tables import key_bytes, map_shape
+from nginy.backend.owntables import OwnTable, check_basis, map_of, table_from
 from nginy.balancer.packed import Packed, pack_maglev, pack_ring
-from nginy.control.published import Table
+from nginy.balancer.published import Table
 from nginy.control.tables import Tables
 from nginy.control.world import World
-from nginy.model import ByKey
 
 if TYPE_CHECKING:
     from nginy.balancer.rings import Maglev, Ring
@@ -32,8 +29,8 @@ class Holder(Protocol):
     def publish_soon(self) -> None: ...
 
 
-Wish = Mapping[int, int] | tuple[Packed, str]
-"""Weights by backend id, or a table of addresses and its basis."""
+Wish = Mapping[int, int] | tuple[Packed, tuple[str, ...]]
+"""Weights by backend id, or a table and the addresses that its names stand for."""
 
 
 class Wishes:
@@ -61,7 +58,9 @@ class Wishes:
         if table.packed is not None:
             # backends that have left since keep their places: whoever has gone is passed over
             names = tuple(addresses.get(id, f"{id} has gone") for id in table.packed.names)
-            self._want(pool, "table", (_named(table.packed, names), self._basis(pool, table.packed)))
+            conf = self._holder.world.config.pools[pool]
+            check_basis(pool, conf, table.packed.kind, table.packed.compat)
+            self._want(pool, "table", (table.packed, names))
 
     def weigh(self, pool: str, weights: Mapping[int, int]) -> None:
         """Weights by backend id. They go out soon."""
@@ -72,14 +71,9 @@ class Wishes:
 
         Errors: KeyError for a pool that is not there; ValueError for a key that is no address where one is wanted.
         """
-        conf = self._holder.world.config.pools[pool]
-        basis = basis_of("map", conf.native)
-        if basis is None:
-            raise ValueError(why_not("map", pool, conf.native))
-        kind = conf.native.key.kind if isinstance(conf.native, ByKey) else "session"
-        hashes = {door.key_hash(key_bytes(kind, key)): address for key, address in keys.items()}
-        if hashes:
-            self._tables.own(pool, OwnTable("map", *map_shape(hashes), call_of(conf), basis))
+        found = map_of(pool, self._holder.world.config.pools[pool], keys)
+        if found is not None:
+            self._tables.own(pool, found)
         else:
             self._tables.disown(pool, "map")
         self._holder.publish_soon()
@@ -105,19 +99,8 @@ class Wishes:
         stranger = next((name for name in packed.names if name not in known), None)
         if stranger is not None:
             raise KeyError(f"the pool {pool!r} has no backend {stranger!r}; there are: {', '.join(sorted(known))}")
-        basis = self._basis(pool, packed)
-        shape = await asyncio.to_thread(door.build_own, packed.kind, packed.hashes, packed.nodes, len(packed.names))
-        self._own(pool, OwnTable(packed.kind, packed.names, shape, call_of(conf), basis))
-
-    def _basis(self, pool: str, packed: Packed) -> str:
-        native = self._holder.world.config.pools[pool].native
-        basis = basis_of(packed.kind, native)
-        if basis is None:
-            raise ValueError(why_not(packed.kind, pool, native))
-        if packed.compat not in (None, basis) and packed.kind == "ring":
-            message = f"the pool {pool!r} hashes keys with `compat: {basis}`, this ring with {packed.compat}"
-            raise ValueError(f"{message}: keys would land anywhere")
-        return basis
+        check_basis(pool, conf, packed.kind, packed.compat)
+        self._own(pool, await asyncio.to_thread(table_from, pool, conf, packed, packed.names))
 
     def _own(self, pool: str, table: OwnTable) -> None:
         if table.fits(self._holder.world.config.pools.get(pool)):  # there may have been a reload meanwhile
@@ -150,12 +133,7 @@ class Wishes:
             self._holder.world = wanted
             self._holder.publish_soon()
 
-    async def _meet_table(self, pool: str, packed: Packed, basis: str) -> None:
+    async def _meet_table(self, pool: str, packed: Packed, addresses: tuple[str, ...]) -> None:
         conf = self._holder.world.config.pools.get(pool)
-        shape = await asyncio.to_thread(door.build_own, packed.kind, packed.hashes, packed.nodes, len(packed.names))
         if conf is not None:
-            self._own(pool, OwnTable(packed.kind, packed.names, shape, call_of(conf), basis))
-
-
-def _named(packed: Packed, names: tuple[str, ...]) -> Packed:
-    return Packed(packed.kind, names, packed.hashes, packed.nodes, packed.compat)
+            self._own(pool, await asyncio.to_thread(table_from, pool, conf, packed, addresses))

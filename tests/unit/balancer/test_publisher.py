@@ -8,8 +8,8 @@ import pytest
 
 from nginy.balancer import Maglev, Ring
 from nginy.balancer.api import Backend
+from nginy.balancer.published import Table, table_of
 from nginy.balancer.publisher import KEYS_MAX, Publisher
-from nginy.control.published import Table, table_of
 
 A, B = Backend(3, "10.0.0.1:80"), Backend(8, "10.0.0.2:80")
 

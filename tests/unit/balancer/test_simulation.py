@@ -1,11 +1,14 @@
 """Choices without a socket: exact sequences, shares, load, and what may be asked."""
 
 import asyncio
+import sys
 from collections import Counter
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, ClassVar
 
 import pytest
 
+from nginy.backend.choice import Client
 from nginy.balancer import Simulator, simulate
 from nginy.errors import ConfigError
 
@@ -153,3 +156,106 @@ def test_what_is_no_policy_is_refused() -> None:
 
     with pytest.raises(TypeError, match="Empty has no method choose"):
         simulate(Empty, [A], [])
+
+
+# ---- classes that a configuration names ----
+
+CLASSES = "tests.tools.policy_classes"
+
+
+def named(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "call": f"{CLASSES}:{name}", **more}
+
+
+def test_a_class_that_a_mapping_names_is_asked_with_its_arguments() -> None:
+    chosen = simulate(named("python", "Numbered", args={"number": 2}), [A, B, C], ["192.0.2.7:5000"] * 3)
+    assert chosen == [C, C, C]
+    assert simulate(named("python", "ByPort"), [A, B, C], [f"192.0.2.7:{port}" for port in (9, 10, 11)]) == [A, B, C]
+
+
+@pytest.mark.parametrize("name", ["Nobody", "Stranger", "Nonsense"])
+def test_what_a_named_class_leaves_open_its_fallback_chooses(name: str) -> None:
+    policy = named("python", name, fallback="least_conn")
+    assert Counter(simulate(policy, {A: 5, B: 1, C: 1}, ["192.0.2.7"] * 70, hold=70)) == {A: 50, B: 10, C: 10}
+    by_source = {"kind": "maglev", "key": "source"}
+    keys = [f"192.0.2.{number}" for number in range(100)]
+    assert simulate(named("python", name, fallback=by_source), [A, B, C], keys) == simulate(by_source, [A, B, C], keys)
+
+
+def test_a_class_is_told_of_the_end_of_the_session_that_ended() -> None:
+    class Remembering:
+        ended: ClassVar[list[str]] = []
+
+        def build(self, backends: Any) -> None:
+            self.backends = backends
+
+        def start(self, context: Any) -> Any:
+            return context
+
+        def choose(self, context: Any, attempt: int) -> Any:
+            return self.backends[0]
+
+        def release(self, backend: Any, outcome: Any) -> None:
+            self.ended.append(outcome.state.source)
+
+    simulate(Remembering, [A], ["192.0.2.1:1", "192.0.2.2:2", "192.0.2.3:3"], hold=1)
+    assert Remembering.ended == ["192.0.2.1:1", "192.0.2.2:2"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        (named("python", "Numbered"), "Numbered needs 'number'"),
+        (named("python", "ByPort", args={"a": 1}), "ByPort takes no argument 'a'"),
+        (named("python", "Missing"), "has no class 'Missing'"),
+        (named("table", "Missing"), "has no class 'Missing'"),
+    ],
+)
+def test_a_class_that_cannot_be_had_is_refused(policy: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        simulate(policy, [A, B], range_of(1))
+
+
+def test_what_a_table_publishes_is_what_is_chosen() -> None:
+    assert simulate(named("table", "Weights"), [A, B, C], range_of(4)) == [C] * 4
+    by_key = named("table", "Keys", fallback="random")
+    chosen = simulate(by_key, [A, B, C], [Client(ip=ip_address(f"127.0.0.{n}")) for n in (3, 3, 3, 4, 4, 4, 4, 4)])
+    assert chosen[:3] == [C] * 3 and set(chosen) == {A, C}, "the second backend has no weight"
+    for form in ("ring", "maglev"):
+        policy = named("table", "OwnRing", args={"form": form}, fallback=form)
+        assert set(simulate(policy, [A, B, C], KEYS[:50])) == {B}
+
+
+def test_turns_go_on_when_a_table_publishes() -> None:
+    class Later:
+        publish: Any
+
+        def build(self, backends: Any) -> None:
+            self.task = asyncio.get_running_loop().create_task(self.tell(backends))
+
+        async def tell(self, backends: Any) -> None:
+            while True:
+                self.publish({backends[0]: 2, backends[1]: 2})
+                await asyncio.sleep(0)
+
+    sys.modules["__main__"].Later = Later  # type: ignore[attr-defined]
+    try:
+        assert simulate({"kind": "table", "call": "__main__:Later"}, [A, B, C], range_of(6)) == [A, B] * 3
+    finally:
+        del sys.modules["__main__"].Later  # type: ignore[attr-defined]
+
+
+def test_a_table_that_its_fallback_cannot_look_up_is_refused() -> None:
+    with pytest.raises(ValueError, match="looks up no such table: a ring needs `ring`"):
+        simulate(named("table", "OwnRing"), [A, B], range_of(1))
+
+
+@pytest.mark.parametrize("key", ["source", "tuple"])
+def test_an_address_may_go_without_its_port(key: str) -> None:
+    policy = {"kind": "maglev", "key": key}
+    for address in ("192.0.2.7", "2001:db8::7", "[2001:db8::7]"):
+        bare = address.strip("[]")
+        full = f"[{bare}]:0" if ":" in bare else f"{bare}:0"
+        assert simulate(policy, [A, B, C], [address]) == simulate(policy, [A, B, C], [full])
+    with pytest.raises(ValueError, match=f"'somebody' is not a key of kind `{key}`: write ip, ip:port"):
+        simulate(policy, [A, B, C], ["somebody"])
