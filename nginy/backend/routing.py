@@ -54,7 +54,7 @@ def routes_of(listener: Listener, pool_id: Callable[[str], int]) -> RoutesRow | 
     """
     if not listener.routes:
         return None
-    pools = tuple(pool_id(route.pool) for route in listener.routes)
+    pools = tuple(pool_id(name) for route in listener.routes for name in route.to)
     known = _packed.pop(id(listener.routes), None)
     if known is None or known.routes is not listener.routes or known.pools != pools:
         known = _Packed(listener.routes, pools, _pack(listener.routes, pools))

@@ -9,6 +9,7 @@ from nginy.cli.files import find_config
 from nginy.cli.options import FILE
 
 if TYPE_CHECKING:
+    from nginy.errors import ConfigProblem
     from nginy.model import Config
 
 
@@ -19,7 +20,11 @@ def check(file: Path | None) -> None:
     from nginy.config import load_config
 
     path = find_config(file)
-    click.echo(summarise(path, load_config(path)))
+    warnings: list[ConfigProblem] = []
+    config = load_config(path, warnings=warnings)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(summarise(path, config))
 
 
 @click.command()

@@ -20,17 +20,22 @@ from nginy.model import Config
 
 
 def load_config(
-    path: str | os.PathLike[str], *, env: AnyMapping[str, str] | None = None, imports: bool = True
+    path: str | os.PathLike[str], *, env: AnyMapping[str, str] | None = None, imports: bool = True,
+    warnings: list[ConfigProblem] | None = None,
 ) -> Config:
     """Read a YAML or JSON file, and what it includes.
 
     env: variables for ${NAME}, os.environ unless given.   Blocks on files.
     imports: see whether classes that policies name can be had, in a child process that imports them.
+    warnings: a list that takes what is allowed and probably not meant.
     Errors: ConfigError with every problem that was found, each with file, line and column.
     """
     problems = Problems()
     root = read_file(os.fspath(path), os.environ if env is None else env, problems)
-    return _config(root, problems, os.path.dirname(os.path.abspath(path)), imports=imports)
+    config = _config(root, problems, os.path.dirname(os.path.abspath(path)), imports=imports)
+    if warnings is not None:
+        warnings += problems.warnings
+    return config
 
 
 def parse_config(

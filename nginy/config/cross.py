@@ -12,6 +12,8 @@ from nginy.config.loops import check_loops
 from nginy.config.policies import check_policies
 from nginy.config.read import Met, Reader
 from nginy.config.routes import check_routes
+from nginy.config.shadows import check_shadows
+from nginy.config.sites import check_sites
 from nginy.config.transport import check_binds, check_keys
 from nginy.config.tree import Mapping, Path, Problems
 from nginy.config.words import hint_for
@@ -26,6 +28,8 @@ def check_all(root: Mapping, reader: Reader) -> None:
     check_keys(reader.met, reader.problems)
     check_groups(reader.met, reader.problems)
     check_routes(reader.met, reader.problems)
+    check_sites(reader.met, reader.problems)
+    check_shadows(reader.met, reader.problems)
     check_flows(reader.met, reader.problems)
     check_policies(reader.met, reader.problems)
     if check_binds(reader.cited, reader.met, reader.problems):

@@ -38,7 +38,7 @@ def leaves_of(met: Iterable[Met]) -> Callable[[Met], list[str]]:
 
     def reached(listener: Met) -> list[str]:
         pool, routes = listener.values.get("pool"), listener.values.get("routes", ())
-        named = [pool] if pool is not None else [route.pool for route in routes]
+        named = [pool] if pool is not None else [name for route in routes for name in route.to]
         return list(dict.fromkeys(leaf for name in named for leaf in groups.get(name, [name])))
 
     return reached

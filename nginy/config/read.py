@@ -30,13 +30,14 @@ _CITED_KINDS = frozenset(("bind", "loopback", "pool", "socket"))
 
 @dataclass(slots=True)
 class Met:
-    """A mapping that was read. values: what could be read of it, by key; `node` has the marks; at: of its own key."""
+    """A mapping that was read. values: what could be, by key; built: of them; node has the marks, at: of its key."""
 
     path: Path
     model: type[Model]
     values: dict[str, Any]
     node: Node
     at: Place
+    built: Any = None
 
     def place_of(self, key: str) -> Place:
         """Where the value of a key stands; the mapping itself for a key that stands nowhere."""
@@ -274,7 +275,8 @@ class Reader:
             for trouble in error.errors(include_url=False):
                 self._translate(trouble, met, failed, at)
             return INVALID
-        return INVALID if failed else built
+        met.built = INVALID if failed else built
+        return met.built
 
     def _translate(self, trouble: Any, met: Met, failed: set[str], at: Place) -> None:
         key = str(trouble["loc"][0]) if trouble["loc"] else ""

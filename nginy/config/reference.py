@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from nginy.config.include import TOTAL_MAX_BYTES
 from nginy.config.load import ALIAS_NODES_MAX, DEPTH_MAX, FILE_MAX_BYTES
+from nginy.config.notes import HTTP_NOTES
 from nginy.config.plain import plain_value
 from nginy.config.shape import Key, Shape, first_sentence, keys_of, walk_models
 from nginy.config.values import show
@@ -159,6 +160,17 @@ _TYPES = {
     "output": "text",
     "http_path": "text",
     "http_host": "text",
+    "site_host": "host",
+    "site_path": "path",
+    "site_exact": "path",
+    "site_pattern": "pattern",
+    "method": "method",
+    "header_match": "header",
+    "header_line": "header",
+    "query_match": "argument",
+    "location": "URL",
+    "authority": "host",
+    "file": "path of a file",
     "call": "class",
     "arguments": "mapping",
     "congestion": "name",
@@ -173,7 +185,7 @@ def reference() -> str:
 def _parts() -> Iterator[str]:
     yield _INTRO
     yield "## A fuller example\n\n```yaml\n" + FULL_EXAMPLE + "```\n\n"
-    yield _NOTES
+    yield _NOTES + HTTP_NOTES
     yield "## Top level\n\n" + _table(list(keys_of(Config).values()))
     yield "`include` may stand here too, see above.\n\n"
     for title, models in _sections().items():

@@ -10,8 +10,9 @@ from nginy.model import ROUTES_MAX, Listener, Route
 def check_routes(met: list[Met], problems: Problems) -> None:
     """Note listeners with both `pool` and `routes`, or neither; routes that no hello is read for; names given twice."""
     routes: dict[object, list[Met]] = {}
+    requests = {entry.path for entry in met if entry.model is Listener and entry.values.get("protocol") == "http"}
     for entry in met:
-        if entry.model is Route:
+        if entry.model is Route and entry.path[:2] not in requests:
             routes.setdefault(entry.path[1], []).append(entry)
     for entry in met:
         if entry.model is Listener and isinstance(entry.node, Mapping):
@@ -25,12 +26,13 @@ def _check_listener(entry: Met, node: Mapping, problems: Problems) -> None:
     has_pool, has_routes = entry.says("pool"), entry.says("routes")
     if not has_pool and not has_routes:
         message = "this key is missing; expected the name of a pool"
-        problems.add(entry.at, (*entry.path, "pool"), message, "or `routes`, to choose a pool by server name")
+        hint = "or `routes`, to choose a pool by server name or request"
+        problems.add(entry.at, (*entry.path, "pool"), message, hint)
     if has_pool and has_routes:
         message = "a listener has either `pool` or `routes`"
         problems.add(node.keys["pool"], (*entry.path, "pool"), message, "make it a route without `sni`: what is left")
     is_doubtful = entry.says("preread") and "preread" not in entry.values
-    if not has_routes or is_doubtful or entry.values.get("protocol") == "udp":
+    if not has_routes or is_doubtful or entry.values.get("protocol") in ("udp", "http"):
         return
     preread = entry.values.get("preread")
     if preread is None or preread.until != "tls_hello":

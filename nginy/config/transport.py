@@ -97,7 +97,7 @@ def _bind_trouble(bind: str, protocol: str) -> tuple[str, str] | None:
     if protocol == "udp" and bind.startswith(("unix:", "systemd:")):
         kind = bind.partition(":")[0]
         return f"UDP listens on IP addresses only, and {bind} is a {kind} socket", "write ip:port, :port or [v6]:port"
-    if protocol == "tcp" and _n_ports(bind) > 1:
+    if protocol in ("tcp", "http") and _n_ports(bind) > 1:
         return f"{bind} is a range of ports, which only `protocol: udp` has", "give a list of addresses"
     return None
 

@@ -88,9 +88,14 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[ConfigProblem] = []
+        self.warnings: list[ConfigProblem] = []
 
     def add(self, place: Place, path: Path, message: str, hint: str = "") -> None:
         self.found.append(ConfigProblem(*place, format_path(path), message, hint))
+
+    def warn(self, place: Place, path: Path, message: str, hint: str = "") -> None:
+        """Note what is allowed and probably not meant."""
+        self.warnings.append(ConfigProblem(*place, format_path(path), message, hint))
 
     def __len__(self) -> int:
         return len(self.found)

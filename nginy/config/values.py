@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
 
-from nginy.config import address
+from nginy.config import address, matches
 from nginy.config.scalar import resolve_plain
 from nginy.config.shape import Shape
 from nginy.config.tree import Scalar, describe
@@ -32,6 +33,8 @@ def read_scalar(node: Scalar, shape: Shape, key: str) -> Any:
     if shape.kind in _NUMBERS or shape.choices:
         return _NUMBERS.get(shape.kind, _choice)(node, shape, key)
     text = _text(node, shape.kind)
+    if shape.kind == "file":  # as it is written, it stands beside the file that names it
+        text = os.path.join(os.path.dirname(os.path.abspath(node.place.file)), text)
     return _TEXTS[shape.kind](text)
 
 
@@ -212,6 +215,17 @@ _EXPECTED = {
     "output": "`off`, `stdout` or the path of a file",
     "http_path": "a path that begins with / and has no spaces",
     "http_host": "a host name without spaces",
+    "site_host": "a host such as app.example.org or *.example.org",
+    "site_path": "a path such as /task",
+    "site_exact": "a path such as /healthz",
+    "site_pattern": "a regular expression for a whole path, such as /users/[0-9]+",
+    "method": "a method such as GET",
+    "header_match": "a header such as X-Beta or X-Beta: 1",
+    "header_line": "a header such as Content-Type: text/plain",
+    "query_match": "an argument such as debug or debug=1",
+    "location": "a URL such as https://example.org/",
+    "authority": "a host such as app.example.org",
+    "file": "the path of a file",
     "call": "a class such as mypkg.lb:Pick",
     "congestion": "a name such as cubic or bbr",
     "list": "a list",
@@ -246,6 +260,17 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "output": _output,
     "http_path": _pattern(r"/[!-~]*", "http_path", "characters outside ASCII are written as %XX"),
     "http_host": _pattern(r"[!-~]+", "http_host", ""),
+    "site_host": matches.parse_site_host,
+    "site_path": matches.parse_site_path,
+    "site_exact": matches.parse_site_exact,
+    "site_pattern": matches.parse_site_pattern,
+    "method": matches.parse_method,
+    "header_match": matches.parse_header_match,
+    "header_line": matches.parse_header_line,
+    "query_match": matches.parse_query_match,
+    "location": matches.parse_location,
+    "authority": matches.parse_authority,
+    "file": matches.parse_file,
     "call": _pattern(
         r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", "call", "write the module, a colon, and the class"
     ),

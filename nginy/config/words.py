@@ -20,7 +20,7 @@ _LATER: dict[str, str] = {
     "AdminHttp": "token_file",
     "policy": "least_pending prefix_cache",
     "health": "exec python",
-    "protocol": "http socks5",
+    "protocol": "socks5",
 }
 _FOREIGN: dict[str, str] = {
     "Config": """
@@ -56,7 +56,19 @@ _FOREIGN: dict[str, str] = {
         routes: hosts rules server_names sni sites   preread: inspect_delay peek sniff ssl_preread tls_inspector
         session: affinity flow flows persistence sessions stickiness sticky
     """,
-    "Route": "sni: domain host hosts name names server_name   pool: backend service target to upstream",
+    "Route": """
+        sni: server_name server_names   host: authority domain hosts hostname name names
+        path: location path_prefix prefix uri url   exact: path_exact   pattern: path_regex regex regexp
+        method: methods verb   header: headers   query: args arguments params query_params
+        pool: backend service target to upstream   pools: backends services split weighted_clusters
+        respond: answer direct_response respond_with return static   redirect: moved redirection
+        strip: strip_path strip_prefix   add: add_prefix prepend   rewrite: prefix_rewrite replace replace_path
+    """,
+    "Share": "pool: backend name   weight: share",
+    "Respond": "status: code   headers: header   body: content text   file: body_file path",
+    "Redirect": """
+        location: to url   status: code   scheme: protocol   host: authority hostname   path: uri
+    """,
     "Member": "pool: name   weight: share",
     "Preread": "until: bytes for kind length wait_for   timeout: deadline inspect_delay preread_timeout",
     "Session": """
@@ -115,7 +127,7 @@ _FOREIGN: dict[str, str] = {
     "level": "warning: warn   error: err crit critical fatal   debug: trace verbose   info: notice",
     "format": "text: console plain   json: jsonl",
     "on_down": "reset: close cut kill shutdown   keep: none ignore",
-    "protocol": "tcp: stream l4 tcp4   udp: datagram dgram dns quic syslog",
+    "protocol": "http: http1 https web   tcp: stream l4 tcp4   udp: datagram dgram dns quic syslog",
     "key": """
         tuple: 4tuple 5tuple address_port ip_port   source: client_ip ip source_ip src
         bytes: payload slice token   quic_cid: cid connection_id dcid quic   sni: server_name ssl_preread_server_name

@@ -34,7 +34,6 @@ from nginy.model.key import CallKey, ConnectionIdKey, ConstantKey, Key, SliceKey
 from nginy.model.listener import (
     DATAGRAM_BINDS_MAX,
     LISTENERS_MAX,
-    ROUTES_MAX,
     Deferral,
     FrontTcp,
     KeepAlive,
@@ -42,7 +41,6 @@ from nginy.model.listener import (
     Listener,
     Preread,
     Queue,
-    Route,
     Splice,
     Timeouts,
     written_out,
@@ -86,6 +84,7 @@ from nginy.model.pool import (
     Pool,
     Resolve,
 )
+from nginy.model.route import BODY_MAX_BYTES, ROUTES_MAX, Redirect, Respond, Route, Share
 from nginy.model.runtime import (
     CPU_MAX,
     WORKERS_MAX,
@@ -111,6 +110,7 @@ from nginy.model.session import (
 
 __all__ = [
     "BACKENDS_MAX",
+    "BODY_MAX_BYTES",
     "CPU_MAX",
     "DATAGRAM_BINDS_MAX",
     "FLOWS_MAX",
@@ -179,15 +179,18 @@ __all__ = [
     "Random",
     "Random2",
     "Rate",
+    "Redirect",
     "Rendezvous",
-    "Route",
     "Resolve",
+    "Respond",
     "Ring",
     "RingBase",
     "RoundRobin",
+    "Route",
     "Runtime",
     "Session",
     "SessionKey",
+    "Share",
     "Size",
     "SliceKey",
     "SlowStart",

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Rate, Size, Switch
+from nginy.model.route import ROUTES_MAX, Route
 from nginy.model.session import PREREAD_MAX_BYTES, FrontUdp, Session
 
 LISTENERS_MAX = 1024
 DATAGRAM_BINDS_MAX = 1024
-ROUTES_MAX = 65536
 
 KeepAlive: TypeAlias = Annotated[
     Annotated[float, Form("duration"), Field(ge=1, le=32400)] | None, Form(off=True)]
@@ -91,17 +91,6 @@ class Preread(Model):
     timeout: Duration = Field(default=3.0, description="How long a client has for it; then it is reset.")
 
 
-class Route(Model):
-    """Which pool serves which server names. Their order means nothing."""
-
-    sni: Annotated[tuple[Annotated[str, Form("server_name")], ...], Form(one_or_many=True), Listed] | None = Field(
-        default=None, min_length=1, max_length=ROUTES_MAX, strict=False, description=(
-            "One or a list of names as the TLS hello has them: `app.example.org`, or `*.example.org` for all below it. "
-            "A full name comes before an asterisk, and a longer one with an asterisk before a shorter one. Left out: "
-            "all that no other route is for, and what is no TLS."))
-    pool: Annotated[str, Form("pool")] = Field(description="Name of the pool that serves them.")
-
-
 class Listener(Model):
     """An entry point: where clients connect, and the pool that serves them."""
 
@@ -111,12 +100,14 @@ class Listener(Model):
         min_length=1, max_length=64, strict=False, description=(
             "One or a list: `ip:port`, `:port` (all IPv4), `[v6]:port`, `unix:/path`, `systemd:name`. UDP: IP "
             "addresses only, and ranges of ports such as `:5000-5100`; 1,024 ports at most."))
-    protocol: Literal["tcp", "udp"] = Field(default="tcp", description="What is spoken here.")
+    protocol: Literal["tcp", "udp", "http"] = Field(default="tcp", description=(
+        "What is spoken here; `http` is not in this version yet."))
     pool: Annotated[str, Form("pool")] | None = Field(default=None, description=(
         "Name of the pool that serves it. A listener has either this or `routes`."))
     routes: tuple[Route, ...] = Field(default=(), min_length=1, max_length=ROUTES_MAX, strict=False, description=(
         "TCP: pools by the server name of the TLS hello; needs `preread: tls_hello`. A name without a route is reset, "
-        "as is one whose pool has nobody usable: no other site serves it."))
+        "as is one whose pool has nobody usable: no other site serves it. HTTP: by host, path and more; a request "
+        "without a route gets 404."))
     preread: Annotated[Preread | None, Form(off=True)] = Field(default=None, description=(
         "TCP: wait for a client's first bytes before choosing a backend: `tls_hello`, a number of bytes, a mapping, or "
         "`off`."))
@@ -137,7 +128,7 @@ class Listener(Model):
     @property
     def pools(self) -> tuple[str, ...]:
         """The pools that sessions are sent to, each once; groups stand for themselves."""
-        named = (self.pool,) if self.pool is not None else tuple(route.pool for route in self.routes)
+        named = (self.pool,) if self.pool is not None else tuple(pool for route in self.routes for pool in route.to)
         return tuple(dict.fromkeys(named))
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import lru_cache
 from typing import NamedTuple
 
 from nginy.site.regex import Chain, Choice, One, Part, Repeat, parse
@@ -27,6 +28,7 @@ class Automaton(NamedTuple):
         return bool(self.ends[state])
 
 
+@lru_cache(maxsize=256)
 def compile_pattern(text: str) -> Automaton:
     """The automaton of a pattern. Errors: ValueError: not in the subset, or one that needs too many states."""
     nfa = _Steps()

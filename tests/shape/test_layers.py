@@ -38,7 +38,7 @@ OPEN_FAST: dict[str, str | tuple[str, ...]] = {
     "flows": "nginy._fast.table",
     "site": "nginy._fast.sites",
     "balancer": ("nginy._fast.rings", "nginy._fast.mailroom"),
-    "backend": (ONLY_FAST, "nginy._fast.choices"),
+    "backend": (ONLY_FAST, "nginy._fast.choices", "nginy._fast.sites"),
 }
 
 

@@ -68,7 +68,6 @@ LATER = (
         pool("health: {kind: §exec, interval: 1s}", ".health.kind", "'exec' is not in this version yet"),
         backend("{address: 'b:1', §zone: a}", ".zone", "not in this version yet"),
         listener("protocol: §socks5", ".protocol", "'socks5' is not in this version yet; expected one of `tcp`"),
-        listener("protocol: §http", ".protocol", "'http' is not in this version yet"),
         listener("timeouts: {§queue: 10s}", ".timeouts.queue", "not in this version yet"),
         listener("limits: {§rate: 500/s}", ".limits.rate", "not in this version yet"),
         top("admin: {§resp: {}}", "admin.resp", "not in this version yet"),

@@ -39,7 +39,8 @@ TREES = st.recursive(
     ),
     max_leaves=20,
 )
-WHOLE = st.fixed_dictionaries({"pools": TREES, "listeners": TREES}, optional={key: TREES for key in KEYS})
+REQUIRED = {"pools": TREES, "listeners": TREES}
+WHOLE = st.fixed_dictionaries(REQUIRED, optional={key: TREES for key in KEYS if key not in REQUIRED})
 PIECES = """pools: listeners: - { } [ ] : , &a *a !x | > ' " # --- ... %YAML ? <<: a 1 ${A} ${ \\ é"""
 FRAGMENTS = st.sampled_from(
     [*PIECES.split(), ": ", "- ", "? ", "\n", " ", "  ", "\t", "\r", "\u2028", "\0", "---\n"]

@@ -50,7 +50,7 @@ ROUTE_TABLES = [
     routes("[{sni: §bücher.de, pool: p}]", ".routes[0].sni", "write xn--bcher-kva.de"),
     routes("[{sni: §'10.0.0.1:443', pool: p}]", ".routes[0].sni", "is not the name of a server"),
     routes("[{sni: §7, pool: p}]", ".routes[0].sni", "expected the name of a server"),
-    routes("[{§host: a.org, pool: p}]", ".routes[0].host", "it is called `sni` here"),
+    routes("[{§host: a.org, pool: p}]", ".routes[0].host", "write `sni`"),
     whole(f"{TWO}listeners: {{l: {{bind: ':0', §routes: [{{pool: p}}]}}}}", "listeners.l.routes", "`preread: tls_"),
     whole(
         f"{TWO}listeners: {{l: {{bind: ':0', preread: 16, §routes: [{{pool: p}}]}}}}",
