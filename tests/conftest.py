@@ -1,5 +1,6 @@
 """Fixtures for every room: nginy itself and backends, each ended and checked at the end of its test."""
 
+import compileall
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.tools import leaks
-from tests.tools.nginy_process import Nginy
+from tests.tools.nginy_process import ROOT, Nginy
 from tests.tools.peers import Peer, Serve, echo
 
 StartNginy = Callable[..., Nginy]
@@ -93,6 +94,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "call" and report.failed:
         item.has_failed = True  # type: ignore[attr-defined]
     return report
+
+
+def pytest_sessionstart() -> None:
+    """Compile nginy as an installation does: with PYTHONDONTWRITEBYTECODE every start would do that anew."""
+    compileall.compile_dir(ROOT / "nginy", quiet=2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -202,7 +202,7 @@ def key_hint(model: type[Model], key: str) -> str:
 
 def _home_hint(model: type[Model], key: str) -> str:
     """Where a key of this name stands, best below the same top-level key."""
-    own = {path for path, _, home in walk_models(Config) if home is model}
+    own = _paths().get(model, ())
     roots = {path.split(".")[0] for path in own}
     homes = sorted(_homes().get(key, ()), key=lambda home: home[0].split(".")[0] not in roots)
     if issubclass(model, CalledPolicy) and any(f"{path}.fallback" in {home[0] for home in homes} for path in own):
@@ -216,6 +216,15 @@ def _home_hint(model: type[Model], key: str) -> str:
         if issubclass(home, Kinded):
             return f"`{key}` goes with `kind: {kind}`"
     return ""
+
+
+@cache
+def _paths() -> dict[type[Model], set[str]]:
+    """Mapping to where it stands."""
+    paths: dict[type[Model], set[str]] = {}
+    for path, _, home in walk_models(Config):
+        paths.setdefault(home, set()).add(path)
+    return paths
 
 
 @cache
