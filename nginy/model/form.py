@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 NAME_PATTERN = r"[a-z][a-z0-9_-]*"
 _MONTH_S = 30 * 86400
@@ -47,10 +49,35 @@ class Model(BaseModel):
 class Kinded(Model):
     """A model that its `kind` tells from its siblings; the name of the kind alone stands for all defaults."""
 
+    model_config = ConfigDict(defer_build=True)
     short: ClassVar[str] = "kind"
 
 
-Named = BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given)
+class OneKind:
+    """Marks a union of models that `kind` tells apart; the name of a kind alone stands for all its defaults.
+
+    A model is built when it is first met: a run needs few of the many, and clients wait for its start.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        models: dict[str, type[Kinded]] = {model.model_fields["kind"].default: model for model in get_args(source)}
+
+        def read(given: Any) -> Kinded:
+            if type(given) in models.values():
+                return given  # type: ignore[no-any-return]
+            tree = {"kind": given} if isinstance(given, str) else given
+            if not isinstance(tree, Mapping) or "kind" not in tree:
+                raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
+            kind = str(tree["kind"])
+            if kind not in models:
+                known = ", ".join(f"'{kind}'" for kind in models)
+                raise PydanticKnownError(
+                    "union_tag_invalid", {"discriminator": "'kind'", "tag": kind, "expected_tags": known})
+            return models[kind].model_validate(tree)
+
+        return core_schema.no_info_plain_validator_function(read)
+
+
 Listed = BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
 
 Duration: TypeAlias = Annotated[float, Form("duration"), Field(ge=0.001, le=_MONTH_S)]

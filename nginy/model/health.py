@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from nginy.model.form import Form, Kinded, Listed, Model, Named, Threshold
+from nginy.model.form import Form, Kinded, Listed, Model, OneKind, Threshold
 
 
 class HealthCheck(Kinded):
@@ -125,4 +125,4 @@ class UdpHealth(HealthCheck):
         return self.send is not None or self.expect is not None
 
 
-Health: TypeAlias = Annotated[TcpHealth | HttpHealth | DnsHealth | UdpHealth, Field(discriminator="kind"), Named]
+Health: TypeAlias = Annotated[TcpHealth | HttpHealth | DnsHealth | UdpHealth, OneKind()]

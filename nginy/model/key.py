@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from nginy.model.form import Form, Kinded, Named
+from nginy.model.form import Form, Kinded, OneKind
 from nginy.model.session import CID_MAX_BYTES, PREREAD_MAX_BYTES, SLICE_MAX_BYTES, BytesKey
 
 
@@ -89,4 +89,4 @@ class CallKey(Kinded):
 
 Key: TypeAlias = Annotated[
     AnyKey | AddressKey | AddressPortKey | DestinationKey | ServerNameKey | ListenerKey | ConnectionIdKey | SliceKey
-    | ConstantKey | CallKey, Field(discriminator="kind"), Named]
+    | ConstantKey | CallKey, OneKind()]

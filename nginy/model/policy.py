@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from nginy.model.form import Cap, Duration, Kinded, Model, Named
+from nginy.model.form import Cap, Duration, Kinded, Model, OneKind
 from nginy.model.key import AnyKey, Called, CallKey, Key, Patience
 
 MAGLEV_SIZE_MAX = 4_194_301
@@ -166,7 +166,7 @@ class HashPreserve(RingBase):
 
 Native: TypeAlias = Annotated[
     RoundRobin | LeastConn | LeastTime | Random | Random2 | First | SourceHash | Rendezvous | Ring | Maglev | Jump
-    | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve, Field(discriminator="kind"), Named]
+    | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve, OneKind()]
 
 
 class CalledPolicy(Kinded):
@@ -205,7 +205,7 @@ class TablePolicy(CalledPolicy):
 Policy: TypeAlias = Annotated[
     RoundRobin | LeastConn | LeastTime | Random | Random2 | First | SourceHash | Rendezvous | Ring | Maglev | Jump
     | JumpLoad | BoundedRing | BoundedMaglev | HashPreserve | PythonPolicy | TablePolicy,
-    Field(discriminator="kind"), Named]
+    OneKind()]
 
 
 class SlowStart(Model):

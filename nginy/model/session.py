@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from nginy.model.form import Cap, Duration, Form, Kinded, Listed, Model, Named, Size, Switch
+from nginy.model.form import Cap, Duration, Form, Kinded, Listed, Model, OneKind, Size, Switch
 
 FLOWS_MAX = 4_194_303
 SLICE_MAX_BYTES = 32
@@ -99,7 +99,7 @@ class QuicCidKey(Kinded):
 
 
 SessionKey: TypeAlias = Annotated[
-    TupleKey | SourceKey | BytesKey | QuicCidKey, Field(discriminator="kind"), Named]
+    TupleKey | SourceKey | BytesKey | QuicCidKey, OneKind()]
 
 
 class Session(Model):
