@@ -1,6 +1,7 @@
 """nginy as a program of its own: worker processes, signals, systemd, until it is told to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -70,6 +71,7 @@ class _Foreground:
             if self._is_ending:
                 return 0
             raise
+        gc.freeze()  # what is there now stays: collections pass it over from here on
         self._house.ask(self._reload_whenever_asked())
         await self._control.exited.wait()
         self._is_ending = True
