@@ -138,7 +138,7 @@ class Hungry(ByPort):
 
     def choose(self, context: Context, attempt: int) -> Any:
         for _ in range(64):
-            self.eaten.append(bytes(4 * 2**20).replace(b"\0", b"\1"))
+            self.eaten.append(b"\1" * (4 * 2**20))
         return self.backends[0]
 
 
