@@ -13,7 +13,7 @@ from nginy._fast.policy.maglev cimport maglev_slot, maglev_t
 from nginy._fast.policy.ring cimport ring_find, ring_point_t, ring_t
 from nginy._fast.policy.route cimport route_find
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_pool, snapshot_read, snapshot_t
-from nginy._fast.policy.table cimport TABLE_MAGLEV, TABLE_RING, table_read, table_t, table_tier_t
+from nginy._fast.policy.table cimport TABLE_MAGLEV, TABLE_MAP, TABLE_RING, table_read, table_t, table_tier_t
 
 TRIED_MOST = MAX_TRIED
 
@@ -158,6 +158,10 @@ cdef class Choices:
             return None
         h = visit_hash(&row.key, &visit.visit)
         part = &table.tiers[0]
+        for at in range(table.header.n_tiers):
+            if table.tiers[at].kind != TABLE_MAP:
+                part = &table.tiers[at]
+                break
         if part.kind == TABLE_RING:
             ring.points = <const ring_point_t*>(table.base + part.off)
             ring.starts = <const uint32_t*>(table.base + part.off_starts)

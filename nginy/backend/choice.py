@@ -41,6 +41,7 @@ class Choice:
 
     key: bytes that the policy went by, empty when the visit has none of that kind; key_hash: what they came to.
     place: the point on the ring or the slot of the table where the search began, and whose it is.
+    unasked: why a class that is asked first was not, or what came of it; empty when its answer is this one.
     """
 
     pool: str
@@ -51,6 +52,7 @@ class Choice:
     key_hash: int = 0
     place: str = ""
     passed: tuple[Passed, ...] = ()
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

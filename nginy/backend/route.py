@@ -3,11 +3,12 @@
 import random
 import sys
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
+from nginy._fast.choices import Visit
 from nginy.backend.address import join_address, split_address
 from nginy.backend.choice import Choice, Client
 from nginy.backend.trial import Trial
@@ -47,8 +48,16 @@ class Ask:
             raise ControlError(f"bytes {bytes!r} are no hexadecimal digits, two for each byte") from None
 
 
-def route(trial: Trial, ask: Ask) -> dict[str, Any]:
-    """The answer as JSON values. Errors: ControlError for what does not exist or makes no sense."""
+Asked = Callable[[Client], str | None]
+"""A class, asked about a client: the address that it names, None for what it leaves open. Errors: what it raises."""
+UNASKED = "user code runs in the policy process alone"
+
+
+def route(trial: Trial, ask: Ask, asked: Mapping[str, Asked] | None = None, why: str = UNASKED) -> dict[str, Any]:
+    """The answer as JSON values. asked: classes by pool; why: none of the others is.
+
+    Errors: ControlError for what does not exist or makes no sense.
+    """
     if ask.listener not in trial.config.listeners:
         known = ", ".join(sorted(trial.config.listeners))
         raise ControlError(f"there is no listener {ask.listener!r}; there are: {known}")
@@ -57,27 +66,47 @@ def route(trial: Trial, ask: Ask) -> dict[str, Any]:
     client = client_of(ask)
     pool = trial.pool_of(ask.listener, client)
     if pool is None:
-        nobody: dict[str, Any] = {"pool": "", "address": None, "reason": "no_route", "passed": []}
+        nobody: dict[str, Any] = {"pool": "", "policy": "", "address": None, "reason": "no_route", "passed": []}
         nothing = dict.fromkeys(("pool", "policy", "key", "key_hash", "place"), "")
         return {"listener": ask.listener, **nothing, "choices": [nobody]}
     visit = trial.visit(ask.listener, client)
-    choices = [trial.explain(trial.choose(pool, visit), visit) for _ in range(ask.count)]
+    choices = [_choose(trial, pool, client, visit, asked or {}, why) for _ in range(ask.count)]
     first = choices[0]
     answer: dict[str, Any] = {
         "listener": ask.listener,
         "pool": pool,
-        "policy": first.policy,
+        "policy": "group" if trial.config.pools[pool].of else first.policy,
         "key": key_text(first.key),
-        "key_hash": f"{first.key_hash:016x}",
+        "key_hash": f"{first.key_hash:016x}" if first.key_hash else "",
         "place": first.place,
         "choices": [_written(choice) for choice in choices],
     }
-    asked = getattr(trial.config.pools[pool].policy, "call", None)
-    if asked:
-        answer["asked_first"] = asked
+    called = trial.config.pools[first.pool].called
+    if called is not None and called.kind != "table":
+        answer["asked_first"] = called.call
+        answer["unasked"] = first.unasked
     if ask.distribution or ask.without:
         answer |= _distribution(trial, ask, pool)
     return answer
+
+
+def _choose(
+    trial: Trial, pool: str, client: Client, visit: Visit, asked: Mapping[str, Asked], why: str
+) -> Choice:
+    """One choice. A class that can be asked comes first, its fallback where it leaves the choice open."""
+    choice = trial.explain(trial.choose(pool, visit), visit)
+    called = trial.config.pools[choice.pool].called
+    if called is None or called.kind == "table":
+        return choice
+    if choice.pool not in asked:
+        return replace(choice, unasked=why)
+    try:
+        address = asked[choice.pool](client)
+    except Exception as error:
+        return replace(choice, unasked=f"it raised {type(error).__name__}: {error}")
+    if address is None:
+        return replace(choice, unasked="it named nobody that may be used")
+    return Choice(choice.pool, called.kind, address)
 
 
 def client_of(ask: Ask) -> Client:
@@ -113,6 +142,7 @@ def key_text(key: bytes) -> str:
 def _written(choice: Choice) -> dict[str, Any]:
     return {
         "pool": choice.pool,
+        "policy": choice.policy,
         "address": choice.address,
         "reason": choice.reason,
         "passed": [{"address": one.address, "why": one.why} for one in choice.passed],

@@ -14,7 +14,7 @@ from nginy.backend.choice import Choice, Client, Known, Numbers, Passed
 from nginy.backend.owntables import Kept, blocks_of, mapped
 from nginy.backend.registry import BackendKey, Resolved, ResolvedBackend
 from nginy.backend.snapshot import Ids, build_snapshot
-from nginy.model import Config
+from nginy.model import ByKey, Config, SourceHash
 
 _NOTHING: Mapping[BackendKey, int] = MappingProxyType({})
 BURDENS = {"bounded_ring": "at its bound", "bounded_maglev": "at its bound", "hash_preserve": "saturated"}
@@ -95,10 +95,15 @@ class Trial:
         if got >= 0:
             pool = self._known[got].pool
         kind = self.config.pools[pool].native.kind  # of a policy in Python its fallback: nobody asks user code here
-        key, key_hash = self._choices.key_of(self._ids.pool(pool), visit)
+        key, key_hash = self._choices.key_of(self._ids.pool(pool), visit) if self._is_by_key(pool) else (b"", 0)
         if got < 0:
             return Choice(pool, kind, None, NOBODY.get(got, str(got)), key, key_hash)
         return Choice(pool, kind, self._known[got].address, "", key, key_hash)
+
+    def _is_by_key(self, pool: str) -> bool:
+        """Whether the pool's policy, or a map, looks at a key."""
+        is_keyed = isinstance(self.config.pools[pool].native, ByKey | SourceHash)
+        return is_keyed or pool in mapped(self.config, self._more.own)
 
     def _of(self, pool: str) -> list[tuple[int, ResolvedBackend]]:
         """The backends that sessions of a pool may go to, with their ids, in configured order."""

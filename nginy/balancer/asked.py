@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
+from nginy.backend.registry import ResolvedBackend
 from nginy.balancer.api import Backend, Visit
 from nginy.balancer.hooks import Hooks
 from nginy.balancer.load import NO_ARGUMENTS
@@ -20,7 +21,9 @@ class AskedPool:
     Errors: TypeError for what is no policy; whatever the policy raises.
     """
 
-    def __init__(self, policy: Any, rows: Iterable[Row], args: Mapping[str, Any] = NO_ARGUMENTS) -> None:
+    def __init__(
+        self, policy: Any, rows: Iterable[Row | ResolvedBackend], args: Mapping[str, Any] = NO_ARGUMENTS
+    ) -> None:
         self._rows = dict(enumerate(rows))
         self._ids = {row.address: number for number, row in self._rows.items()}
         self._in_flight: Counter[int] = Counter()
@@ -37,7 +40,7 @@ class AskedPool:
         hooks.build([self._shown(number, row) for number, row in self._rows.items()])
         return hooks
 
-    def _shown(self, number: int, row: Row) -> Backend:
+    def _shown(self, number: int, row: Row | ResolvedBackend) -> Backend:
         is_usable = row.state == "ready" and row.weight > 0
         return Backend(number, row.address, row.weight, row.tier, is_usable, self._in_flight.__getitem__)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,10 @@ from nginy.cli.files import find_config, find_socket
 from nginy.cli.options import FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginy.backend.registry import Resolved
+    from nginy.backend.route import Asked
     from nginy.model import Config
 
 BAR_COLUMNS = 40
@@ -29,15 +35,18 @@ PARTS = " ▏▎▍▌▋▊▉"
 @click.option("--count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="So many choices in a row.")
 @click.option("--distribution", is_flag=True, help="Draw each backend's share of made-up clients.")
 @click.option("--without", default="", metavar="ADDRESS", help="Also what would move if this backend were removed.")
+@click.option("--fallback", is_flag=True, help="Leave classes of policies unasked: what their fallbacks choose.")
 @click.option("--running", is_flag=True, help="Ask the nginy that runs: with its health, counts and tables.")
 @click.option("--socket", type=FILE, metavar="PATH", help="Its control socket; implies --running.")
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
 def route(
-    file: Path | None, listener: str | None, received: str, running: bool, socket: Path | None, output: str, **rest: Any
-) -> None:
+    file: Path | None, listener: str | None, received: str, fallback: bool, running: bool, socket: Path | None,
+    output: str, **rest: Any,
+) -> None:  # fmt: skip
     """Ask FILE, else nginy.yaml here, what a client would get: nothing is connected, and nothing is counted.
 
     Choices are made by the functions that workers run. A file knows no health and no load: everybody is well and idle.
+    A policy in Python of a FILE is imported and asked here, in this process; of the nginy that runs nobody asks it.
     """
     question = {"bytes": received} | {key: value for key, value in rest.items() if value}
     if running or socket:
@@ -45,7 +54,7 @@ def route(
             name = listener or only_one([row["name"] for row in client.call("status")["listeners"]])
             answer = client.call("route", listener=name, **question)
     else:
-        answer = ask_file(find_config(file), listener, question)
+        answer = ask_file(find_config(file), listener, question, is_asking=not fallback)
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
     else:
@@ -59,8 +68,13 @@ def only_one(listeners: list[str]) -> str:
     return listeners[0]
 
 
-def ask_file(path: Path, listener: str | None, question: dict[str, Any]) -> dict[str, Any]:
-    """The answer of a configuration that does not run. Host names are looked up."""
+def ask_file(
+    path: Path, listener: str | None, question: dict[str, Any], *, is_asking: bool = True
+) -> dict[str, Any]:
+    """The answer of a configuration that does not run. Host names are looked up.
+
+    is_asking: import and ask the classes of its policies, here.
+    """
     from nginy.backend.registry import resolve_backends
     from nginy.backend.route import Ask
     from nginy.backend.route import route as answer_of
@@ -70,27 +84,67 @@ def ask_file(path: Path, listener: str | None, question: dict[str, Any]) -> dict
     config: Config = load_config(path)
     name = listener or only_one(list(config.listeners))
     resolved = asyncio.run(resolve_backends(config, source=str(path)))
-    return answer_of(Trial(config, resolved), Ask.read(listener=name, **question))
+    trial = Trial(config, resolved)
+    with asking(config, resolved, path.resolve().parent if is_asking else None) as asked:
+        why = "keys of a class are not asked here" if is_asking else "--fallback leaves it out"
+        return answer_of(trial, Ask.read(listener=name, **question), asked, why)
+
+
+@contextmanager
+def asking(config: "Config", resolved: "Resolved", folder: Path | None) -> "Iterator[dict[str, Asked]]":
+    """The classes of a configuration's policies, by pool, ready to be asked. folder: where they are looked for first;
+    None: nobody is. One that cannot be made says so when it is asked."""
+    from nginy.balancer.asked import AskedPool
+    from nginy.balancer.load import load_class, looking_in
+    from nginy.balancer.simulated import visit_of
+    from nginy.model import PythonPolicy
+
+    found: dict[str, Asked] = {}
+    with ExitStack() as undo:
+        if folder is not None:
+            undo.enter_context(looking_in(str(folder)))
+        for name, pool in config.pools.items() if folder is not None else ():
+            if not isinstance(pool.policy, PythonPolicy):
+                continue
+            try:
+                policy_class = load_class(pool.policy.call, "python", pool.policy.args)
+                asked = AskedPool(policy_class, resolved[name], pool.policy.args)
+            except Exception as error:
+                found[name] = partial(_raise, error)
+            else:
+                undo.callback(asked.close)
+                found[name] = lambda client, asked=asked: asked.choose(visit_of(client))  # type: ignore[misc]
+        yield found
+
+
+def _raise(error: Exception, _client: object) -> None:
+    raise error
 
 
 def show(answer: dict[str, Any]) -> None:
     """For a person."""
     where = f"pool {answer['pool']} ({answer['policy']})" if answer["pool"] else "no route"
     click.echo(f"listener {answer['listener']} → {where}")
+    first = answer["choices"][0]
+    inside = f"in {first['pool']}: " if first["pool"] != answer["pool"] else ""
     if "asked_first" in answer:
-        click.echo(f"{answer['asked_first']} is asked first; this is what its fallback chooses")
+        why = answer["unasked"]
+        what = f"is asked first; this is what its fallback chooses ({why})" if why else "was asked, in this process"
+        click.echo(f"{inside}{answer['asked_first']} {what}")
     if answer["key"]:
-        click.echo(f"key {answer['key']}, hash {answer['key_hash']}")
+        click.echo(f"{inside}key {answer['key']}, hash {answer['key_hash']}")
     if answer["place"]:
-        click.echo(answer["place"])
+        click.echo(f"{inside}{answer['place']}")
     for choice in answer["choices"]:
         for one in choice["passed"]:
             click.echo(f"  not {one['address']}: {one['why']}")
         if choice["address"]:
-            member = f" of {choice['pool']}" if choice["pool"] != answer["pool"] else ""
+            member = f" of {choice['pool']} ({choice['policy']})" if choice["pool"] != answer["pool"] else ""
             click.echo(f"→ {click.style(choice['address'], bold=True)}{member}")
         else:
             click.echo(f"→ {click.style('nobody', fg='red')}: {choice['reason']}")
+    for what in answer.get("left_out", ()):
+        click.echo(f"left out: {what}")
     if "shares" in answer:
         show_shares(answer)
 

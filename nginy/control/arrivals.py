@@ -12,13 +12,13 @@ class Arrivals:
     """Remembers who was there and who was out: down, or in `maint`.
 
     Whoever is there when its pool begins with slow start has been there all along. since: what an earlier control
-    knew, as `note` returned it.
+    knew, as `note` returned it.   since_ms: what `note` returned last.
     """
 
     def __init__(self, since: Mapping[BackendKey, int] = MappingProxyType({})) -> None:
         self._was_out: dict[BackendKey, bool] = {}
         self._pools: set[str] = set()
-        self._since_ms = dict(since)
+        self.since_ms = dict(since)
 
     def note(
         self, config: Config, resolved: Resolved, verdicts: Mapping[BackendKey, str]
@@ -34,10 +34,10 @@ class Arrivals:
                 is_out[entry.key] = _is_out(pool, entry, verdicts.get(entry.key, "unknown"), before)
                 if is_out[entry.key]:
                     continue
-                came_ms = now_ms if before else self._since_ms.get(entry.key)
+                came_ms = now_ms if before else self.since_ms.get(entry.key)
                 if came_ms is not None and pool.slow_start and now_ms - came_ms < pool.slow_start.window * 1000:
                     since_ms[entry.key] = came_ms
-        self._was_out, self._pools, self._since_ms = is_out, set(slow), since_ms
+        self._was_out, self._pools, self.since_ms = is_out, set(slow), since_ms
         return since_ms
 
 

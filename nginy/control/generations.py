@@ -74,6 +74,16 @@ class Generations:
     def current(self) -> Publication | None:
         return self._publisher.current
 
+    @property
+    def own(self) -> Kept:
+        """Tables that programs have published."""
+        return self._tables.kept
+
+    @property
+    def since(self) -> Mapping[BackendKey, int]:
+        """When backends came up, monotonic milliseconds, of those that slow start holds back."""
+        return self._arrivals.since_ms
+
     async def prepare(self, config: Config, resolved: Resolved) -> None:
         """Build the tables that a change will need, off the loop. Errors: NginyError for one that is too large."""
         published = still_published(published_in(self.world), config)

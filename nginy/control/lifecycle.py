@@ -97,7 +97,7 @@ class Control:
         from nginy.control.trial import answer  # not at the start, which clients wait for
 
         parts = self._running()
-        return await answer(parts.generations.world, parts.board, parts.health, question)
+        return await answer(parts.generations, parts.board, parts.health, question)
 
     def on_event(self, callback: OnEvent) -> None:
         """Call this for every event from now on."""

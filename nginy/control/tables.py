@@ -88,6 +88,11 @@ class Tables:
             for table in some:
                 self.own(pool, table)
 
+    @property
+    def kept(self) -> Kept:
+        """All of them."""
+        return {pool: [table for _, table in places.values()] for pool, places in self._own.items()}
+
     def mapped(self, config: Config) -> frozenset[str]:
         """The pools that have a map of keys."""
         return self._pools_with("map", config)
@@ -107,9 +112,8 @@ class Tables:
     def keepsake(self) -> TableRef | None:
         """All of them for the workers to keep; None when there never were any. Errors: OSError."""
         if self._keepsake is None and self._own:
-            kept = {pool: [table for _, table in places.values()] for pool, places in self._own.items()}
             self._number += 1
-            self._keepsake = TableRef(-1, self._number, seal(to_block(kept), "nginy-keepsake"))
+            self._keepsake = TableRef(-1, self._number, seal(to_block(self.kept), "nginy-keepsake"))
         return self._keepsake
 
     # ---- what a generation needs ----

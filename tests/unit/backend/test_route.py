@@ -1,15 +1,20 @@
 """What a client would get, and why; how clients are shared; what is no question."""
 
 import asyncio
+from collections import Counter
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import pytest
 
-from nginy.backend.registry import resolve_backends
+from nginy.backend.choice import Client, Known
+from nginy.backend.owntables import map_of, table_from
+from nginy.backend.registry import BackendKey, resolve_backends
 from nginy.backend.route import SHARED_CLIENTS, Ask, route
 from nginy.backend.trial import Trial
+from nginy.balancer.packed import pack_ring
 from nginy.config import parse_config
 from nginy.errors import ControlError
 
@@ -39,7 +44,8 @@ def test_answer_names_pool_policy_key_and_backend() -> None:
     answer = route(trial([A, B, C]), ask(source="192.0.2.7:1234"))
     assert (answer["pool"], answer["policy"], answer["key"]) == ("back", "source_hash", "192.0.2.7")
     first = first_of([A, B, C], "192.0.2.7")
-    assert answer["choices"] == [{"pool": "back", "address": first, "reason": "", "passed": []}]
+    (choice,) = answer["choices"]
+    assert choice == {"pool": "back", "policy": "source_hash", "address": first, "reason": "", "passed": []}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,42 @@ def test_a_backend_that_a_policy_spares_is_named_with_its_load(policy: dict[str,
     assert choice["passed"] == [{"address": first, "why": why}]
 
 
+@pytest.mark.parametrize("policy", ["round_robin", "least_conn", "random", "first"])
+def test_a_policy_that_goes_by_no_key_shows_none(policy: str) -> None:
+    answer = route(trial([A, B], policy), ask(source="192.0.2.7"))
+    assert (answer["key"], answer["key_hash"]) == ("", "")
+
+
+def test_what_only_a_running_nginy_knows_counts() -> None:
+    pool = {"slow_start": {"window": "10s", "min": 0.001}}
+    late = BackendKey("back", A, A)
+    known = Known(since={late: 5000}, now_ms=6000)
+    young = trial([A, B], "source_hash", pool=dict(pool), known=known)
+    counts = Counter(route(young, ask(source=f"192.0.2.{n}"))["choices"][0]["address"] for n in range(60))
+    assert counts[A] < counts[B] / 3, "slow start holds it back"
+    first = first_of([A, B, C], "192.0.2.7")
+    slow = {BackendKey("back", first, first): 5000}
+    (choice,) = route(
+        trial([A, B, C], pool=dict(pool), known=Known(since=slow, now_ms=5001)), ask(source="192.0.2.7")
+    )["choices"]
+    assert choice["passed"] == [{"address": first, "why": "held back by slow start, 0.0 s after it came up"}]
+    by_load = trial([A, B], "jump_load", known=Known(loads_ms={("back", A): 60_000}))
+    counts = Counter(route(by_load, ask(source=f"192.0.2.{n}"))["choices"][0]["address"] for n in range(60))
+    assert counts[A] < 12, "it has told of a high load"
+
+
+def test_maps_and_rings_that_programs_have_published_count() -> None:
+    under_way = trial([A, B, C], {"kind": "ring", "key": "source"})
+    conf = under_way.config.pools["back"]
+    only = map_of("back", conf, {"192.0.2.7": C})
+    assert only is not None
+    known = Known(own={"back": [only, table_from("back", conf, pack_ring([(7, B)]), (B,))]})
+    published = trial([A, B, C], {"kind": "ring", "key": "source"}, known=known)
+    assert route(published, ask(source="192.0.2.7"))["choices"][0]["address"] == C
+    answer = route(published, ask(source="192.0.2.8"))
+    assert answer["choices"][0]["address"] == B and answer["place"].endswith(f"next point 00000007 of {B}")
+
+
 def test_nobody_is_an_answer_with_its_reason() -> None:
     answer = route(trial([{"address": A, "state": "maint"}]), ask())
     assert answer["choices"][0]["address"] is None and answer["choices"][0]["reason"] == "no_backend"
@@ -118,6 +160,17 @@ def test_of_a_policy_in_python_the_fallback_answers_and_says_so(
     policy = {"kind": "python", "call": "picker:Pick", "fallback": "source_hash"}
     answer = route(trial([A, B], policy), ask(source="192.0.2.7"))
     assert (answer["asked_first"], answer["policy"]) == ("picker:Pick", "source_hash")
+    assert answer["unasked"] == "user code runs in the policy process alone"
+    question, under_way = ask(source="192.0.2.7"), trial([A, B], policy)
+    told = route(under_way, question, {"back": lambda client: B if client.ip == ip_address("192.0.2.7") else None})
+    assert (told["policy"], told["unasked"], told["key"], told["choices"][0]["address"]) == ("python", "", "", B)
+    left = route(under_way, ask(source="192.0.2.8"), {"back": lambda client: None})
+    assert (left["policy"], left["unasked"]) == ("source_hash", "it named nobody that may be used")
+
+    def broken(client: Client) -> str:
+        raise LookupError("nobody at home")
+
+    assert route(under_way, question, {"back": broken})["unasked"] == "it raised LookupError: nobody at home"
 
 
 @pytest.mark.parametrize(
@@ -187,14 +240,16 @@ def site() -> Trial:
 def test_a_server_name_chooses_the_pool_and_a_group_its_member() -> None:
     answer = route(site(), ask(sni="A.example", source="192.0.2.1", count=10))
     assert answer["pool"] == "site"
-    assert sorted(choice["pool"] for choice in answer["choices"]) == ["blue"] * 9 + ["green"]
+    assert answer["policy"] == "group"
+    told = sorted((choice["pool"], choice["policy"]) for choice in answer["choices"])
+    assert told == [("blue", "maglev")] * 9 + [("green", "round_robin")]
     assert route(site(), ask(sni="x.b.example"))["choices"][0]["address"] == C
 
 
 def test_a_name_that_nobody_serves_has_no_route() -> None:
     answer = route(site(), ask(sni="c.example"))
     assert (answer["pool"], answer["place"]) == ("", "")
-    assert answer["choices"] == [{"pool": "", "address": None, "reason": "no_route", "passed": []}]
+    assert answer["choices"] == [{"pool": "", "policy": "", "address": None, "reason": "no_route", "passed": []}]
 
 
 def test_turns_of_a_group_do_not_count_as_moves() -> None:
