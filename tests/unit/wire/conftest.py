@@ -6,6 +6,7 @@ import pytest
 
 from tests.tools.guarded import Guarded
 from tests.unit.wire.heads import Reader
+from tests.unit.wire.meaning import ROOM, Writer
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,9 @@ def page() -> Iterator[Guarded]:
 @pytest.fixture(scope="session")
 def reader(page: Guarded) -> Reader:
     return Reader(page)
+
+
+@pytest.fixture(scope="session")
+def writer() -> Iterator[Writer]:
+    with Guarded(ROOM) as place:
+        yield Writer(place)

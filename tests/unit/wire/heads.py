@@ -34,6 +34,7 @@ FIELD_NAMES = (
     "Proxy-Connection", "Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-ID",
     "traceparent", "Cookie", "Set-Cookie",
 )  # fmt: skip
+KINDS = {name: kind for kind, name in enumerate(FIELD_NAMES)}
 
 HOST = b"Host: a\r\n"
 
