@@ -24,6 +24,7 @@ WRITTEN: dict[str, tuple[bytes, bytes]] = {
     "host first": (request(b"X: 1\r\nhoST:\ta \r\nY: 2\r\n", host=b""), BEGIN + b"X: 1\r\nY: 2\r\n\r\n"),
     "blanks": (
         request(b"A:1\r\nB:  2\r\nC: 3\r\nD: 4 \r\nE:\r\n"), BEGIN + b"A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: \r\n\r\n"),
+    "a tab for a space": (request(b"A:\t1\r\n"), BEGIN + b"A: 1\r\n\r\n"),
     "spelling and order": (request(b"zZ: 1\r\naA: 2\r\nzz: 3\r\n"), BEGIN + b"zZ: 1\r\naA: 2\r\nzz: 3\r\n\r\n"),
     "an absolute target": (request(start=b"GET HTTP://a/b?c HTTP/1.1"), b"GET /b?c HTTP/1.1\r\nHost: a\r\n\r\n"),
     "an absolute target without a path": (
