@@ -1,4 +1,4 @@
-"""How soon workers have a change, and what it costs their turns: `python -m benchmarks.adoption`.
+"""How soon workers have a change, and what it costs their turns.
 
 One more backend in a pool of 1,000, from `apply` to the last worker's word that it has adopted it. And the snapshots
 of health edges, 18 a second, among 128 pools with Maglev tables of 65,537 slots: the longest turns of the workers, and
@@ -10,11 +10,20 @@ import time
 from statistics import median
 from typing import Any
 
+from benchmarks import report
+from benchmarks.bench import Bench, Outcome
+from benchmarks.measure import on_all_cores, spread_of
+from benchmarks.targets import judge_amount, judge_fact
 from nginy._fast import door
 from nginy.config import parse_config
 from nginy.control.lifecycle import Control
 from nginy.model import Config
 
+KEY = "adoption"
+TITLE = "changes on their way to the workers"
+NOTE = "Two workers; from `apply` to the last one's word that it has adopted the change."
+POLICIES = ("round_robin", "maglev", "ring")
+ADOPTED_BOUND_MS = 50.0
 WORKERS = 2
 ROUNDS = 11
 BACKENDS = 1000
@@ -81,16 +90,21 @@ async def edges() -> tuple[list[float], float, int]:
     return took, bounds[longest] * 1e3, slow - slow_before
 
 
-def main() -> None:
-    for policy in ("round_robin", "maglev", "ring"):
-        took = asyncio.run(one_more(policy))
-        print(f"one more of {BACKENDS}, {policy}: {median(took):.0f} ms, at most {max(took):.0f}")
-    took, longest, slow = asyncio.run(edges())
-    print(
-        f"{EDGES} edges among {POOLS} pools with Maglev tables: control {median(took):.1f} ms each, "
-        f"longest worker turn below {longest:.1f} ms, {slow} over 10 ms"
+def run(bench: Bench) -> Outcome:
+    """Both, on all cores."""
+    outcome, rows = Outcome(""), []
+    with on_all_cores():
+        for policy in POLICIES:
+            took = asyncio.run(one_more(policy))
+            what = f"one more backend in a pool of {BACKENDS:,}, {policy}: adopted by all workers"
+            rows.append([what, f"{median(took):.0f} ms", f"{max(took):.0f} ms"])
+            outcome.figures[policy] = {"adopted_ms": median(took)}
+            outcome.verdicts.append(judge_amount(KEY, what, spread_of(took), ADOPTED_BOUND_MS, "ms"))
+        took, longest, slow = asyncio.run(edges())
+    what = f"{EDGES} health edges, 18 a second, among {POOLS} pools with Maglev tables"
+    rows.append([f"{what}: control, for each", f"{median(took):.1f} ms", f"{max(took):.1f} ms"])
+    outcome.verdicts.append(
+        judge_fact(KEY, f"longest turn of a worker, {what}", "≤ 10 ms", f"< {longest:.1f} ms, {slow} over 10", not slow)
     )
-
-
-if __name__ == "__main__":
-    main()
+    outcome.text = "\n".join([f"### {TITLE}", "", *report.lines_of(("", "median", "most"), rows), "", NOTE]) + "\n"
+    return outcome

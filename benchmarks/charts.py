@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from benchmarks.compare import RESULTS_JSON  # noqa: E402
+from benchmarks.results import RESULTS_JSON, flat  # noqa: E402
 from benchmarks.workloads import CUBIC, MAIN  # noqa: E402
 
 CHARTS = Path(__file__).parents[1] / "docs" / "charts"
@@ -209,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         tree = json.loads(options.results.read_text())
+        tree = flat(tree) if "parts" in tree else tree
     except (OSError, ValueError) as error:
         print(f"cannot read {options.results}: {error}; make it with benchmarks.compare --write", file=sys.stderr)
         return 1

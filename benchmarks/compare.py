@@ -6,6 +6,7 @@ measurement around which a fixed piece of work took longer than at best is taken
 """
 
 import argparse
+import compileall
 import json
 import os
 import resource
@@ -13,24 +14,25 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from benchmarks import machine, parts, proxies, report, udp_proxies
+import nginy
+from benchmarks import machine, parts, proxies, report, results, udp_proxies
 from benchmarks.bench import Bench, LeftOut, Outcome, Part
 from benchmarks.build_load import load_module
 from benchmarks.measure import MeasureError, Stage
 from benchmarks.proxy import Proxy, ProxyError
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-RESULTS_JSON = RESULTS.with_suffix(".json")
+NGINY = Path(nginy.__file__).parent
 QUICK = (5, 0.8)
 FULL = (7, 2.0)
 
 
 @dataclass
 class Findings:
-    """What the parts gave, in their order; why some did not."""
+    """What the parts gave, in their order; why some did not. run: as in results.Tree."""
 
-    front: str
+    run: dict[str, Any]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -38,32 +40,20 @@ class Findings:
     def is_complete(self) -> bool:
         return not self.left_out
 
-    def markdown(self) -> str:
-        """The whole report; the targets come before the tables that they were judged by."""
-        texts = [outcome.text for outcome in self.outcomes.values()]
-        texts += [f"### {name}\n\nLeft out: {why}\n" for name, why in self.left_out.items()]
-        return "\n".join([self.front, *self.targets(), "## Tables\n", *texts])
-
     def targets(self) -> list[str]:
         """One table, or nothing when no target was measured."""
         verdicts = [verdict for outcome in self.outcomes.values() for verdict in outcome.verdicts]
         return [report.targets_table(verdicts)] if verdicts else []
 
-    def tree(self, command: str, has_samples: bool) -> dict[str, object]:
-        """For JSON. has_samples: every single measurement too."""
+    def entries(self) -> dict[str, results.Tree]:
+        """Every part as it is kept."""
+        return {name: results.entry_of(outcome, self.run) for name, outcome in self.outcomes.items()}
+
+    def tree(self) -> dict[str, object]:
+        """For JSON, every single measurement with it."""
         outcomes = self.outcomes.values()
-        tree: dict[str, object] = {
-            "machine": machine.describe(),
-            "command": command,
-            "targets": [asdict(verdict) for outcome in outcomes for verdict in outcome.verdicts],
-            "summaries": [asdict(summary) for outcome in outcomes for summary in outcome.summaries],
-            "points": [asdict(point) for outcome in outcomes for point in outcome.points],
-            "figures": {name: outcome.figures for name, outcome in self.outcomes.items() if outcome.figures},
-            "left_out": self.left_out,
-        }
-        if has_samples:
-            tree["samples"] = [asdict(sample) for outcome in outcomes for sample in outcome.samples]
-        return tree
+        samples = [asdict(sample) for outcome in outcomes for sample in outcome.samples]
+        return self.run | results.flat({"parts": self.entries()}) | {"left_out": self.left_out, "samples": samples}
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -91,7 +81,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--proxy-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, single measurements too")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} and {RESULTS_JSON.name}")
+    parser.add_argument("--write", action="store_true", help="put what is measured into RESULTS.md and RESULTS.json")
     chosen = parser.parse_args(arguments)
     rounds, seconds = FULL if chosen.full else QUICK
     chosen.rounds = chosen.rounds or rounds
@@ -127,8 +117,10 @@ def run(options: argparse.Namespace) -> Findings:
     peers: tuple[type[Proxy], ...] = (*proxies.PLAIN, udp_proxies.Pen)
     versions = {kind.name: kind.version() for kind in peers if kind.is_installed()}
     about = machine.describe() | {"socket options": options.options}
-    findings = Findings(report.front_matter(about, versions, command_line(options), options.rounds, options.seconds))
-    print(findings.front, flush=True)
+    what = {"command": command_line(options), "rounds": options.rounds, "seconds": options.seconds}
+    findings = Findings(what | {"about": about, "versions": versions})
+    print(report.front_matter(findings.run), flush=True)
+    compileall.compile_dir(NGINY, quiet=2)  # as an installation does
     load = modes.Load()
     try:
         bench = Bench(
@@ -138,17 +130,11 @@ def run(options: argparse.Namespace) -> Findings:
         for name, part in wanted.items():
             measure_part(findings, name, part, bench)
             if options.write:       # a run that is cut short leaves what it has
-                write(findings, command_line(options))
+                results.write(findings.entries(), list(parts.FULL))
     finally:
         load.close()
     print(*findings.targets())
     return findings
-
-
-def write(findings: Findings, command: str) -> None:
-    """The files of results, as far as it has come."""
-    RESULTS.write_text(f"# Results\n\nHow to read this: `benchmarks/README.md`.\n\n{findings.markdown()}")
-    RESULTS_JSON.write_text(json.dumps(findings.tree(command, has_samples=False), indent=1) + "\n")
 
 
 def measure_part(findings: Findings, name: str, part: Part, bench: Bench) -> None:
@@ -171,9 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    command = command_line(options)
     if options.json:
-        options.json.write_text(json.dumps(findings.tree(command, has_samples=True), indent=1))
+        options.json.write_text(json.dumps(findings.tree(), indent=1))
     return 0 if findings.is_complete else 1
 
 

@@ -21,7 +21,7 @@ import nginy
 from benchmarks import report
 from benchmarks.bench import Bench, Outcome
 from benchmarks.cpu import cpu_time, machine_busy_s
-from benchmarks.measure import spread_of
+from benchmarks.measure import on_all_cores, spread_of
 from benchmarks.targets import Verdict, judge_amount, judge_fact, judge_ratio
 from nginy._fast import door
 from nginy.balancer.process import pack_link, read_link
@@ -259,8 +259,9 @@ def proxy_rows(rounds: int, seconds: float) -> tuple[list[list[str]], list[Verdi
 def run(bench: Bench) -> Outcome:
     """Both tables."""
     rounds = min(bench.rounds, 5)
-    alone, alone_verdicts, alone_figures = mailbox_rows(rounds)
-    inside, inside_verdicts, inside_figures = proxy_rows(rounds, bench.seconds)
+    with on_all_cores():
+        alone, alone_verdicts, alone_figures = mailbox_rows(rounds)
+        inside, inside_verdicts, inside_figures = proxy_rows(rounds, bench.seconds)
     head = ("asked from C", "p50", "p99", "CPU of a choice", "missed")
     inside_head = (f"UDP, a flow for each of {DATAGRAMS:,} datagrams a second", "sent a second", "by the fallback",
                    "p99 of TCP echoes beside", "machine busy", "why")  # fmt: skip

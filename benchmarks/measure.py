@@ -4,7 +4,8 @@ and what several rounds of them say."""
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -81,6 +82,17 @@ class Stage:
     proxy_core: int
     load_core: int
     fastest_ns: float = float("inf")
+
+
+@contextmanager
+def on_all_cores() -> Iterator[None]:
+    """For what has processes of its own: they are not to share the load's core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def calibrate(load: Any, stage: Stage) -> float:

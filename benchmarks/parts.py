@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from benchmarks import (
+    adoption,
     fairness,
     idle,
     mailbox,
@@ -11,6 +12,7 @@ from benchmarks import (
     rings,
     scale,
     startup,
+    structures,
     udp,
     udp_capacity,
     udp_dns,
@@ -41,7 +43,10 @@ FURTHER: dict[str, Part] = {
     workers.KEY: workers.run,
     startup.KEY: startup.run,
     rings.KEY: rings.run,
+    structures.TABLE_KEY: structures.table,
+    structures.BESIDE_KEY: structures.beside,
     mailbox.KEY: mailbox.run,
+    adoption.KEY: adoption.run,
     **OVER_UDP,
     **CURVES,
 }

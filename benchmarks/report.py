@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks.bench import Point
 from benchmarks.measure import Summary
@@ -112,15 +113,23 @@ def targets_table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join([*lines, *lines_of(("workload", "what", "target", "got", "", "means here"), rows)]) + "\n"
 
 
-def front_matter(
-    machine: Mapping[str, object], versions: Mapping[str, str], command: str, rounds: int, seconds: float
-) -> str:
+def front_matter(run: Mapping[str, Any]) -> str:
     """Machine, versions and the command, as a list."""
     lines = [
-        f"- command: `{command}`",
-        f"- {rounds} alternating rounds of {seconds:g} s each, medians",
+        f"- command: `{run['command']}`",
+        f"- {run['rounds']} alternating rounds of {run['seconds']:g} s each, medians",
         "- the proxy pinned to one core, clients and backends together to another",
     ]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in machine.items()]
-    lines += [f"- {name}: {version}" for name, version in versions.items()]
+    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in run["about"].items()]
+    lines += [f"- {name}: {version}" for name, version in run["versions"].items()]
     return "\n".join(lines) + "\n"
+
+
+def run_line(run: Mapping[str, Any]) -> str:
+    """The same in one line."""
+    about = [f"{key.replace('_', ' ')} {value}" for key, value in run["about"].items() if key != "date"]
+    versions = ", ".join(dict.fromkeys(run["versions"].values()))
+    return (
+        f"{run['about']['date']}, `{run['command']}`: {run['rounds']} alternating rounds of {run['seconds']:g} s each, "
+        f"medians. {', '.join(about)}. {versions}."
+    )
