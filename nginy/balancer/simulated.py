@@ -1,6 +1,7 @@
 """The pools of simulations: by the functions of the workers, asking a class first, or as a class publishes."""
 
 import asyncio
+import inspect
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,10 +15,10 @@ from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.trial import Trial
 from nginy.balancer.api import Backend, Visit
 from nginy.balancer.asked import AskedPool, context_of
-from nginy.balancer.hooks import Hooks
+from nginy.balancer.hooks import Hooks, check_policy, key_of
 from nginy.balancer.published import Table, table_of
 from nginy.balancer.publisher import Publisher
-from nginy.model import ByKey, Config, PythonPolicy, TablePolicy
+from nginy.model import ByKey, CallKey, Config, PythonPolicy, TablePolicy
 
 POOL = "simulated"
 OF_DATAGRAMS = ("bytes", "quic_cid")
@@ -83,6 +84,34 @@ class PythonPool:
         """It is over."""
         self._native.end(session[0])
         self._asked.end(session[1])
+
+
+class KeyPool(NativePool):
+    """A class says the key that the policy goes by; who has none goes by address. Owns a loop."""
+
+    def __init__(self, config: Config, policy_class: Any, key: CallKey, seed: int) -> None:
+        super().__init__(config, seed)
+        self._runner = asyncio.Runner()
+        try:
+            self._said = policy_class(**key.args)
+            check_policy(self._said, "call")
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def choose(self, key: Any, tried: Sequence[str] = ()) -> str | None:
+        """One session's backend."""
+        context = context_of(visit_of(key) if isinstance(key, Client) else key)
+        said = key_of(self._runner.run(self._ask(context)))
+        return super().choose(Client(session=said) if said else client_of_visit(context), tried)
+
+    async def _ask(self, context: Any) -> Any:
+        said = self._said.key(context)
+        return await said if inspect.isawaitable(said) else said
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._runner.close()
 
 
 class TablePool(NativePool):

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from nginy.balancer.asked import AskedPool
 from nginy.balancer.load import load_class, looking_in
-from nginy.balancer.simulated import OF_DATAGRAMS, POOL, NativePool, PythonPool, TablePool
+from nginy.balancer.simulated import OF_DATAGRAMS, POOL, KeyPool, NativePool, PythonPool, TablePool
 from nginy.config import parse_config
-from nginy.model import CalledPolicy, Config, TablePolicy
+from nginy.model import Config, PythonPolicy, TablePolicy
 
 
 def simulate(
@@ -104,11 +104,13 @@ def _tree_of(policy: Any, backends: list[Any]) -> dict[str, Any]:
 
 
 def _pool_of(config: Config, seed: int) -> PythonPool | NativePool:
-    policy = config.pools[POOL].policy
-    if not isinstance(policy, CalledPolicy):
+    called = config.pools[POOL].called
+    if called is None:
         return NativePool(config, seed)
     with looking_in(os.getcwd()):
-        policy_class = load_class(policy.call, policy.kind, policy.args)
-    if isinstance(policy, TablePolicy):
-        return TablePool(config, policy_class, policy, seed)
-    return PythonPool(config, policy_class, policy, seed)
+        policy_class = load_class(called.call, called.kind, called.args)
+    if isinstance(called, TablePolicy):
+        return TablePool(config, policy_class, called, seed)
+    if isinstance(called, PythonPolicy):
+        return PythonPool(config, policy_class, called, seed)
+    return KeyPool(config, policy_class, called, seed)

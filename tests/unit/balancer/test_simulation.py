@@ -259,3 +259,22 @@ def test_an_address_may_go_without_its_port(key: str) -> None:
         assert simulate(policy, [A, B, C], [address]) == simulate(policy, [A, B, C], [full])
     with pytest.raises(ValueError, match=f"'somebody' is not a key of kind `{key}`: write ip, ip:port"):
         simulate(policy, [A, B, C], ["somebody"])
+
+
+class ByUser:
+    """The first four bytes are the key; a client that says nothing has none."""
+
+    async def key(self, context: Any) -> bytes:
+        return bytes(context.first_bytes[:4])
+
+
+@pytest.mark.parametrize("compat", ["off", "nginx"])
+def test_a_class_that_says_the_key_is_asked(compat: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "ByUser", ByUser, raising=False)
+    policy = {"kind": "ring", "compat": compat}
+    texts = [b"%04d and more" % number for number in range(200)]
+    chosen = simulate(policy | {"key": {"kind": "call", "call": "__main__:ByUser"}}, [A, B, C], texts)
+    assert chosen == simulate(policy, [A, B, C], [text[:4] for text in texts])
+    assert len(set(chosen)) == 3
+    asked = {**policy, "key": {"kind": "call", "call": "__main__:ByUser"}}
+    assert simulate(asked, [A, B], ["192.0.2.9:5"]) == simulate(policy | {"key": "source"}, [A, B], ["192.0.2.9"])
