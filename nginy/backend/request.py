@@ -50,7 +50,7 @@ def route_request(listener: Listener, ask: RequestAsk) -> dict[str, Any]:
     rules = rules_of(listener, names.index)
     site = Site(build(rules))
     found, n_matched = site.find(request)
-    passed = _passed(rules, found, request)[:PASSED_MOST]
+    passed = _passed(rules, found, request)[:PASSED_MOST] if found != -UNCLEAR else []
     if found < 0:
         reason, status = ("unclear_path", 400) if found == -UNCLEAR else ("no_route", 404)
         return {"route": None, "reason": reason, "status": status, "passed": passed}
