@@ -18,6 +18,7 @@ REASONS: tuple[str, ...]
 OUTCOMES: tuple[str, ...]
 DROPS: tuple[str, ...]
 MISSES: tuple[str, ...]
+OWN: tuple[str, ...]
 PROTOCOLS: Mapping[str, int]
 KEYS: Mapping[str, int]
 PREREADS: Mapping[str, int]
@@ -106,6 +107,14 @@ class RoutesRow(Protocol):
     @property
     def names(self) -> bytes: ...
 
+class HttpRow(Protocol):
+    """What only an HTTP listener has. requests: per connection; 0 = no bound."""
+
+    head_ms: int
+    kept_ms: int
+    response_ms: int
+    requests: int
+
 class ListenerRow(Protocol):
     """pool: -1 for none: only what has a route is served."""
 
@@ -126,6 +135,7 @@ class ListenerRow(Protocol):
     preread_ms: int
     routes: RoutesRow | None
     udp: UdpRow | None
+    http: HttpRow | None
     name_hash: int
 
 class PoolRow(Protocol):
@@ -150,6 +160,9 @@ class PoolRow(Protocol):
     saturated: int
     members: Sequence[tuple[int, int]]
     has_map: bool
+    kept: int
+    kept_idle_ms: int
+    kept_age_ms: int
 
 class BackendRow(Protocol):
     """node_hash: name_hash of its address as text.   since_ms: monotonic, when it came up; 0 = long ago."""
@@ -219,6 +232,15 @@ class UdpCounters(TypedDict):
     kernel_drops: int
     drops: tuple[int, ...]
 
+class HttpCounters(TypedDict):
+    """responses: of backends, by the first digit of their status, 1 to 5.   own: the proxy's own, by OWN."""
+
+    requests: int
+    responses: tuple[int, ...]
+    own: tuple[int, ...]
+    retried: int
+    reused: int
+
 class PoolCounters(TypedDict):
     asked: int
     answered: int
@@ -276,6 +298,7 @@ class Board:
     def worker(self, slot: int) -> WorkerCounters: ...
     def listener(self, id: int, slot: int = -1) -> ListenerCounters: ...
     def udp(self, id: int, slot: int = -1) -> UdpCounters: ...
+    def http(self, id: int, slot: int = -1) -> HttpCounters: ...
     def backend(self, id: int, slot: int = -1) -> BackendCounters: ...
     def pool(self, id: int, slot: int = -1) -> PoolCounters: ...
     def in_flight(self, backend: int) -> int: ...

@@ -9,12 +9,13 @@ from nginy._fast.base cimport board as board_layout
 from nginy._fast.base cimport layout, limits, routing, status
 from nginy._fast.base cimport message as messages
 from nginy._fast.base.board cimport (
-    access_record_t, backend_row_t, board_header_t, listener_row_t, udp_row_t, worker_row_t,
+    access_record_t, backend_row_t, board_header_t, http_row_t, listener_row_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.engine.board cimport (
     board_t, board_attach, board_detach, board_fold, board_forget_backend, board_forget_listener, board_forget_pool,
-    board_read_backend, board_read_listener, board_read_pool, board_read_udp, board_read_worker, board_take_access,
+    board_read_backend, board_read_http,
+    board_read_listener, board_read_pool, board_read_udp, board_read_worker, board_take_access,
 )
 from nginy._fast.engine.flows cimport flow_t
 from nginy._fast.engine.stats cimport board_bytes
@@ -61,7 +62,12 @@ DROPS = (
     "proxy_header", "loop", "truncated", "draining",
 )
 MISSES = ("late", "raised", "none", "wrong", "unusable", "dead", "no_room")
-PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP}
+OWN = (
+    "bad_request", "no_route", "method_refused", "head_timeout", "head_too_long", "back_reset", "bad_response",
+    "connect_failed", "no_backend", "backends_full", "no_descriptor", "no_port", "no_buffer", "connect_timeout",
+    "response_timeout", "bad_version",
+)
+PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP, "http": layout.PROTOCOL_HTTP}
 KEYS = {
     "tuple": layout.KEY_TUPLE, "source": layout.KEY_SOURCE, "bytes": layout.KEY_BYTES, "quic_cid": layout.KEY_QUIC_CID,
     "destination": layout.KEY_DESTINATION, "sni": layout.KEY_SNI, "listener": layout.KEY_LISTENER,
@@ -384,6 +390,15 @@ cdef class Board:
             "from_clients": row.from_clients, "to_backends": row.to_backends, "from_backends": row.from_backends,
             "to_clients": row.to_clients, "receives": row.receives, "sends": row.sends, "assured": row.assured,
             "kernel_drops": row.kernel_drops, "drops": tuple(row.drops[i] for i in range(status.DROP_COUNT)),
+        }
+
+    def http(self, id, slot=-1):
+        cdef http_row_t row
+        self.check("listener", id, limits.MAX_LISTENERS)
+        board_read_http(&self.board, id, slot, &row)
+        return {
+            "requests": row.requests, "responses": tuple(row.responses[i] for i in range(5)),
+            "own": tuple(row.own[i] for i in range(status.OWN_COUNT)), "retried": row.retried, "reused": row.reused,
         }
 
     def pool(self, id, slot=-1):

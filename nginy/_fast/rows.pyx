@@ -72,6 +72,12 @@ cdef listener_fill(snap_listener_t* to, row):
     to.preread.n_bytes = row.preread_bytes
     to.preread.wait_ms = row.preread_ms
     to.protocol = layout.PROTOCOL_TCP if row.udp is None else layout.PROTOCOL_UDP
+    if row.http is not None:
+        to.protocol = layout.PROTOCOL_HTTP
+        to.http.head_ms = row.http.head_ms
+        to.http.kept_ms = row.http.kept_ms
+        to.http.response_ms = row.http.response_ms
+        to.http.requests = row.http.requests
     check_id("listener", row.id, limits.MAX_LISTENERS)
     if row.retries > limits.MAX_RETRIES:
         raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")
@@ -87,6 +93,9 @@ cdef pool_fill(snap_pool_t* to, row):
     memcpy(to.congestion, <const char*>congestion, len(congestion))
     to.is_quickack = bool(row.is_quickack)
     to.is_fastopen = bool(row.is_fastopen)
+    to.kept = row.kept
+    to.kept_idle_ms = row.kept_idle_ms
+    to.kept_age_ms = row.kept_age_ms
     to.proxy_out = row.proxy_out
     to.is_transparent = bool(row.is_transparent)
     to.deadline_ms = row.deadline_ms

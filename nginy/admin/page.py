@@ -34,6 +34,7 @@ def render_page(status: Mapping[str, Any], unready: Sequence[str]) -> str:
             notes,
             _listeners(status["listeners"]),
             _datagrams(status["listeners"]),
+            _requests(status["listeners"]),
             *(_pool(pool) for pool in status["pools"]),
             _workers(status["workers"]),
             '<p style="margin-top:2rem"><a href="/metrics">metrics</a> · <a href="/readyz">readyz</a></p>',
@@ -82,6 +83,19 @@ def _datagrams(listeners: Iterable[Mapping[str, Any]]) -> str:
             rows.append([escape(listener["name"]), _drops(counts["dropped"]), *_counts(counts)])
     heads = ["listener", "dropped by reason", "from clients", "to backends", "from backends", "to clients", "assured"]
     return "<h2>Datagrams</h2>" + _table([*heads, "receive queue"], 2, rows) if rows else ""
+
+
+def _requests(listeners: Iterable[Mapping[str, Any]]) -> str:
+    """Nothing where no listener speaks HTTP."""
+    rows = []
+    for listener in listeners:
+        counts = listener["http"]
+        if counts is not None:
+            classes = _drops(counts["responses"])
+            numbers = [read_count(counts[key]) for key in ("requests", "reused", "retried")]
+            rows.append([escape(listener["name"]), classes, _drops(counts["own"]), *numbers])
+    heads = ["listener", "responses by class", "own responses by reason", "requests", "reused", "retried"]
+    return "<h2>HTTP</h2>" + _table(heads, 3, rows) if rows else ""
 
 
 def _counts(counts: Mapping[str, Any]) -> list[str]:

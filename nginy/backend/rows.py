@@ -40,6 +40,16 @@ class UdpRow:
 
 
 @dataclass(slots=True)
+class HttpRow:
+    """What only an HTTP listener has: the door's stub says what each field means."""
+
+    head_ms: int
+    kept_ms: int
+    response_ms: int
+    requests: int = 0
+
+
+@dataclass(slots=True)
 class ListenerRow:
     """A listener as workers see it; pool: -1 for none; half_close_ms is inactivity of the remaining direction."""
 
@@ -61,6 +71,7 @@ class ListenerRow:
     preread_ms: int = 0
     routes: "door.RoutesRow | None" = None
     udp: "door.UdpRow | None" = None
+    http: "door.HttpRow | None" = None
 
 
 @dataclass(slots=True)
@@ -91,6 +102,9 @@ class PoolRow:
     saturated: int = 0
     members: Sequence[tuple[int, int]] = ()
     has_map: bool = False
+    kept: int = 64
+    kept_idle_ms: int = 60000
+    kept_age_ms: int = 0
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from nginy._fast import door
 from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.routing import preread_of, routes_of, to_ms
-from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
+from nginy.backend.rows import BackendRow, HttpRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
 from nginy.backend.tables import ring_of
 from nginy.model import (
     BoundedMaglev,
@@ -134,7 +134,13 @@ def _listener_row(name: str, listener: Listener, ids: Ids) -> ListenerRow:
         name_hash=door.name_hash(name),
         **preread_of(listener.preread),
         routes=routes_of(listener, ids.pool),
+        http=_http_row(listener) if listener.protocol == "http" else None,
     )
+
+
+def _http_row(listener: Listener) -> HttpRow:
+    timeouts = listener.timeouts
+    return HttpRow(to_ms(timeouts.head), to_ms(timeouts.keep_alive), to_ms(timeouts.response))
 
 
 def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], workers: int) -> UdpRow:
@@ -214,6 +220,9 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
         on_down_reset=is_reset,
         is_quickack=pool.tcp.quickack,
         is_fastopen=pool.tcp.fastopen,
+        kept=pool.http.kept,
+        kept_idle_ms=to_ms(pool.http.idle),
+        kept_age_ms=to_ms(pool.http.age) if pool.http.age is not None else 0,
         congestion=pool.tcp.congestion or "",
         key=_policy_key(policy),
         proxy_out=door.PROXY_OUT[pool.udp.proxy_protocol],

@@ -75,6 +75,10 @@ def show(console: "Console", tree: dict[str, Any]) -> None:
     if datagrams:
         console.print(datagram_table(datagrams))
         console.print()
+    requests = [listener for listener in tree["listeners"] if listener["http"] is not None]
+    if requests:
+        console.print(request_table(requests))
+        console.print()
     console.print(backend_table(tree["pools"]))
     if has_trouble(tree["workers"]):
         console.print()
@@ -106,6 +110,25 @@ def pools_of(listener: dict[str, Any]) -> str:
     """The first few of its pools."""
     names, more = listener["pools"][:POOLS_SHOWN], listener["pools"][POOLS_SHOWN:]
     return ", ".join(names) + (f" and {len(more)} more" if more else "")
+
+
+def request_table(listeners: Iterable[dict[str, Any]]) -> "Table":
+    """What HTTP clients asked, what backends answered, and what nginy answered in their place."""
+    classes = ("1xx", "2xx", "3xx", "4xx", "5xx")
+    table = new_table("http listener", numbers=("requests", *classes, "reused", "retried", "own"))
+    for listener in listeners:
+        counts = listener["http"]
+        table.add_row(
+            plain(listener["name"]),
+            read_count(counts["requests"]),
+            *(read_count(counts["responses"].get(kind, 0)) for kind in classes),
+            read_count(counts["reused"]),
+            read_count(counts["retried"]),
+            alarm(sum(counts["own"].values())),
+        )
+        for reason, count in sorted(counts["own"].items(), key=lambda item: -item[1]):
+            table.add_row(f"    [red]own: {plain(reason)} {read_count(count)}[/]")
+    return table
 
 
 def datagram_table(listeners: Iterable[dict[str, Any]]) -> "Table":

@@ -6,7 +6,7 @@ from typing import Any
 
 from nginy.config.scalar import escape
 from nginy.config.shape import Shape, keys_of
-from nginy.config.transport import INHERITED_KEYS, UDP_LIMITS
+from nginy.config.transport import HTTP_TIMEOUTS, INHERITED_KEYS, UDP_LIMITS
 from nginy.config.units import format_duration, format_rate, format_size
 from nginy.model import Admin, Config, Defaults, Health, HealthCheck, Listener, Model, Pool, Runtime, Timeouts
 
@@ -88,7 +88,7 @@ def _in_order(model: type[Model], tree: dict[str, Any], **more: Any) -> dict[str
 
 def _timeouts(given: Timeouts, outer: Timeouts) -> dict[str, Any]:
     half_close_s = given.idle if outer.half_close == outer.idle else outer.half_close
-    usual = Timeouts(connect=outer.connect, idle=outer.idle, half_close=half_close_s, drain=outer.drain)
+    usual = outer.model_copy(update={"half_close": half_close_s})
     return _without(given, usual)
 
 
@@ -102,6 +102,9 @@ def _listener(given: Listener, config: Config) -> dict[str, Any]:
         limits = outer.limits.model_copy(update=dict.fromkeys(UDP_LIMITS))
         usual = usual.model_copy(update=theirs | {"limits": limits})
         outer_timeouts = outer.timeouts
+        if given.protocol != "http":
+            usual_ones = Timeouts()
+            outer_timeouts = outer_timeouts.model_copy(update={key: getattr(usual_ones, key) for key in HTTP_TIMEOUTS})
     timeouts = _timeouts(given.timeouts, outer_timeouts)
     return _in_order(Listener, _without(given, usual), timeouts=timeouts)
 

@@ -33,9 +33,9 @@ def check_sites(met: list[Met], problems: Problems) -> None:
 
 
 def _check_listener(entry: Met, problems: Problems) -> None:
-    if not IS_SERVED:
-        place = entry.place_of("protocol")
-        problems.add(place, entry.path_of("protocol"), "'http' is not in this version yet; expected `tcp` or `udp`")
+    if not IS_SERVED and isinstance(entry.node, Mapping) and entry.says("routes"):
+        message = "routes of HTTP are not in this version yet"
+        problems.add(entry.node.keys["routes"], entry.path_of("routes"), message, "give it a `pool`")
     if isinstance(entry.node, Mapping) and entry.says("preread"):
         message = "an HTTP listener reads heads of requests, which is what routes go by"
         problems.add(entry.node.keys["preread"], entry.path_of("preread"), message, "remove it")

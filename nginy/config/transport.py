@@ -11,6 +11,7 @@ from nginy.model import DATAGRAM_BINDS_MAX, Listener
 INHERITED_KEYS = ("half_close", "keepalive", "splice")
 """Keys of listeners that `defaults` may give; all of them are TCP's."""
 TCP_TIMEOUTS = ("connect", "idle", "half_close")
+HTTP_TIMEOUTS = ("head", "keep_alive", "response")
 UDP_LIMITS = ("flows_per_source", "flow_rate_per_source", "flow_rate", "datagram_rate", "bandwidth")
 
 _IDLE_HINT = "remove it; `session.idle` ends flows that are silent"
@@ -24,16 +25,19 @@ _TCP_KEYS = {
     "preread": "remove it; a datagram is there as a whole when a backend is chosen",
     "tcp": "remove it; sockets for datagrams are set under `udp`",
 }
+_HTTP_KEYS = {
+    "half_close": "remove it; a client of HTTP that has finished sending is gone",
+}
 _UDP_KEYS = {
     "session": _UDP_HINT + "; TCP sessions end by `timeouts`",
     "udp": _UDP_HINT + "; sockets of TCP are set under `tcp`",
 }
 
 
-def is_udp(listener: Mapping) -> bool:
-    """Whether a listener, as written, speaks UDP."""
+def speaks(listener: Mapping, name: str) -> bool:
+    """Whether a listener, as written, has this protocol, other than the usual one."""
     protocol = listener.entries.get("protocol")
-    return isinstance(protocol, Scalar) and protocol.value == "udp"
+    return isinstance(protocol, Scalar) and protocol.value == name
 
 
 def protocols_of(met: list[Met]) -> dict[Path, str]:
@@ -57,7 +61,7 @@ def check_keys(met: list[Met], problems: Problems) -> None:
         for section, key, hint in _foreign_keys(protocol):
             inside = entry.node.entries.get(section) if section else entry.node
             if isinstance(inside, Mapping) and not _is_empty(inside.entries.get(key)):
-                other = "TCP" if protocol == "udp" else "UDP"
+                other = _owner_of(key)
                 path = (*entry.path, section, key) if section else (*entry.path, key)
                 message = f"`{key}` is for {other}; this listener has `protocol: {protocol}`"
                 problems.add(inside.keys[key], path, message, hint)
@@ -87,17 +91,28 @@ def _foreign_keys(protocol: str) -> Iterator[tuple[str, str, str]]:
     """Section, key and hint of what a listener of this protocol cannot have."""
     for key, hint in (_TCP_KEYS if protocol == "udp" else _UDP_KEYS).items():
         yield "", key, hint
+    if protocol == "http":
+        yield from (("", key, hint) for key, hint in _HTTP_KEYS.items())
+    else:
+        yield from (("timeouts", key, "write `protocol: http`, or remove it") for key in HTTP_TIMEOUTS)
     if protocol == "udp":
         yield from (("timeouts", key, _IDLE_HINT) for key in TCP_TIMEOUTS)
     else:
         yield from (("limits", key, _UDP_HINT + "; `sessions` caps TCP too") for key in UDP_LIMITS)
 
 
+def _owner_of(key: str) -> str:
+    """The protocol that a key is for."""
+    if key in HTTP_TIMEOUTS:
+        return "HTTP"
+    return "UDP" if key in _UDP_KEYS or key in UDP_LIMITS else "TCP"
+
+
 def _bind_trouble(bind: str, protocol: str) -> tuple[str, str] | None:
     if protocol == "udp" and bind.startswith(("unix:", "systemd:")):
         kind = bind.partition(":")[0]
         return f"UDP listens on IP addresses only, and {bind} is a {kind} socket", "write ip:port, :port or [v6]:port"
-    if protocol in ("tcp", "http") and _n_ports(bind) > 1:
+    if protocol != "udp" and _n_ports(bind) > 1:
         return f"{bind} is a range of ports, which only `protocol: udp` has", "give a list of addresses"
     return None
 

@@ -37,6 +37,8 @@ class ListenerView:
     pool: who serves what no route is for, empty for nobody.   pools: all that it sends sessions to.
 
     datagrams: what only UDP counts, None for TCP.   receive_bytes: of its shortest receive queue, 0 for TCP.
+
+    requests: what only HTTP counts, None for others.
     """
 
     id: int
@@ -48,6 +50,7 @@ class ListenerView:
     datagrams: Counters | None = None
     receive_bytes: int = 0
     pools: tuple[str, ...] = ()
+    requests: Counters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +140,11 @@ def _listener_views(world: World, board: door.Board) -> tuple[ListenerView, ...]
         number = world.ids.listener(name)
         bind, counters = tuple(addresses[name]), board.listener(number)
         datagrams = board.udp(number) if listener.protocol == "udp" else None
+        requests = board.http(number) if listener.protocol == "http" else None
         queue = queues.get(name, 0)
         pool, protocol = listener.default_pool or "", listener.protocol
         views.append(
-            ListenerView(number, name, bind, pool, counters, protocol, datagrams, queue, listener.pools)
+            ListenerView(number, name, bind, pool, counters, protocol, datagrams, queue, listener.pools, requests)
         )
     return tuple(views)
 

@@ -29,6 +29,11 @@ class Timeouts(Model):
     half_close: Annotated[Duration, Form("duration", default="as `idle`")] = Field(
         default=900.0, description=(
             "Without a byte in the remaining direction after one side has finished; any byte restarts it."))
+    head: Duration = Field(default=10.0, description=(
+        "HTTP: for the whole head of a request, from its first byte on; a client that says nothing has as long."))
+    keep_alive: Duration = Field(default=75.0, description="HTTP: between two requests of a connection.")
+    response: Duration = Field(default=60.0, description=(
+        "HTTP: without a byte of the request or of its response, once a backend has been found."))
     drain: Duration | None = Field(default=None, description=(
         "What sessions get once their listener is removed or nginy drains. Left out: no deadline, or `runtime.drain`. "
         "UDP flows of a removed listener end at once."))
@@ -101,7 +106,7 @@ class Listener(Model):
             "One or a list: `ip:port`, `:port` (all IPv4), `[v6]:port`, `unix:/path`, `systemd:name`. UDP: IP "
             "addresses only, and ranges of ports such as `:5000-5100`; 1,024 ports at most."))
     protocol: Literal["tcp", "udp", "http"] = Field(default="tcp", description=(
-        "What is spoken here; `http` is not in this version yet."))
+        "What is spoken here. `http`: HTTP/1.1 and 1.0; each request gets a backend of its own."))
     pool: Annotated[str, Form("pool")] | None = Field(default=None, description=(
         "Name of the pool that serves it. A listener has either this or `routes`."))
     routes: tuple[Route, ...] = Field(default=(), min_length=1, max_length=ROUTES_MAX, strict=False, description=(

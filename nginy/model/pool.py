@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from nginy.model.form import Cap, Congestion, Form, Model, Switch
+from nginy.model.form import Cap, Congestion, Duration, Form, Model, Switch
 from nginy.model.health import Health
 from nginy.model.key import CallKey
 from nginy.model.policy import (
@@ -51,6 +51,18 @@ class BackUdp(Model):
     transparent: Switch = Field(default=False, description=(
         "`on`: the client's own address is the source (IP_TRANSPARENT). Needs CAP_NET_ADMIN in the workers, and routes "
         "that lead the answers back here; backends and clients of the same IP version only."))
+
+
+class BackHttp(Model):
+    """Connections to the backends of one pool that HTTP listeners keep between two requests."""
+
+    kept: int = Field(default=64, ge=0, le=4096, description=(
+        "How many may be at rest, per backend and worker; further ones are closed after their response. 0: each "
+        "request opens its own."))
+    idle: Duration = Field(default=60.0, description=(
+        "At rest for longer, and a connection is closed. Less than what the backend itself allows spares retries."))
+    age: Annotated[Annotated[float, Form("duration"), Field(ge=0.001, le=86400 * 365)] | None, Form(off=True)] = Field(
+        default=None, description="Older connections are closed after their response; or `off`.")
 
 
 class Backend(Model):
@@ -107,6 +119,7 @@ class Pool(Model):
         "How often host names are looked up again; a failed look-up keeps the last addresses."))
     tcp: BackTcp = BackTcp()
     udp: BackUdp = BackUdp()
+    http: BackHttp = BackHttp()
 
     @property
     def native(self) -> Native:

@@ -65,6 +65,17 @@ FAMILIES: tuple[Family, ...] = (
         ("listener", "call"),
         "UDP: system calls by kind: receive, send. Datagrams per call tell how large batches are.",
     ),
+    Family("nginy_http_requests", "counter", _LISTENER, "HTTP: requests whose head was understood."),
+    Family(
+        "nginy_http_responses", "counter", ("listener", "class"), "HTTP: responses of backends, by class: 1xx to 5xx."
+    ),
+    Family(
+        "nginy_http_own_responses", "counter", ("listener", "reason"), "HTTP: responses of nginy's own, by reason."
+    ),
+    Family("nginy_http_retries", "counter", _LISTENER, "HTTP: requests sent once more, as the first try was lost."),
+    Family(
+        "nginy_http_reuses", "counter", _LISTENER, "HTTP: requests on a backend connection that had served before."
+    ),
     Family("nginy_flows_assured", "gauge", _LISTENER, "UDP: live flows that a backend has answered; never evicted."),
     Family(
         "nginy_receive_buffer_bytes",

@@ -20,6 +20,7 @@ from nginy._fast.door import CONNECT_BUCKETS_S, LAYOUT_VERSION, OUTCOMES, REASON
 from nginy.observe.access import STAGES
 from nginy.observe.choices import fill_choices, fill_policy_process
 from nginy.observe.datagrams import fill_datagrams
+from nginy.observe.requests import fill_requests
 from nginy.observe.sheet import Climb, Labels, Lift, Sheet
 from nginy.observe.source import Counters, Picture, Source, count_usable, wary_pools
 from nginy.observe.workers import fill_worker
@@ -152,6 +153,7 @@ def _fill_listeners(sheet: Sheet, picture: Picture) -> None:
         for reason, count in zip(REASONS, counters["reasons"], strict=True):
             sheet.add("nginy_session_ends", (name, reason), count)
         fill_datagrams(sheet, listener)
+        fill_requests(sheet, listener)
 
 
 def _fill_pools(sheet: Sheet, picture: Picture, wary: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nginy._fast.door import OUTCOMES, REASONS
+from nginy._fast.door import OUTCOMES, OWN, REASONS
 from nginy.observe.datagrams import DROP_REASONS
 from nginy.observe.families import FAMILIES
 
@@ -68,6 +68,26 @@ OUTCOME_MEANINGS: Mapping[str, str] = {
 }
 
 
+OWN_MEANINGS: Mapping[str, str] = {
+    "bad_request": "400: the request can be read in two ways, or in none. The connection ends.",
+    "no_route": "404: no route, and no pool for the rest.",
+    "method_refused": "405: `CONNECT`.",
+    "head_timeout": "408: the head did not come within `timeouts.head`. The connection ends.",
+    "head_too_long": "431: a head of more than 16 KiB or 128 fields. The connection ends.",
+    "back_reset": "502: the backend's connection ended before its response began; the request was not to be repeated.",
+    "bad_response": "502: the backend's response can be read in two ways, or in none.",
+    "connect_failed": "502: every candidate refused the connection.",
+    "no_backend": "503: nobody usable in the pool.",
+    "backends_full": "503: every usable backend was at its `max_conns`.",
+    "no_descriptor": "503: no descriptor or memory for a connection to the backend.",
+    "no_port": "503: no source port left towards the backend.",
+    "no_buffer": "503: all buffers were lent; raise `runtime.buffers`.",
+    "connect_timeout": "504: the last candidate did not answer within `timeouts.connect`.",
+    "response_timeout": "504: no byte of the response within `timeouts.response`.",
+    "bad_version": "505: neither HTTP/1.0 nor HTTP/1.1. The connection ends.",
+}
+
+
 def metrics_table() -> str:
     """All metrics as a Markdown table."""
     rows = (
@@ -92,11 +112,20 @@ def drops_table() -> str:
     return _table(("reason", "meaning"), ((f"`{name}`", DROP_MEANINGS[name]) for name in DROP_REASONS))
 
 
+def own_table() -> str:
+    """All reasons for which nginy answers itself. Errors: KeyError for one without a meaning."""
+    return _table(("reason", "meaning"), ((f"`{name}`", OWN_MEANINGS[name]) for name in OWN))
+
+
 def renewed(text: str) -> str:
     """The page with its tables made anew. Errors: ValueError when one has no place in it."""
     tables = {
-        "metrics": metrics_table(), "reasons": reasons_table(), "outcomes": outcomes_table(), "drops": drops_table()
-    }  # fmt: skip
+        "metrics": metrics_table(),
+        "reasons": reasons_table(),
+        "outcomes": outcomes_table(),
+        "drops": drops_table(),
+        "own": own_table(),
+    }
     for name, table in tables.items():
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         text, count = place.subn(lambda found, table=table: found[1] + table + found[2], text)  # type: ignore[misc]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from nginy._fast.door import OUTCOMES, REASONS
 from nginy.observe.choices import choices_tree
 from nginy.observe.datagrams import datagram_tree
+from nginy.observe.requests import request_tree
 from nginy.observe.source import BackendPicture, ListenerPicture, Picture, PoolPicture, WorkerPicture
 
 STATUS_VERSION = 1
@@ -66,6 +67,7 @@ def _listener(listener: ListenerPicture, addresses: Mapping[str, list[str]]) -> 
         "bytes_out": counters["bytes_out"],
         "ends": {reason: count for reason, count in zip(REASONS, counters["reasons"], strict=True) if count},
         "datagrams": datagram_tree(listener),
+        "http": request_tree(listener),
     }
 
 

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS
-from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, REASON_COUNT
+from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, OWN_COUNT, REASON_COUNT
 
 cdef enum:
     BOARD_MAGIC = 0x4e475942
@@ -90,6 +90,15 @@ cdef struct udp_row_t:          # 256 bytes; one per listener, zero for TCP
     uint64_t drops[DROP_COUNT]
     uint64_t reserved[23 - DROP_COUNT]
 
+cdef struct http_row_t:         # 256 bytes; one per listener, zero for others
+    uint64_t seq
+    uint64_t requests           # whole heads that were understood
+    uint64_t responses[5]       # of backends, by the first digit of their status
+    uint64_t own[OWN_COUNT]     # responses of our own, by reason
+    uint64_t retried            # requests sent once more
+    uint64_t reused             # requests on a connection that had served before
+    uint64_t reserved[23 - OWN_COUNT]
+
 cdef struct access_record_t:    # 80 bytes
     uint64_t end_wall_ms
     uint64_t bytes_in
@@ -118,6 +127,7 @@ cdef struct board_region_t:
     listener_row_t listeners[MAX_LISTENERS]
     backend_row_t backends[MAX_BACKENDS + 1]
     udp_row_t udp[MAX_LISTENERS]
+    http_row_t http[MAX_LISTENERS]
     pool_row_t pools[MAX_POOLS]
     access_ring_t access
 

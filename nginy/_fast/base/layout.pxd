@@ -15,6 +15,7 @@ cdef enum:
 cdef enum:                      # protocol_t
     PROTOCOL_TCP = 0
     PROTOCOL_UDP = 1
+    PROTOCOL_HTTP = 2
 
 cdef enum:                      # key_kind_t: what a client is known by, and what a choice goes by
     KEY_TUPLE = 0               # address and port
@@ -112,6 +113,12 @@ cdef struct snap_cid_t:         # a server's id in connection ids
     uint32_t backend            # backend id
     uint32_t reserved
 
+cdef struct snap_http_t:        # what only an HTTP listener has; zero otherwise
+    uint32_t head_ms            # for the whole head of a request, from its first byte on
+    uint32_t kept_ms            # between two requests
+    uint32_t response_ms        # without a byte of the response
+    uint32_t requests           # per connection; 0 = no bound
+
 cdef struct snap_listener_t:
     uint32_t id
     uint32_t pool               # pool id; NO_INDEX: only what has a route is served
@@ -130,6 +137,7 @@ cdef struct snap_listener_t:
     snap_preread_t preread
     snap_routes_t routes
     snap_udp_t udp
+    snap_http_t http
 
 cdef struct snap_pool_t:
     uint32_t id
@@ -153,6 +161,9 @@ cdef struct snap_pool_t:
     uint16_t factor             # bounded load: thousandths of the mean
     uint32_t low_ms             # jump_load: reported load that is always accepted
     uint32_t high_ms            # jump_load: from here on only one choice in ten is
+    uint32_t kept               # HTTP: connections at rest, per backend and worker
+    uint32_t kept_idle_ms       # how long one may rest
+    uint32_t kept_age_ms        # older ones are not kept; 0 = no bound
     uint32_t saturated          # hash_preserve: sessions per unit of weight; 0 = max_conns alone
     uint32_t reserved_too
     snap_members_t members      # of a group, which has no backends of its own

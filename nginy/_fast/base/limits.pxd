@@ -63,3 +63,10 @@ cdef enum:
     FLOW_TICK_SHIFT = 6         # the flow table's clock ticks every 64 ms
     EVICT_LOOKS = 8             # unreplied flows looked at for one that has been silent
     IDLE_SOCKETS = 64           # upstream sockets kept for reuse, per backend and listener
+
+    HEAD_BYTES = 16384          # a head buffer: a whole head and what came with it
+    HEAD_GROWTH = 4096          # what may be added to a head that is passed on
+    LINKS_RESTING = 4096        # of all backends, per worker
+    LINK_FRESH_MS = 1000        # at rest for less: a request that must not be sent twice may take it
+    LINK_LOOK_MS = 10           # at rest for longer: one look whether it still lives
+    LINGER_MS = 2000            # for what a client still sends after the last response

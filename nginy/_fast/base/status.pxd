@@ -37,6 +37,25 @@ cdef enum:                      # outcome_t: how one attempt ended
     OUTCOME_ABANDONED = 7       # the client left, or a stop came, before it was known
     OUTCOME_COUNT = 8
 
+cdef enum:                      # own_t: why a response is the proxy's own
+    OWN_BAD_REQUEST = 0         # 400: it can be read in two ways, or in none
+    OWN_NO_ROUTE = 1            # 404
+    OWN_METHOD_REFUSED = 2      # 405: CONNECT
+    OWN_HEAD_TIMEOUT = 3        # 408: the head did not come in time
+    OWN_HEAD_TOO_LONG = 4       # 431
+    OWN_BACK_RESET = 5          # 502: the backend's connection ended before its response began
+    OWN_BAD_RESPONSE = 6        # 502: it can be read in two ways, or in none
+    OWN_CONNECT_FAILED = 7      # 502
+    OWN_NO_BACKEND = 8          # 503: nobody usable in the pool
+    OWN_BACKENDS_FULL = 9       # 503: all usable ones at max_conns
+    OWN_NO_DESCRIPTOR = 10      # 503
+    OWN_NO_PORT = 11            # 503
+    OWN_NO_BUFFER = 12          # 503: all buffers are lent
+    OWN_CONNECT_TIMEOUT = 13    # 504
+    OWN_RESPONSE_TIMEOUT = 14   # 504
+    OWN_BAD_VERSION = 15        # 505: neither HTTP/1.0 nor HTTP/1.1
+    OWN_COUNT = 16
+
 cdef enum:                      # drop_t: why a datagram was not passed on
     DROP_TABLE_FULL = 0         # no room for a flow, and every flow there is has been answered
     DROP_SESSION_LIMIT = 1      # limits.sessions of the listener

@@ -6,7 +6,7 @@ from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, ngy_fence_acquire, ngy_load64, ngy_load64_acquire, ngy_store64_release, ngy_sub32,
 )
 from nginy._fast.base.board cimport (
-    BOARD_MAGIC, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, listener_row_t,
+    BOARD_MAGIC, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, http_row_t, listener_row_t,
     udp_row_t, worker_row_t,
 )
 from nginy._fast.base.layout cimport LAYOUT_VERSION
@@ -96,6 +96,10 @@ cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_
     rows_sum(b, &board_region(b.base, 0).listeners[id], slot, <uint64_t*>out)
 
 
+cdef void board_read_http(const board_t* b, uint32_t id, int slot, http_row_t* out) noexcept nogil:
+    rows_sum(b, &board_region(b.base, 0).http[id], slot, <uint64_t*>out)
+
+
 cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil:
     rows_sum(b, &board_region(b.base, 0).udp[id], slot, <uint64_t*>out)
 
@@ -137,6 +141,14 @@ cdef uint64_t fold_listeners(board_t* b, board_region_t* dead, board_region_t* d
     return lost
 
 
+cdef bint row_is_used(const uint64_t* row) noexcept nogil:
+    cdef uint32_t i
+    for i in range(ROW_WORDS):
+        if row[i]:
+            return True
+    return False
+
+
 cdef void fold_udp(board_region_t* dead, board_region_t* departed) noexcept nogil:
     cdef udp_row_t* row
     cdef uint32_t id
@@ -148,6 +160,18 @@ cdef void fold_udp(board_region_t* dead, board_region_t* departed) noexcept nogi
         row.assured = 0         # its flows are gone
         row_add(<uint64_t*>row, <uint64_t*>&departed.udp[id])
         memset(row, 0, sizeof(udp_row_t))
+
+
+cdef void fold_http(board_region_t* dead, board_region_t* departed) noexcept nogil:
+    cdef http_row_t* row
+    cdef uint32_t id
+    for id in range(MAX_LISTENERS):
+        row = &dead.http[id]
+        if not row_is_used(<const uint64_t*>row):
+            continue
+        row.seq = 0
+        row_add(<uint64_t*>row, <uint64_t*>&departed.http[id])
+        memset(row, 0, sizeof(http_row_t))
 
 
 cdef void fold_pools(board_region_t* dead, board_region_t* departed) noexcept nogil:
@@ -162,20 +186,12 @@ cdef void fold_pools(board_region_t* dead, board_region_t* departed) noexcept no
         memset(row, 0, sizeof(pool_row_t))
 
 
-cdef bint row_is_used(const backend_row_t* row) noexcept nogil:
-    cdef uint32_t i
-    for i in range(ROW_WORDS):
-        if (<const uint64_t*>row)[i]:
-            return True
-    return False
-
-
 cdef void fold_backends(board_t* b, board_region_t* dead, board_region_t* departed) noexcept nogil:
     cdef backend_row_t* row
     cdef uint32_t id
     for id in range(<uint32_t>dead.worker.n_backend_rows):
         row = &dead.backends[id]
-        if not row_is_used(row):
+        if not row_is_used(<const uint64_t*>row):
             continue
         if row.live:
             ngy_sub32(&b.shared.in_flight[id], <uint32_t>row.live)
@@ -191,6 +207,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
     cdef uint64_t lost = fold_listeners(b, dead, departed)
     fold_backends(b, dead, departed)
     fold_udp(dead, departed)
+    fold_http(dead, departed)
     fold_pools(dead, departed)
     departed.worker.accepted += dead.worker.accepted
     departed.worker.ended += dead.worker.accepted
@@ -206,6 +223,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
 cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil:
     cdef listener_row_t sum
     cdef udp_row_t datagrams
+    cdef http_row_t requests
     cdef board_region_t* baseline = board_region(b.base, b.slots + 1)
     board_read_listener(b, id, -1, &sum)
     sum.live = 0
@@ -213,6 +231,8 @@ cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil:
     board_read_udp(b, id, -1, &datagrams)
     datagrams.assured = 0
     row_add(<uint64_t*>&datagrams, <uint64_t*>&baseline.udp[id])
+    board_read_http(b, id, -1, &requests)
+    row_add(<uint64_t*>&requests, <uint64_t*>&baseline.http[id])
 
 
 cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:

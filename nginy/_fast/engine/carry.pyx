@@ -99,12 +99,13 @@ cdef void leg_keep(leg_t* src, uint32_t* spare, uint32_t kind, ssize_t sent, ssi
 
 # Every buffer is lent: look at the bytes, send them, and take from the socket only what went. Holds nothing, so slow
 # readers that hold all buffers stop nobody; it costs one more call.
-cdef uint64_t move_unbuffered(worker_t* w, session_t* s, int side) noexcept nogil:
+cdef uint64_t move_unbuffered(worker_t* w, session_t* s, int side, uint32_t most) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
-    cdef ssize_t got = sock_peek(src.fd, w.carrier.scratch, BUFFER_BYTES)
+    cdef ssize_t room = min(most, <uint32_t>BUFFER_BYTES)
+    cdef ssize_t got = sock_peek(src.fd, w.carrier.scratch, <size_t>room)
     cdef ssize_t sent
     if got <= 0:
-        leg_received(src, got, BUFFER_BYTES)
+        leg_received(src, got, room)
         return 0
     count(&w.row.worker.unbuffered, 1)
     sent = leg_send(w, s, side, w.carrier.scratch, <size_t>got)
@@ -114,15 +115,15 @@ cdef uint64_t move_unbuffered(worker_t* w, session_t* s, int side) noexcept nogi
         src.flags |= LEG_EOF | LEG_BROKEN
         return 0
     if sent == got:
-        leg_received(src, got, BUFFER_BYTES)
+        leg_received(src, got, room)
     return <uint64_t>sent
 
 
 cdef uint64_t move_copied(
-    worker_t* w, session_t* s, int side, buffers_t* pool, uint32_t* spare, uint32_t kind
+    worker_t* w, session_t* s, int side, buffers_t* pool, uint32_t* spare, uint32_t kind, uint32_t most
 ) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
-    cdef ssize_t room = pool.blocks.item_bytes
+    cdef ssize_t room = min(most, pool.blocks.item_bytes)
     cdef uint8_t* at = buffers_at(pool, spare[0])
     cdef ssize_t got = sock_recv(src.fd, at, <size_t>room)
     cdef ssize_t sent
@@ -139,11 +140,12 @@ cdef uint64_t move_copied(
     return <uint64_t>sent if sent > 0 else 0
 
 
-cdef uint64_t move_spliced(worker_t* w, session_t* s, int side) noexcept nogil:
+cdef uint64_t move_spliced(worker_t* w, session_t* s, int side, uint32_t most) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
     cdef leg_t* dst = &s.legs[1 - side]
     cdef const pipe_t* p = <const pipe_t*>slab_at(&w.carrier.pipes, w.carrier.spare_pipe)
-    cdef ssize_t got = pipe_fill(p, src.fd, PIPE_BYTES)
+    cdef uint32_t room = min(most, <uint32_t>PIPE_BYTES)
+    cdef ssize_t got = pipe_fill(p, src.fd, room)
     cdef ssize_t sent
     if 0 < got < SPLICE_LEAST:
         s.n_full[side] = 0      # small by now
@@ -151,7 +153,7 @@ cdef uint64_t move_spliced(worker_t* w, session_t* s, int side) noexcept nogil:
         if got == -EINVAL:      # this socket cannot: it is readable still
             src.flags |= LEG_COPY
         else:
-            leg_received(src, got, PIPE_BYTES)
+            leg_received(src, got, room)
         return 0
     if unlikely(dst.flags & (LEG_FRESH | LEG_NAGLE)):
         leg_hurry(dst, <size_t>got)
@@ -187,19 +189,23 @@ cdef uint64_t spliced(worker_t* w, session_t* s, int side, ssize_t sent) noexcep
     return <uint64_t>sent
 
 
-cdef uint64_t leg_move(worker_t* w, session_t* s, int side) noexcept nogil:
+cdef bint spare_at_hand(worker_t* w) noexcept nogil:
+    if unlikely(w.carrier.spare == NO_BUFFER):
+        w.carrier.spare = buffers_take(&w.carrier.buffers)
+    return w.carrier.spare != NO_BUFFER
+
+
+cdef uint64_t leg_move(worker_t* w, session_t* s, int side, uint32_t most) noexcept nogil:
     if s.n_full[side] >= FULL_READS:
         if s.is_splice and not (s.legs[0].flags | s.legs[1].flags) & LEG_COPY and pipe_at_hand(w):
-            return move_spliced(w, s, side)
+            return move_spliced(w, s, side, most)
         if w.carrier.spare_large == NO_BUFFER and w.carrier.large.blocks.cap:
             w.carrier.spare_large = buffers_take(&w.carrier.large)
         if w.carrier.spare_large != NO_BUFFER:
-            return move_copied(w, s, side, &w.carrier.large, &w.carrier.spare_large, LEG_LARGE)
-    if unlikely(w.carrier.spare == NO_BUFFER):
-        w.carrier.spare = buffers_take(&w.carrier.buffers)
-        if w.carrier.spare == NO_BUFFER:
-            return move_unbuffered(w, s, side)
-    return move_copied(w, s, side, &w.carrier.buffers, &w.carrier.spare, 0)
+            return move_copied(w, s, side, &w.carrier.large, &w.carrier.spare_large, LEG_LARGE, most)
+    if unlikely(not spare_at_hand(w)):
+        return move_unbuffered(w, s, side, most)
+    return move_copied(w, s, side, &w.carrier.buffers, &w.carrier.spare, 0, most)
 
 
 cdef bint leg_flush(worker_t* w, session_t* s, int side) noexcept nogil:

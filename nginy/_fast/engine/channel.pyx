@@ -9,6 +9,7 @@ from nginy._fast.base.message cimport (
     MSG_SOCKETS, MSG_STOP, MSG_TABLE, MSG_TABLE_REFUSED, message_t,
 )
 from nginy._fast.engine.answers cimport mail_adopt
+from nginy._fast.engine.link cimport links_settle
 from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
 from nginy._fast.engine.reply cimport replies_flush
 from nginy._fast.engine.session cimport TAG_CHANNEL, TAG_REJOIN, tag_make
@@ -108,6 +109,7 @@ cdef void adopt(worker_t* w, int fd) noexcept nogil:
         sock_close(w.snapshot_fd)
     w.snapshot_fd = fd
     without = udp_adopt(w)
+    links_settle(w)
     if not w.is_draining:
         listeners_settle(w)
     if fresh.header.n_backend_at > w.row.worker.n_backend_rows:

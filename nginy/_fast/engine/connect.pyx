@@ -11,18 +11,21 @@ from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport FASTOPEN_BYTES, QUEUE_FULL_WAIT_MS
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OUTCOME_CONNECTED, OUTCOME_LOCAL_ERROR, OUTCOME_REFUSED, OUTCOME_RESET, OUTCOME_SELF_CONNECT,
-    OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED,
-    REASON_CONNECT_TIMEOUT, REASON_NO_DESCRIPTOR, REASON_NO_PORT,
+    OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, REASON_CLIENT_GONE, REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT,
+    REASON_NO_DESCRIPTOR, REASON_NO_PORT,
 )
 from nginy._fast.engine.ask cimport ask_post, ask_release, asking_t, ended_begin, ended_t
 from nginy._fast.engine.carry cimport leg_sent
+from nginy._fast.engine.exchange cimport exchange_begin, exchange_refuse, exchange_reuse
 from nginy._fast.engine.lease cimport lease_choose, lease_drop
+from nginy._fast.engine.link cimport link_open
 from nginy._fast.engine.mail cimport NO_UDP
 from nginy._fast.engine.relay cimport leg_note, relay_begin
 from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, session_release, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_ASKED, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_KEYED, LEG_NAGLE, LEG_OWN, LEG_QUIET,
+    BACK, FRONT, LEG_ASKED, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_HTTP, LEG_KEYED, LEG_NAGLE, LEG_OWN,
+    LEG_QUIET,
     SESS_ASK, SESS_CONNECT, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.engine.visit cimport session_visit
@@ -169,7 +172,21 @@ cdef bint session_wait(worker_t* w, session_t* s, asking_t* asking) noexcept nog
     return True
 
 
+cdef inline bint is_http(const session_t* s) noexcept nogil:
+    return s.legs[FRONT].flags & LEG_HTTP != 0
+
+
+# Nobody serves this visit: a client of HTTP is told so, and may ask for something else.
+cdef void connect_give_up(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
+    if is_http(s):
+        exchange_refuse(w, s, reason)
+    else:
+        session_close(w, s, reason)
+
+
 cdef int attempt_watch(worker_t* w, session_t* s) noexcept nogil:
+    if is_http(s):
+        return link_open(w, s)
     return poller_add_stream(w.poller_fd, s.legs[BACK].fd, tag_make(TAG_SESSION, BACK, tag_gen(s, BACK), s.timer.idx))
 
 
@@ -234,7 +251,7 @@ cdef int attempt_open(worker_t* w, session_t* s, const snap_addr_t* addr) noexce
         s.legs[BACK].flags |= LEG_EAGER | LEG_COPY
     else:
         attempt_tune(w, s)
-    if family != AF_UNIX and is_fastopen(w, s):
+    if family != AF_UNIX and not is_http(s) and is_fastopen(w, s):
         status = attempt_fast(w, s, addr)
     else:
         status = sock_connect(fd, addr.bytes, <uint16_t>addr.len_bytes)
@@ -251,7 +268,10 @@ cdef void connect_done(worker_t* w, session_t* s) noexcept nogil:
     if w.chooser.is_timed:
         chooser_spent(&w.chooser, s.backend, s.connect_us, w.now_ms)
         s.attempt_us = w.now_us
-    relay_begin(w, s)
+    if is_http(s):
+        exchange_begin(w, s)
+    else:
+        relay_begin(w, s)
     if s.gen == gen and s.legs[BACK].flags & (LEG_QUIET | LEG_FRESH) == LEG_QUIET | LEG_FRESH:
         sock_quickack(s.legs[BACK].fd, True)    # nothing to send yet: the backend must learn of the connection now
         s.legs[BACK].flags &= ~<uint32_t>LEG_QUIET
@@ -273,12 +293,15 @@ cdef void connect_try(worker_t* w, session_t* s, int at) noexcept nogil:
     cdef int status = 0
     while True:
         if at < 0:
-            session_close(w, s, reason_of(-status) if status else <uint32_t>-at)
+            connect_give_up(w, s, reason_of(-status) if status else <uint32_t>-at)
             return
         s.backend = w.snapshot.backends[at].id
         s.has_lease = 1
         side.tried[s.n_tried] = <uint16_t>s.backend
         s.n_tried += 1
+        if is_http(s) and exchange_reuse(w, s):
+            exchange_begin(w, s)
+            return
         status = attempt_open(w, s, &w.snapshot.addrs[at])
         if status == 0:
             connect_done(w, s)
@@ -296,7 +319,7 @@ cdef void connect_try(worker_t* w, session_t* s, int at) noexcept nogil:
         if connect_ask(w, s, &pool):
             return
         at = candidate(w, s, pool)
-    session_close(w, s, reason_of(-status))
+    connect_give_up(w, s, reason_of(-status))
 
 
 cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
@@ -328,7 +351,7 @@ cdef void connect_answered(worker_t* w, session_t* s, int at) noexcept nogil:
 cdef void connect_failed(worker_t* w, session_t* s, int error, uint32_t outcome) noexcept nogil:
     attempt_close(w, s, outcome)
     if s.n_tried > session_side(w, s).retries:
-        session_close(w, s, reason_of(error))
+        connect_give_up(w, s, reason_of(error))
     else:
         connect_next(w, s)
 

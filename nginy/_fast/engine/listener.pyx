@@ -6,12 +6,13 @@ from nginy._fast.base.cdefs cimport (
     EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EINVAL, EBADF, ngy_add32, ngy_sub32, sockaddr_storage, socklen_t,
     unlikely,
 )
-from nginy._fast.base.layout cimport NO_INDEX, PROTOCOL_UDP, snap_listener_t, snap_socket_t
+from nginy._fast.base.layout cimport NO_INDEX, PROTOCOL_HTTP, PROTOCOL_UDP, snap_listener_t, snap_socket_t
 from nginy._fast.base.limits cimport ACCEPT_PAUSE_MS, ACCEPTS_PER_EVENT, DRAIN_ACCEPTS, MAX_SOCKETS, SHARED_SLOT
 from nginy._fast.base.status cimport REASON_NO_DESCRIPTOR, REASON_SESSION_LIMIT, REASON_SLAB_FULL
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.datagram cimport datagrams_note
 from nginy._fast.engine.preread cimport preread_begin
+from nginy._fast.engine.request cimport request_open
 from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_gen, tag_make
 from nginy._fast.engine.stats cimport count, stats_access, stats_refused
 from nginy._fast.engine.types cimport FRONT, TIMER_LISTENER, listener_t, session_side_t, session_t, worker_t
@@ -70,7 +71,9 @@ cdef void admit(worker_t* w, const snap_listener_t* listener, int fd, const sock
     if unlikely(poller_add_stream(w.poller_fd, fd, tag_make(TAG_SESSION, FRONT, tag_gen(s, FRONT), s.timer.idx)) < 0):
         session_close(w, s, REASON_NO_DESCRIPTOR)
         return
-    if unlikely(listener.preread.kind):
+    if listener.protocol == PROTOCOL_HTTP:
+        request_open(w, s)
+    elif unlikely(listener.preread.kind):
         preread_begin(w, s, listener)
     else:
         connect_next(w, s)

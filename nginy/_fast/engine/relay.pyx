@@ -6,11 +6,11 @@ from nginy._fast.base.limits cimport READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
     REASON_BACK_RESET, REASON_CLOSED, REASON_DRAIN_DEADLINE, REASON_FRONT_RESET, REASON_HALF_CLOSE_TIMEOUT, REASON_IDLE,
 )
-from nginy._fast.engine.carry cimport leg_flush, leg_move
+from nginy._fast.engine.carry cimport ALL_BYTES, leg_flush, leg_move
 from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_LAST, LEG_READABLE, LEG_WRITABLE, QUEUE_READY,
-    SESS_RELAY, leg_t, session_t, worker_t,
+    SESS_EXCHANGE, SESS_RELAY, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.wheel cimport wheel_arm
@@ -49,7 +49,7 @@ cdef bint relay_step(worker_t* w, session_t* s, int side) noexcept nogil:
             continue            # a pipe that was drained in part
         if src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE or dst.flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
             return False
-        moved += leg_move(w, s, side)
+        moved += leg_move(w, s, side, ALL_BYTES)
         if moved >= TURN_BYTES:
             break
     if src.buffer != NO_BUFFER and not leg_flush(w, s, side):
@@ -134,7 +134,7 @@ cdef void relay_begin(worker_t* w, session_t* s) noexcept nogil:
 
 cdef void relay_cut_at(worker_t* w, session_t* s, uint64_t deadline_ms) noexcept nogil:
     s.cut_ms = deadline_ms
-    if s.state == SESS_RELAY and deadline_ms < s.timer.node.deadline_ms:
+    if (s.state == SESS_RELAY or s.state == SESS_EXCHANGE) and deadline_ms < s.timer.node.deadline_ms:
         wheel_arm(&w.wheel, &s.timer.node, deadline_ms)
 
 

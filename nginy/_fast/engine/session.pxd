@@ -12,6 +12,7 @@ cdef enum:                      # tag_kind_t
     TAG_FLOW = 4                # index: listener id in the upper 10 bits, entry of its table below
     TAG_MAILBOX = 6
     TAG_RESTING = 5             # an upstream socket that serves no flow now; index the same
+    TAG_LINK = 7                # HTTP: a connection to a backend, whoever uses it
 
 # Poller tag: kind in the top byte, side below, 24 bits of generation, 32 of index.
 cdef inline uint64_t tag_make(uint32_t kind, uint32_t side, uint32_t gen, uint32_t idx) noexcept nogil:

@@ -11,10 +11,11 @@ from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASO
 from nginy._fast.engine.ask cimport ask_abandon, ask_release, ended_t
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.lease cimport lease_drop
+from nginy._fast.engine.link cimport exchange_drop, link_forget
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_OWN, QUEUE_NONE, SESS_ASK, SESS_CONNECT, SESS_FREE,
-    TIMER_SESSION, leg_t, queue_t, session_side, session_side_t, session_t, worker_t,
+    BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_HTTP, LEG_OWN, QUEUE_NONE, SESS_ASK, SESS_CONNECT,
+    SESS_FREE, SESS_HEAD, TIMER_SESSION, leg_t, queue_t, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_give, slab_is_taken, slab_take
@@ -64,6 +65,8 @@ cdef inline void fd_end(int fd, bint is_reset) noexcept nogil:
 cdef void leg_close(worker_t* w, session_t* s, int side, bint is_reset) noexcept nogil:
     cdef leg_t* leg = &s.legs[side]
     leg_give_buffer(w, leg)
+    if s.legs[FRONT].flags & LEG_HTTP:
+        link_forget(w, s)
     fd_end(leg.fd, is_reset)
     leg.fd = -1
     leg.flags = 0
@@ -158,7 +161,8 @@ cdef void session_release(worker_t* w, const session_t* s, uint32_t kind, uint32
 
 
 cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
-    cdef bint is_reset = reason != REASON_CLOSED
+    # between two exchanges of HTTP nothing is cut off
+    cdef bint is_reset = reason != REASON_CLOSED and s.state != SESS_HEAD
     # the backend's answer was complete and passed on as such: a reset now would throw away its tail
     cdef bint is_front_reset = is_reset and not (reason == REASON_BACK_RESET and s.legs[FRONT].flags & LEG_FINISHED)
     cdef int front_fd = s.legs[FRONT].fd
@@ -176,6 +180,8 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
     session_unqueue(w, s)
     leg_give_buffer(w, &s.legs[FRONT])
     leg_give_buffer(w, &s.legs[BACK])
+    if s.legs[FRONT].flags & LEG_HTTP:
+        exchange_drop(w, s)
     lease_drop(w, s)
     ngy_sub32(&w.shared.sessions[s.listener], 1)
     if w.snapshot.header != NULL and w.snapshot.header.is_access_log:

@@ -5,6 +5,7 @@ from nginy._fast.base.board cimport (
     access_ring_t, backend_row_t, board_region_t, board_shared_t, listener_row_t, worker_row_t,
 )
 from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, MAX_TRIED
+from nginy._fast.engine.exchanges cimport http_t
 from nginy._fast.engine.flows cimport udp_t, udp_work_t
 from nginy._fast.engine.mail cimport mail_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_t
@@ -20,6 +21,8 @@ cdef enum:                      # session_state_t
     SESS_RELAY = 2
     SESS_PREREAD = 3            # waiting for the first bytes, which stay in the kernel
     SESS_ASK = 4                # a class in Python is asked for a backend, or for a key
+    SESS_HEAD = 5               # HTTP: between exchanges
+    SESS_EXCHANGE = 6           # HTTP: a request and its response pass
 
 cdef enum:
     NO_POOL = 0xffff            # not known yet
@@ -45,6 +48,7 @@ cdef enum:                      # leg_flag_t
     LEG_ASKED = 8192            # front leg: a policy in Python was asked for a backend, and is told how it ended
     LEG_OWN = 16384             # front leg: that policy named the backend, not its fallback
     LEG_KEYED = 32768           # front leg: in place of the ticket lies the hash of the key that the pool asked has for it
+    LEG_HTTP = 65536            # front leg: an exchange_t belongs to the session
 
 cdef enum:                      # queue_mark_t
     QUEUE_NONE = 0
@@ -54,6 +58,7 @@ cdef enum:                      # timer_kind_t
     TIMER_SESSION = 1
     TIMER_LISTENER = 2
     TIMER_FLOWS = 3             # of a UDP listener: its node is the udp_t's first field
+    TIMER_LINK = 4              # its node is the link_t's first field
 
 cdef struct leg_t:
     int fd                      # owned; -1 = none
@@ -193,6 +198,7 @@ cdef struct worker_t:
     wheel_t wheel
     chooser_t chooser
     mail_t mail
+    http_t http
     queue_t ready
     udp_t* udps                 # owned; MAX_LISTENERS, by listener id; NULL until a UDP listener comes
     udp_work_t* udp_work        # owned; NULL until then

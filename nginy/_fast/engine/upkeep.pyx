@@ -9,8 +9,9 @@ from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE
 from nginy._fast.engine.carrier cimport carrier_settle
 from nginy._fast.engine.channel cimport channel_tell, worker_drain
 from nginy._fast.engine.relay cimport relay_cut_at
+from nginy._fast.engine.request cimport request_leave
 from nginy._fast.engine.session cimport session_close
-from nginy._fast.engine.types cimport SESS_RELAY, session_t, worker_t
+from nginy._fast.engine.types cimport SESS_EXCHANGE, SESS_HEAD, SESS_RELAY, session_t, worker_t
 from nginy._fast.engine.udp cimport udp_cut_all, udp_step
 from nginy._fast.mem.slab cimport slab_at, slab_is_taken, slab_settle, slab_t, slab_trim
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
@@ -27,7 +28,8 @@ cdef void worker_on_term(int sig) noexcept nogil:
 
 # Sessions on a backend that is down, where the pool says on_down: reset.
 cdef bint is_cut_off(worker_t* w, const session_t* s) noexcept nogil:
-    cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, s.backend) if s.state == SESS_RELAY else NULL
+    cdef bint is_served = s.state == SESS_RELAY or s.state == SESS_EXCHANGE
+    cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, s.backend) if is_served else NULL
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, b.pool) if b != NULL else NULL
     return pool != NULL and pool.is_on_down_reset and b.verdict == VERDICT_DOWN
 
@@ -35,6 +37,8 @@ cdef bint is_cut_off(worker_t* w, const session_t* s) noexcept nogil:
 cdef void sweep_one(worker_t* w, session_t* s) noexcept nogil:
     if is_cut_off(w, s):
         session_close(w, s, REASON_BACKEND_DOWN)
+    elif s.state == SESS_HEAD and (w.is_draining or snapshot_listener(&w.snapshot, s.listener) == NULL):
+        request_leave(w, s)
     elif s.drain_ms and s.cut_ms == 0 and (w.is_draining or snapshot_listener(&w.snapshot, s.listener) == NULL):
         relay_cut_at(w, s, w.now_ms + s.drain_ms)
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport (
-    EINVAL, ENOMEM, SIG_BLOCK, SIG_IGN, SIG_SETMASK, SIGHUP, SIGINT, SIGPIPE, SIGTERM, c_getpid, c_pthread_sigmask,
+    EINVAL, ENOMEM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIG_BLOCK, SIG_IGN, SIG_SETMASK, c_getpid, c_pthread_sigmask,
     c_sigaction, c_sigaddset, c_sigemptyset, epoll_event, ngy_store64, sigaction_t, sigset_t,
 )
 from nginy._fast.base.board cimport (
@@ -19,17 +19,21 @@ from nginy._fast.engine.ask cimport ask_ring
 from nginy._fast.engine.carrier cimport carrier_close, carrier_open
 from nginy._fast.engine.channel cimport channel_event, rejoin_event
 from nginy._fast.engine.connect cimport connect_event, connect_timer
+from nginy._fast.engine.exchange cimport exchange_event, exchange_run, exchange_timer
+from nginy._fast.engine.exchanges cimport link_t
+from nginy._fast.engine.link cimport http_close, http_open, link_event, link_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
 from nginy._fast.engine.preread cimport preread_event, preread_timer
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
+from nginy._fast.engine.request cimport request_event, request_run, request_timer
 from nginy._fast.engine.session cimport (
-    TAG_CHANNEL, TAG_FLOW, TAG_LISTENER, TAG_MAILBOX, TAG_REJOIN, TAG_RESTING, TAG_SESSION, session_of_tag,
+    TAG_CHANNEL, TAG_FLOW, TAG_LINK, TAG_LISTENER, TAG_MAILBOX, TAG_REJOIN, TAG_RESTING, TAG_SESSION, session_of_tag,
     session_unqueue, tag_make,
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, count, stats_turn, turn_begin, turn_mark
 from nginy._fast.engine.types cimport (
-    SESS_PREREAD, SESS_RELAY, TIMER_FLOWS, TIMER_LISTENER, listener_t, session_of_timer, session_side_t, session_t,
-    timer_t, worker_t,
+    BACK, FRONT, SESS_EXCHANGE, SESS_HEAD, SESS_PREREAD, SESS_RELAY, TIMER_FLOWS, TIMER_LINK, TIMER_LISTENER, listener_t,
+    session_of_timer, session_side_t, session_t, timer_t, worker_t,
 )
 from nginy._fast.engine.datagram cimport datagrams_serve
 from nginy._fast.engine.flows cimport udp_t
@@ -38,9 +42,7 @@ from nginy._fast.engine.upkeep cimport cut_all, upkeep_is_due, upkeep_is_pending
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.region cimport region_close, region_map, region_open
 from nginy._fast.mem.slab cimport slab_close, slab_open
-from nginy._fast.mem.wheel cimport (
-    wheel_advance, wheel_is_due, wheel_node_t, wheel_open, wheel_take_due, wheel_wait_ms,
-)
+from nginy._fast.mem.wheel cimport wheel_advance, wheel_is_due, wheel_node_t, wheel_open, wheel_take_due, wheel_wait_ms
 from nginy._fast.net.poller cimport poller_add_source, poller_bits, poller_open, poller_wait
 from nginy._fast.net.sock cimport sock_close
 from nginy._fast.policy.choose cimport chooser_close, chooser_open
@@ -90,6 +92,8 @@ cdef int worker_try_open(worker_t* w, const worker_options_t* o) noexcept nogil:
     status = slab_open(&w.sessions, sizeof(session_t), sizeof(session_side_t), o.sessions_max, SESSIONS_SHIFT)
     if status == 0:
         status = carrier_open(&w.carrier, o.buffers_bytes, o.pipes_max)
+    if status == 0:
+        status = http_open(w, o.sessions_max, o.buffers_bytes // 2)
     if status == 0:
         status = chooser_open(&w.chooser, w.shared.in_flight, w.shared.load_ms, o.seed, o.slot)
     if status == 0:
@@ -142,6 +146,7 @@ cdef void worker_close(worker_t* w) noexcept nogil:
     snapshot_close(&w.snapshot)
     mail_close(w)
     udp_close(w)
+    http_close(w)
     slab_close(&w.sessions)
     carrier_close(&w.carrier)
     chooser_close(&w.chooser)
@@ -162,14 +167,31 @@ cdef void worker_close(worker_t* w) noexcept nogil:
 
 # Before bytes are relayed.
 cdef void early_event(worker_t* w, session_t* s, int side, uint32_t bits) noexcept nogil:
-    if s.state == SESS_PREREAD:
+    if s.state == SESS_HEAD:
+        if side == FRONT:
+            request_event(w, s, bits)
+    elif s.state == SESS_PREREAD:
         preread_event(w, s, bits)
     else:
         connect_event(w, s, side, bits)
 
 
+cdef void leg_event(worker_t* w, session_t* s, int side, uint32_t bits) noexcept nogil:
+    if s.state == SESS_RELAY:
+        leg_note(s, side, bits)
+        relay_run(w, s)
+    elif s.state == SESS_EXCHANGE:
+        exchange_event(w, s, side, bits)
+    else:
+        early_event(w, s, side, bits)
+
+
 cdef void early_timer(worker_t* w, session_t* s) noexcept nogil:
-    if s.state == SESS_PREREAD:
+    if s.state == SESS_HEAD:
+        request_timer(w, s)
+    elif s.state == SESS_EXCHANGE:
+        exchange_timer(w, s)
+    elif s.state == SESS_PREREAD:
         preread_timer(w, s)
     else:
         connect_timer(w, s)
@@ -178,19 +200,19 @@ cdef void early_timer(worker_t* w, session_t* s) noexcept nogil:
 cdef void session_event(worker_t* w, const epoll_event* event) noexcept nogil:
     cdef session_t* s = session_of_tag(w, event.data.u64)
     cdef int side = <int>(event.data.u64 >> 56 & 1)
-    if s == NULL:
-        return
-    if s.state != SESS_RELAY:
-        early_event(w, s, side, poller_bits(event))
-        return
-    leg_note(s, side, poller_bits(event))
-    relay_run(w, s)
+    if s != NULL:
+        leg_event(w, s, side, poller_bits(event))
 
 
 cdef void take_event(worker_t* w, const epoll_event* event) noexcept nogil:
     cdef uint32_t kind = <uint32_t>(event.data.u64 >> 57)
+    cdef session_t* link_session
     if kind == TAG_SESSION:
         session_event(w, event)
+    elif kind == TAG_LINK:
+        link_session = link_event(w, event.data.u64, poller_bits(event))
+        if link_session != NULL:
+            leg_event(w, link_session, BACK, poller_bits(event))
     elif kind == TAG_LISTENER:
         listener_event(w, <uint32_t>event.data.u64)
     elif kind == TAG_FLOW or kind == TAG_RESTING:
@@ -215,7 +237,12 @@ cdef void resume_ready(worker_t* w) noexcept nogil:
         if s == NULL:
             return
         session_unqueue(w, s)
-        relay_run(w, s)
+        if s.state == SESS_RELAY:
+            relay_run(w, s)
+        elif s.state == SESS_EXCHANGE:
+            exchange_run(w, s)
+        elif s.state == SESS_HEAD:
+            request_run(w, s)
 
 
 cdef void expire(worker_t* w) noexcept nogil:
@@ -233,6 +260,9 @@ cdef void expire(worker_t* w) noexcept nogil:
             continue
         if timer.kind == TIMER_FLOWS:
             udp_timer(w, <udp_t*>timer)
+            continue
+        if timer.kind == TIMER_LINK:
+            link_timer(w, <link_t*>timer)
             continue
         s = session_of_timer(timer)
         if s.state == SESS_RELAY:

@@ -30,7 +30,7 @@ pools:
   Web: {backends: []}
 listeners:
   web: {bind: [":80", ":80", "x:1"], pool: apj, half_close: '${UNSET_IN_TESTS}'}
-  db: {protocol: http, pool: api}
+  db: {protocol: socks5, pool: api}
 admin: {http: 0.0.0.0:1}
 """
 MANY_FOUND = [

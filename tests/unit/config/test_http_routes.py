@@ -83,11 +83,11 @@ def test_what_cannot_be_is_refused_at_its_place(bad: Bad) -> None:
     check(bad)
 
 
-def test_http_is_not_served_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_routes_of_http_are_not_served_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sites, "IS_SERVED", False)
     check(whole(
-        POOLS + "listeners: {l: {bind: ':0', protocol: §http, pool: p}}", "listeners.l.protocol",
-        "'http' is not in this version yet",
+        POOLS + "listeners: {l: {bind: ':0', protocol: http, §routes: [{path: /, pool: p}]}}", "listeners.l.routes",
+        "not in this version yet",
     ))  # fmt: skip
 
 

@@ -52,6 +52,21 @@ def udp_counters(**given: Any) -> dict[str, Any]:
         board.close()
 
 
+def http_counters(**given: Any) -> dict[str, Any]:
+    """What an HTTP listener counts besides."""
+    board = door.Board(door.board_create(1), 1)
+    try:
+        return {**board.http(0), **given}
+    finally:
+        board.close()
+
+
+def http_listener(name: str = "site", **given: Any) -> ListenerView:
+    """A listener for requests."""
+    plain = listener(name, bind=("127.0.0.1:8080",), protocol="http", requests=http_counters())
+    return replace(plain, **{"id": 2, **given})
+
+
 def udp_listener(name: str = "dns", **given: Any) -> ListenerView:
     """A listener for datagrams."""
     plain = listener(name, bind=("127.0.0.1:53",), protocol="udp", datagrams=udp_counters(), receive_bytes=4096)

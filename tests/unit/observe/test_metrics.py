@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from nginy._fast.door import CONNECT_BUCKETS_S, DROPS, OUTCOMES, REASONS, TURN_BUCKETS_S, TURN_STAGES
+from nginy._fast.door import CONNECT_BUCKETS_S, DROPS, OUTCOMES, OWN, REASONS, TURN_BUCKETS_S, TURN_STAGES
 from nginy.observe.families import FAMILIES
 from nginy.observe.metrics import Metrics
 from tests.unit.observe.pictures import (
@@ -18,6 +18,8 @@ from tests.unit.observe.pictures import (
     Source,
     backend,
     backend_counters,
+    http_counters,
+    http_listener,
     listener,
     listener_counters,
     pool,
@@ -55,7 +57,7 @@ BACKEND = {"pool": "api", "backend": "10.0.0.1:80", "address": "10.0.0.1:80"}
 
 def test_every_family_of_the_list_is_exposed_with_samples_of_its_labels() -> None:
     asking = replace(pool("own"), choices=pool_counters())
-    source = Source(view(listeners=(listener(), udp_listener()), pools=(pool(), asking)))
+    source = Source(view(listeners=(listener(), udp_listener(), http_listener()), pools=(pool(), asking)))
     _, body = asyncio.run(Metrics(source).render())
     families = {family.name: family for family in parse_text(body.decode())}
     for wanted in FAMILIES:
@@ -92,6 +94,22 @@ def test_listener_counters_come_out_by_name() -> None:
     assert value(samples, "nginy_listener_bytes_total", listener="web", direction="out") == 22
     for code, reason in enumerate(REASONS):
         assert value(samples, "nginy_session_ends_total", listener="web", reason=reason) == code
+
+
+def test_http_counters_come_out_by_name_and_others_have_none() -> None:
+    counters = http_counters(
+        requests=99, responses=(1, 2, 3, 4, 5), own=tuple(range(10, 10 + len(OWN))), retried=7, reused=8
+    )
+    samples = scrape(Metrics(Source(view(listeners=(listener(), http_listener(requests=counters))))))
+    assert value(samples, "nginy_http_requests_total", listener="site") == 99
+    for nth in range(1, 6):
+        labels = {"listener": "site", "class": f"{nth}xx"}
+        assert value(samples, "nginy_http_responses_total", **labels) == nth
+    for code, reason in enumerate(OWN):
+        assert value(samples, "nginy_http_own_responses_total", listener="site", reason=reason) == 10 + code
+    assert value(samples, "nginy_http_retries_total", listener="site") == 7
+    assert value(samples, "nginy_http_reuses_total", listener="site") == 8
+    assert {dict(labels)["listener"] for name, labels in samples if name.startswith("nginy_http")} == {"site"}
 
 
 def test_udp_counters_come_out_by_name_and_tcp_has_none() -> None:

@@ -4,13 +4,15 @@ import json
 import re
 from pathlib import Path
 
-from nginy._fast.door import DROPS, OUTCOMES, REASONS
+from nginy._fast.door import DROPS, OUTCOMES, OWN, REASONS
 from nginy.observe.status import status_tree
 from tests.unit.observe.pictures import (
     BUCKETS,
     Source,
     backend,
     backend_counters,
+    http_counters,
+    http_listener,
     listener,
     listener_counters,
     pool,
@@ -61,6 +63,7 @@ def test_listener_and_backend_tell_their_counters_by_name() -> None:
             "bytes_out": 200,
             "ends": {"closed": 5, "idle": 2},
             "datagrams": None,
+            "http": None,
         }
     ]
     (found,) = tree["pools"][0]["backends"]
@@ -87,6 +90,19 @@ def test_a_udp_listener_tells_its_datagrams_and_why_some_were_dropped() -> None:
     }
 
 
+def test_an_http_listener_tells_its_requests_and_why_it_answered_itself() -> None:
+    own = tuple(3 if name == "no_backend" else 0 for name in OWN)
+    counters = http_counters(requests=9, responses=(0, 5, 0, 1, 0), own=own, retried=1, reused=4)
+    [found] = status_tree(Source(view(listeners=(http_listener(requests=counters),))))["listeners"]
+    assert found["http"] == {
+        "requests": 9,
+        "responses": {"2xx": 5, "4xx": 1},
+        "own": {"no_backend": 3},
+        "retried": 1,
+        "reused": 4,
+    }
+
+
 def test_a_backend_that_was_never_connected_has_no_mean() -> None:
     assert status_tree(Source())["pools"][0]["backends"][0]["connect_ms_mean"] is None
 
@@ -104,4 +120,5 @@ def test_every_key_is_documented() -> None:
     keys = set(tree) | set(tree["workers"][0]) | set(tree["listeners"][0]) | set(tree["pools"][0])
     keys |= set(tree["pools"][0]["backends"][0])
     keys |= set(status_tree(Source(view(listeners=(udp_listener(),))))["listeners"][0]["datagrams"])
+    keys |= set(status_tree(Source(view(listeners=(http_listener(),))))["listeners"][0]["http"])
     assert keys - known == set()

@@ -57,6 +57,9 @@ def pool(id=0, policy="round_robin", **changes):
         high_ms=0,
         saturated=0,
         has_map=False,
+        kept=64,
+        kept_idle_ms=60000,
+        kept_age_ms=0,
     )
     return SimpleNamespace(**row | changes)
 
@@ -80,6 +83,7 @@ def listener(id=0, **changes):
         preread_ms=0,
         routes=None,
         udp=None,
+        http=None,
         name_hash=0,
     )
     return SimpleNamespace(**row | changes)

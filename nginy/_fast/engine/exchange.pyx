@@ -1,0 +1,285 @@
+"""Exchange: what follows from the flags of both legs while a request and its response pass."""
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memcpy, memset
+from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
+from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
+from nginy._fast.base.limits cimport HEAD_BYTES, HEAD_GROWTH, LINK_FRESH_MS, READS_PER_EVENT
+from nginy._fast.base.status cimport (
+    OWN_BAD_REQUEST, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_CLIENT_GONE, REASON_DRAIN_DEADLINE,
+    REASON_FRONT_RESET, REASON_IDLE,
+)
+from nginy._fast.engine.body cimport body_begin, body_move, body_pass
+from nginy._fast.engine.carry cimport leg_flush, leg_keep, leg_send, spare_at_hand
+from nginy._fast.engine.exchanges cimport (
+    EXCHANGE_AGAIN, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_RESPONSE, PHASE_SENT, exchange_t,
+)
+from nginy._fast.engine.link cimport exchange_of, link_rest, link_take
+from nginy._fast.engine.own cimport exchange_next, own_of_reason, own_respond
+from nginy._fast.engine.relay cimport leg_note
+from nginy._fast.engine.response cimport response_lost, response_read
+from nginy._fast.engine.rewriting cimport rewrite_request, rewriting_t
+from nginy._fast.engine.session cimport leg_close, queue_push, session_close
+from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.types cimport (
+    BACK, FRONT, LEG_BROKEN, LEG_EOF, LEG_HTTP, LEG_LAST, LEG_READABLE, LEG_WRITABLE, QUEUE_READY, SESS_EXCHANGE, SESS_HEAD,
+    leg_t, session_t, worker_t,
+)
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_give
+from nginy._fast.mem.wheel cimport wheel_arm
+from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END
+from nginy._fast.net.sock cimport sock_peek
+from nginy._fast.policy.snapshot cimport snapshot_listener
+from nginy._fast.wire.http1 cimport (
+    METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, head_t, http1_request,
+)
+from nginy._fast.wire.http1write cimport http1_write_request
+
+
+cdef void exchange_open(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    memset(x, 0, sizeof(exchange_t))
+    x.head = x.part = NO_BUFFER
+    x.link = NO_INDEX
+    s.legs[FRONT].flags |= LEG_HTTP
+    s.state = SESS_HEAD
+
+
+cdef void exchange_refuse(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
+    own_respond(w, s, own_of_reason(reason))
+
+
+# ---- the request goes out ----
+
+# May it be sent twice (RFC 9110, section 9.2.2)?
+cdef bint is_idempotent(uint32_t method) noexcept nogil:
+    return (
+        method == METHOD_GET or method == METHOD_HEAD or method == METHOD_PUT or method == METHOD_DELETE
+        or method == METHOD_OPTIONS or method == METHOD_TRACE
+    )
+
+
+cdef bint exchange_reuse(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef uint64_t most_ms = <uint64_t>-1
+    x.flags &= ~<uint32_t>EXCHANGE_REUSED
+    if x.flags & EXCHANGE_AGAIN:
+        return False
+    if not is_idempotent(x.method):
+        most_ms = LINK_FRESH_MS
+    if not link_take(w, s, most_ms):
+        return False
+    x.flags |= EXCHANGE_REUSED
+    count(&w.row.http[s.listener].reused, 1)
+    return True
+
+
+# The session's request's head, read once more when another one was read since.
+cdef const head_t* head_of(worker_t* w, session_t* s, exchange_t* x, const uint8_t* at) noexcept nogil:
+    if w.http.whose != s.timer.idx:
+        if http1_request(at + x.head_at, x.n_head, 0, &w.http.request) != x.n_head:
+            return NULL
+        w.http.whose = s.timer.idx
+    return &w.http.request
+
+
+# Head, and what came of the body with it, into the spare. Bytes, or 0 = it cannot be passed on.
+cdef uint32_t request_write(worker_t* w, session_t* s, exchange_t* x, uint8_t* to) noexcept nogil:
+    cdef uint8_t* from_ = buffers_at(&w.http.heads, x.head)
+    cdef const head_t* head = head_of(w, s, x, from_)
+    cdef rewriting_t rewrite
+    cdef uint32_t n, n_body
+    cdef int used
+    if unlikely(head == NULL):
+        return 0
+    rewrite_request(w, s, head, &rewrite)
+    n = http1_write_request(from_ + x.head_at, head, &rewrite.how, to, HEAD_BYTES + HEAD_GROWTH)
+    if n == 0:
+        return 0
+    body_begin(&x.body[FRONT], head)
+    x.body_at = x.head_at + x.n_head
+    memcpy(to + n, from_ + x.body_at, x.head_end - x.body_at)
+    used = body_pass(&x.body[FRONT], to + n, x.head_end - x.body_at, False, &n_body)
+    if used < 0:
+        return 0
+    x.body_at += <uint16_t>used
+    return n + n_body
+
+
+# What is in the head buffer is needed no more, but for what belongs to the next request.
+cdef void head_let_go(worker_t* w, exchange_t* x) noexcept nogil:
+    if x.flags & EXCHANGE_REPEATABLE or x.body_at < x.head_end or x.head == NO_BUFFER:
+        return
+    buffers_give(&w.http.heads, x.head)
+    x.head = NO_BUFFER
+    x.head_at = x.head_end = x.body_at = 0
+
+
+cdef bint request_send(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef uint32_t n
+    cdef ssize_t sent
+    cdef uint8_t* to
+    if unlikely(not spare_at_hand(w)):
+        own_respond(w, s, OWN_NO_BUFFER)
+        return False
+    to = buffers_at(&w.carrier.buffers, w.carrier.spare)
+    n = request_write(w, s, x, to)
+    if n == 0:
+        own_respond(w, s, OWN_BAD_REQUEST)
+        return False
+    if x.body[FRONT].is_done and is_idempotent(x.method):
+        x.flags |= EXCHANGE_REPEATABLE
+    head_let_go(w, x)
+    sent = leg_send(w, s, FRONT, to, n)
+    if 0 <= sent < n:
+        leg_keep(&s.legs[FRONT], &w.carrier.spare, 0, sent, n)
+    return True
+
+
+cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    if likely(listener != NULL):
+        s.idle_ms = listener.http.response_ms
+    x.phase = PHASE_SENT
+    s.state = SESS_EXCHANGE
+    s.active_ms = w.now_ms
+    s.n_full[0] = s.n_full[1] = 0
+    s.legs[BACK].flags |= LEG_WRITABLE
+    wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.idle_ms)
+    if request_send(w, s, x):
+        exchange_run(w, s)
+
+
+# ---- both ways ----
+
+# One direction of the request's body. True: its budget ended before the bytes did.
+cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef leg_t* src = &s.legs[FRONT]
+    cdef uint32_t _turn
+    for _turn in range(READS_PER_EVENT):
+        if src.buffer != NO_BUFFER and not leg_flush(w, s, FRONT):
+            return False
+        if x.body[FRONT].is_done or src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE:
+            return False
+        if s.legs[BACK].flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
+            return False
+        if body_move(w, s, x, FRONT) < 0:
+            if x.phase == PHASE_SENT:
+                own_respond(w, s, OWN_BAD_REQUEST)
+            else:
+                session_close(w, s, REASON_FRONT_RESET)
+            return False
+    return True
+
+
+cdef bint response_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef leg_t* src = &s.legs[BACK]
+    cdef uint32_t gen = s.gen
+    cdef uint32_t _turn
+    for _turn in range(READS_PER_EVENT):
+        if src.buffer != NO_BUFFER and not leg_flush(w, s, BACK):
+            return False
+        if x.body[BACK].is_done and x.phase == PHASE_RESPONSE:
+            return False
+        if src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE:
+            return False
+        if s.legs[FRONT].flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
+            return False
+        if x.phase == PHASE_SENT:
+            if not response_read(w, s, x):
+                return False
+        elif body_move(w, s, x, BACK) < 0:
+            session_close(w, s, REASON_BACK_RESET)
+            return False
+        if s.gen != gen:
+            return False
+    return True
+
+
+# May another exchange use the link? Not with bytes in it that nobody asked for, or its end announced.
+cdef bint is_clean(const session_t* s, const exchange_t* x) noexcept nogil:
+    cdef const leg_t* back = &s.legs[BACK]
+    cdef uint8_t one
+    if not x.flags & EXCHANGE_LINK_KEPT or not x.body[FRONT].is_done or s.legs[FRONT].buffer != NO_BUFFER:
+        return False
+    if back.flags & (LEG_EOF | LEG_BROKEN | LEG_LAST):
+        return False
+    # a receive that was bounded by the body's end does not say that nothing follows
+    return not back.flags & LEG_READABLE or sock_peek(back.fd, &one, 1) == -EAGAIN
+
+
+# Request and response are through.
+cdef void exchange_end(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    if is_clean(s, x):
+        link_rest(w, s)
+    else:
+        leg_close(w, s, BACK, not x.body[FRONT].is_done)
+    exchange_next(w, s)
+
+
+# Decide what follows. True while the exchange goes on.
+cdef bint exchange_settle(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef leg_t* front = &s.legs[FRONT]
+    cdef leg_t* back = &s.legs[BACK]
+    if front.flags & LEG_BROKEN:
+        session_close(w, s, REASON_FRONT_RESET)
+    elif x.phase == PHASE_RESPONSE and x.body[BACK].is_done and back.buffer == NO_BUFFER:
+        exchange_end(w, s, x)
+    elif front.flags & LEG_EOF and not x.body[FRONT].is_done and front.buffer == NO_BUFFER:
+        session_close(w, s, REASON_CLIENT_GONE)
+    elif back.flags & (LEG_EOF | LEG_BROKEN) and back.buffer == NO_BUFFER and not back.flags & LEG_READABLE:
+        response_lost(w, s, x)
+    else:
+        return True
+    return False
+
+
+cdef void exchange_run(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef uint32_t gen = s.gen
+    cdef bint has_more = request_step(w, s, x)
+    if s.gen != gen or s.state != SESS_EXCHANGE:
+        return
+    has_more |= response_step(w, s, x)
+    if s.gen != gen or s.state != SESS_EXCHANGE:
+        return
+    if exchange_settle(w, s, x) and has_more:
+        queue_push(&w.ready, s, QUEUE_READY)
+
+
+cdef void exchange_event(worker_t* w, session_t* s, int side, uint32_t bits) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    leg_note(s, side, bits)
+    if side == FRONT and bits & (POLL_END | POLL_BROKEN):
+        if bits & POLL_BROKEN:
+            session_close(w, s, REASON_FRONT_RESET)
+            return
+        if x.body[FRONT].is_done:       # nobody is left to read the response
+            session_close(w, s, REASON_CLIENT_GONE)
+            return
+    exchange_run(w, s)
+
+
+cdef void exchange_timer(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef uint64_t due_ms = s.active_ms + s.idle_ms
+    cdef uint32_t gen = s.gen
+    if s.cut_ms and s.cut_ms <= w.now_ms:
+        session_close(w, s, REASON_DRAIN_DEADLINE)
+        return
+    if due_ms <= w.now_ms:      # after a gap of the clock bytes may wait that no event has told of yet: look once
+        s.legs[FRONT].flags |= LEG_READABLE
+        s.legs[BACK].flags |= LEG_READABLE
+        exchange_run(w, s)
+        if s.gen != gen or s.state != SESS_EXCHANGE:
+            return
+        due_ms = s.active_ms + s.idle_ms
+    if due_ms > w.now_ms:
+        if s.cut_ms and s.cut_ms < due_ms:
+            due_ms = s.cut_ms
+        wheel_arm(&w.wheel, &s.timer.node, due_ms)
+    elif x.phase == PHASE_SENT:
+        own_respond(w, s, OWN_RESPONSE_TIMEOUT)
+    else:
+        session_close(w, s, REASON_IDLE)

@@ -1,0 +1,177 @@
+"""Own: the statuses that a proxy itself has to tell (RFC 9110, section 15), each counted by its reason."""
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memcpy, strlen
+from nginy._fast.base.layout cimport snap_listener_t
+from nginy._fast.base.letter cimport RELEASE_SESSION
+from nginy._fast.base.limits cimport LINGER_MS
+from nginy._fast.base.status cimport (
+    OWN_BACKENDS_FULL, OWN_BACK_RESET, OWN_BAD_REQUEST, OWN_BAD_RESPONSE, OWN_BAD_VERSION, OWN_CONNECT_FAILED,
+    OWN_CONNECT_TIMEOUT, OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BACKEND, OWN_NO_DESCRIPTOR,
+    OWN_NO_PORT, OWN_NO_ROUTE, OWN_RESPONSE_TIMEOUT, REASON_BACKENDS_FULL, REASON_CLOSED, REASON_CONNECT_FAILED,
+    REASON_CONNECT_TIMEOUT, REASON_FRONT_RESET, REASON_NO_BACKEND, REASON_NO_PORT,
+)
+from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, PHASE_HEAD, PHASE_LINGER, exchange_t
+from nginy._fast.engine.lease cimport lease_drop
+from nginy._fast.engine.link cimport exchange_of
+from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
+from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.types cimport (
+    BACK, FRONT, LEG_ASKED, LEG_EOF, LEG_KEYED, LEG_OWN, LEG_READABLE, QUEUE_READY, SESS_HEAD, session_side, session_t,
+    worker_t,
+)
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give
+from nginy._fast.mem.wheel cimport wheel_arm
+from nginy._fast.net.sock cimport sock_finish, sock_send
+from nginy._fast.policy.snapshot cimport snapshot_listener
+from nginy._fast.wire.http1 cimport BODY_LENGTH, BODY_NONE, HTTP_BAD_VERSION, HTTP_TOO_LONG, METHOD_HEAD
+
+cdef uint32_t own_of_reason(uint32_t reason) noexcept nogil:
+    if reason == REASON_NO_BACKEND:
+        return OWN_NO_BACKEND
+    if reason == REASON_BACKENDS_FULL:
+        return OWN_BACKENDS_FULL
+    if reason == REASON_CONNECT_FAILED:
+        return OWN_CONNECT_FAILED
+    if reason == REASON_CONNECT_TIMEOUT:
+        return OWN_CONNECT_TIMEOUT
+    if reason == REASON_NO_PORT:
+        return OWN_NO_PORT
+    return OWN_NO_DESCRIPTOR
+
+
+cdef uint32_t own_of_refusal(uint32_t refusal) noexcept nogil:
+    if refusal == HTTP_TOO_LONG:
+        return OWN_HEAD_TOO_LONG
+    return OWN_BAD_VERSION if refusal == HTTP_BAD_VERSION else OWN_BAD_REQUEST
+
+
+# Status, space and reason phrase.
+cdef const char* status_line(uint32_t why) noexcept nogil:
+    if why == OWN_BAD_REQUEST:
+        return b"400 Bad Request"
+    if why == OWN_NO_ROUTE:
+        return b"404 Not Found"
+    if why == OWN_METHOD_REFUSED:
+        return b"405 Method Not Allowed"
+    if why == OWN_HEAD_TIMEOUT:
+        return b"408 Request Timeout"
+    if why == OWN_HEAD_TOO_LONG:
+        return b"431 Request Header Fields Too Large"
+    if why == OWN_CONNECT_FAILED or why == OWN_BACK_RESET or why == OWN_BAD_RESPONSE:
+        return b"502 Bad Gateway"
+    if why == OWN_CONNECT_TIMEOUT or why == OWN_RESPONSE_TIMEOUT:
+        return b"504 Gateway Timeout"
+    if why == OWN_BAD_VERSION:
+        return b"505 HTTP Version Not Supported"
+    return b"503 Service Unavailable"
+
+
+cdef uint8_t* put(uint8_t* to, const char* text) noexcept nogil:
+    cdef size_t n = strlen(text)
+    memcpy(to, text, n)
+    return to + n
+
+
+cdef uint8_t* put_number(uint8_t* to, uint32_t number) noexcept nogil:
+    cdef uint8_t digits[10]
+    cdef int n = 0
+    while n == 0 or number:
+        digits[n] = <uint8_t>(48 + number % 10)
+        number //= 10
+        n += 1
+    while n:
+        n -= 1
+        to[0] = digits[n]
+        to += 1
+    return to
+
+
+# The whole message at `to`, which has room for it.
+cdef uint32_t own_write(uint8_t* to, uint32_t why, bint is_kept, bint has_body) noexcept nogil:
+    cdef const char* line = status_line(why)
+    cdef uint8_t* at = put(to, b"HTTP/1.1 ")
+    at = put(at, line)
+    at = put(at, b"\r\nContent-Type: text/plain\r\nContent-Length: ")
+    at = put_number(at, <uint32_t>strlen(line) + 1)
+    if why == OWN_METHOD_REFUSED:
+        at = put(at, b"\r\nAllow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
+    at = put(at, b"\r\nConnection: ")
+    if is_kept:
+        at = put(at, b"keep-alive\r\n\r\n")
+    else:
+        at = put(at, b"close\r\n\r\n")
+    if has_body:
+        at = put(at, line)
+        at = put(at, b"\n")
+    return <uint32_t>(at - to)
+
+
+# Whether all of the request has been received; what is left of it in the head buffer is passed over then.
+cdef bint request_is_over(exchange_t* x) noexcept nogil:
+    if x.n_head == 0:
+        return False
+    if x.body[FRONT].is_done:
+        return True
+    if x.body[FRONT].kind == BODY_LENGTH and <uint64_t>(x.head_end - x.body_at) >= x.body[FRONT].left:
+        x.body_at += <uint16_t>x.body[FRONT].left
+        return True
+    return x.body[FRONT].kind == BODY_NONE
+
+
+cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef bint is_kept = request_is_over(x) and x.flags & EXCHANGE_KEPT != 0 and not w.is_draining
+    cdef uint32_t n = own_write(w.carrier.scratch, why, is_kept, x.method != METHOD_HEAD)
+    cdef ssize_t sent
+    count(&w.row.http[s.listener].own[why], 1)
+    if s.legs[BACK].fd >= 0:
+        leg_close(w, s, BACK, True)
+    sent = sock_send(s.legs[FRONT].fd, w.carrier.scratch, n)
+    if sent < 0:
+        session_close(w, s, REASON_FRONT_RESET)
+        return
+    count(&w.row.listeners[s.listener].bytes_out, <uint64_t>sent)
+    s.bytes[BACK] += <uint64_t>sent
+    if not is_kept or <uint32_t>sent < n:
+        x.flags &= ~<uint32_t>EXCHANGE_KEPT
+    exchange_next(w, s)
+
+
+# ---- between two exchanges ----
+
+cdef void head_consume(worker_t* w, exchange_t* x) noexcept nogil:
+    x.head_at = x.body_at
+    x.n_head = 0
+    x.n_seen = 0
+    if x.head != NO_BUFFER and x.head_at >= x.head_end:
+        buffers_give(&w.http.heads, x.head)
+        x.head = NO_BUFFER
+        x.head_at = x.head_end = x.body_at = 0
+
+
+cdef void exchange_next(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    session_release(w, s, RELEASE_SESSION, REASON_CLOSED, True)
+    lease_drop(w, s)
+    s.legs[FRONT].flags &= ~<uint32_t>(LEG_ASKED | LEG_KEYED | LEG_OWN)
+    session_side(w, s).visit = 0
+    s.n_tried = 0
+    s.state = SESS_HEAD
+    if not x.flags & EXCHANGE_KEPT or w.is_draining or listener == NULL:
+        if s.legs[FRONT].flags & LEG_EOF or request_is_over(x) and x.head_at == x.head_end:
+            session_close(w, s, REASON_CLOSED)
+            return
+        x.phase = PHASE_LINGER
+        sock_finish(s.legs[FRONT].fd)
+        wheel_arm(&w.wheel, &s.timer.node, w.now_ms + LINGER_MS)
+        queue_push(&w.ready, s, QUEUE_READY)
+        return
+    head_consume(w, x)
+    x.phase = PHASE_HEAD
+    x.flags = 0
+    x.deadline_ms = 0
+    wheel_arm(&w.wheel, &s.timer.node, w.now_ms + listener.http.kept_ms)
+    if x.head != NO_BUFFER or s.legs[FRONT].flags & LEG_READABLE:
+        queue_push(&w.ready, s, QUEUE_READY)

@@ -1,0 +1,208 @@
+"""Request: an incomplete head waits in its buffer, within its time; a client between two requests holds no buffer."""
+
+from libc.stdint cimport uint16_t, uint32_t, uint8_t
+from libc.string cimport memmove
+from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
+from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
+from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES
+from nginy._fast.base.status cimport (
+    OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BUFFER, OWN_NO_ROUTE, REASON_CLIENT_GONE, REASON_CLOSED,
+    REASON_FRONT_RESET, REASON_IDLE,
+)
+from nginy._fast.engine.body cimport body_begin
+from nginy._fast.engine.carry cimport leg_received
+from nginy._fast.engine.connect cimport connect_next
+from nginy._fast.engine.exchange cimport exchange_open
+from nginy._fast.engine.exchanges cimport (
+    EXCHANGE_AGAIN, EXCHANGE_KEPT, EXCHANGE_OLD, EXCHANGE_UPGRADE, PHASE_BACKEND, PHASE_LINGER, exchange_t,
+)
+from nginy._fast.engine.link cimport exchange_of
+from nginy._fast.engine.own cimport own_of_refusal, own_respond
+from nginy._fast.engine.relay cimport leg_note
+from nginy._fast.engine.session cimport queue_push, session_close
+from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.types cimport (
+    FRONT, LEG_EOF, LEG_READABLE, QUEUE_READY, SESS_CONNECT, leg_t, session_side, session_t, worker_t,
+)
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_give, buffers_take
+from nginy._fast.mem.wheel cimport wheel_arm
+from nginy._fast.net.poller cimport POLL_BROKEN
+from nginy._fast.net.sock cimport sock_recv
+from nginy._fast.policy.snapshot cimport snapshot_listener
+from nginy._fast.wire.http1 cimport METHOD_CONNECT, head_t, http1_request
+
+
+cdef void request_open(worker_t* w, session_t* s) noexcept nogil:
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    exchange_open(w, s)
+    if likely(listener != NULL):
+        wheel_arm(&w.wheel, &s.timer.node, w.now_ms + listener.http.head_ms)
+
+
+# ---- receiving ----
+
+# Nothing begun, nothing held.
+cdef bint is_silent(const exchange_t* x) noexcept nogil:
+    return x.head_at == x.head_end
+
+
+cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil:
+    buffers_give(&w.http.heads, x.head)
+    x.head = NO_BUFFER
+    x.head_at = x.head_end = x.body_at = 0
+
+
+# What came earlier moves to the front, so that a head has all of the buffer.
+cdef bint head_room(worker_t* w, exchange_t* x) noexcept nogil:
+    cdef uint8_t* at
+    if x.head == NO_BUFFER:
+        x.head = buffers_take(&w.http.heads)
+        x.head_at = x.head_end = x.body_at = 0
+        return x.head != NO_BUFFER
+    if x.head_at:
+        at = buffers_at(&w.http.heads, x.head)
+        memmove(at, at + x.head_at, x.head_end - x.head_at)
+        x.head_end -= x.head_at
+        x.head_at = x.body_at = 0
+    return True
+
+
+# One receive. False: nothing new, and maybe the end of the session.
+cdef bint head_receive(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef leg_t* leg = &s.legs[FRONT]
+    cdef ssize_t room, got
+    if unlikely(not head_room(w, x)):
+        own_respond(w, s, OWN_NO_BUFFER)
+        return False
+    room = HEAD_BYTES - x.head_end
+    if room == 0:
+        own_respond(w, s, OWN_HEAD_TOO_LONG)
+        return False
+    got = sock_recv(leg.fd, buffers_at(&w.http.heads, x.head) + x.head_end, <size_t>room)
+    leg_received(leg, got, room)
+    if got > 0:
+        x.head_end += <uint16_t>got
+        return True
+    if got != -EAGAIN:
+        session_close(w, s, REASON_CLIENT_GONE if not is_silent(x) else (REASON_CLOSED if got == 0 else REASON_FRONT_RESET))
+    elif is_silent(x):
+        head_give(w, x)
+    return False
+
+
+# ---- a whole head ----
+
+cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* head) noexcept nogil:
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    x.n_head = <uint16_t>head.n_bytes
+    x.body_at = x.head_at + x.n_head
+    x.method = head.method
+    x.phase = PHASE_BACKEND
+    x.begin_us = w.now_us
+    x.n_requests += 1
+    x.flags = 0
+    if head.minor == 0:
+        x.flags |= EXCHANGE_OLD
+    if head.is_upgrade:
+        x.flags |= EXCHANGE_UPGRADE
+    if listener != NULL and head.is_kept and (listener.http.requests == 0 or x.n_requests < listener.http.requests):
+        x.flags |= EXCHANGE_KEPT
+    body_begin(&x.body[FRONT], head)
+    s.n_tried = 0
+    if listener != NULL:
+        session_side(w, s).retries = listener.retries
+    count(&w.row.http[s.listener].requests, 1)
+    if head.method == METHOD_CONNECT:
+        own_respond(w, s, OWN_METHOD_REFUSED)
+        return
+    if listener != NULL:
+        s.pool = listener.pool
+    if s.pool == NO_INDEX:
+        own_respond(w, s, OWN_NO_ROUTE)
+        return
+    s.state = SESS_CONNECT
+    connect_next(w, s)
+
+
+# What the buffer holds, as a head. True: it was one, or cannot become one, and what follows has begun.
+cdef bint head_look(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef const uint8_t* at = buffers_at(&w.http.heads, x.head) + x.head_at
+    cdef uint32_t n = x.head_end - x.head_at
+    cdef int code = http1_request(at, n, x.n_seen, &w.http.request)
+    if code == 0:
+        x.n_seen = <uint16_t>n
+        return False
+    x.n_seen = 0
+    if code < 0:
+        w.http.whose = NO_INDEX
+        x.n_head = 0
+        x.method = 0
+        own_respond(w, s, own_of_refusal(<uint32_t>-code))
+        return True
+    w.http.whose = s.timer.idx
+    request_begin(w, s, x, &w.http.request)
+    return True
+
+
+# The first bytes of a head begin its time.
+cdef void head_wait(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    if is_silent(x) or x.deadline_ms or listener == NULL:
+        return
+    x.deadline_ms = w.now_ms + listener.http.head_ms
+    wheel_arm(&w.wheel, &s.timer.node, x.deadline_ms)
+
+
+# All is said: what still comes is thrown away.
+cdef void linger(worker_t* w, session_t* s) noexcept nogil:
+    cdef ssize_t got = sock_recv(s.legs[FRONT].fd, w.carrier.scratch, BUFFER_BYTES)
+    leg_received(&s.legs[FRONT], got, BUFFER_BYTES)
+    if got <= 0 and got != -EAGAIN:
+        session_close(w, s, REASON_CLOSED)
+    elif s.legs[FRONT].flags & LEG_READABLE:
+        queue_push(&w.ready, s, QUEUE_READY)
+
+
+cdef void request_run(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    if x.flags & EXCHANGE_AGAIN:
+        x.phase = PHASE_BACKEND
+        s.state = SESS_CONNECT
+        connect_next(w, s)
+        return
+    if x.phase == PHASE_LINGER:
+        linger(w, s)
+        return
+    if not is_silent(x) and x.n_seen == 0 and head_look(w, s, x):
+        return
+    while s.legs[FRONT].flags & (LEG_READABLE | LEG_EOF) == LEG_READABLE:
+        if not head_receive(w, s, x) or head_look(w, s, x):
+            return
+    if s.legs[FRONT].flags & LEG_EOF:
+        session_close(w, s, REASON_CLOSED if is_silent(x) else REASON_CLIENT_GONE)
+        return
+    head_wait(w, s, x)
+
+
+cdef void request_event(worker_t* w, session_t* s, uint32_t bits) noexcept nogil:
+    leg_note(s, FRONT, bits)
+    if bits & POLL_BROKEN:
+        session_close(w, s, REASON_FRONT_RESET)
+    else:
+        request_run(w, s)
+
+
+cdef void request_timer(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    if x.phase == PHASE_LINGER:
+        session_close(w, s, REASON_CLOSED)
+    elif is_silent(x):
+        session_close(w, s, REASON_IDLE)
+    else:
+        own_respond(w, s, OWN_HEAD_TIMEOUT)
+
+
+cdef void request_leave(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    if is_silent(x) and x.flags & EXCHANGE_AGAIN == 0:
+        session_close(w, s, REASON_CLOSED)

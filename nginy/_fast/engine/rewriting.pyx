@@ -1,0 +1,59 @@
+"""Rewriting: the client's address and a name for the request go on; what a client says of them itself does not."""
+
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_OLD, exchange_t
+from nginy._fast.engine.types cimport session_side, session_side_t, session_t, worker_t
+from nginy._fast.mem.hash cimport random_next
+from nginy._fast.policy.text cimport text_of_address
+from nginy._fast.wire.http1 cimport (
+    BODY_CHUNKED, BODY_UNTIL_END, FIELD_X_FORWARDED_FOR, FIELD_X_FORWARDED_PROTO, FIELD_X_REQUEST_ID, head_t,
+)
+from nginy._fast.wire.http1write cimport (
+    CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_NONE, CONNECTION_UPGRADE, WAY_FILL, WAY_SET, rewrite_open,
+    rewrite_t,
+)
+
+
+cdef void put_text(rewrite_t* r, uint32_t field, uint8_t way, const uint8_t* p, uint32_t n) noexcept nogil:
+    r.way[field] = way
+    r.text[field].p = p
+    r.text[field].n = n
+
+
+# 128 random bits in hexadecimal digits.
+cdef void name_request(worker_t* w, uint8_t* to) noexcept nogil:
+    cdef const char* digits = b"0123456789abcdef"
+    cdef uint64_t bits = 0
+    cdef uint32_t i
+    for i in range(REQUEST_ID_BYTES):
+        if i % 16 == 0:
+            bits = random_next(&w.chooser.random)
+        to[i] = <uint8_t>digits[bits & 15]
+        bits >>= 4
+
+
+cdef void rewrite_request(worker_t* w, const session_t* s, const head_t* head, rewriting_t* r) noexcept nogil:
+    cdef const session_side_t* side = session_side(w, s)
+    cdef uint32_t n
+    rewrite_open(&r.how, head)
+    r.how.connection = CONNECTION_UPGRADE if head.is_upgrade else CONNECTION_NONE
+    r.how.takes_trailers = head.takes_trailers
+    if side.client_family:
+        n = text_of_address(r.client, side.client_ip, side.client_family, 0, False)
+        put_text(&r.how, FIELD_X_FORWARDED_FOR, WAY_SET, r.client, n)
+    put_text(&r.how, FIELD_X_FORWARDED_PROTO, WAY_SET, <const uint8_t*>b"http", 4)
+    name_request(w, r.request_id)
+    put_text(&r.how, FIELD_X_REQUEST_ID, WAY_FILL, r.request_id, REQUEST_ID_BYTES)
+
+
+cdef void rewrite_response(const worker_t* w, const exchange_t* x, const head_t* head, rewriting_t* r) noexcept nogil:
+    cdef bint is_old = x.flags & EXCHANGE_OLD != 0
+    rewrite_open(&r.how, head)
+    if is_old and head.body == BODY_CHUNKED:
+        r.how.body = BODY_UNTIL_END
+    if head.is_upgrade:
+        r.how.connection = CONNECTION_UPGRADE
+    elif head.status >= 200 and (not x.flags & EXCHANGE_KEPT or r.how.body == BODY_UNTIL_END):
+        r.how.connection = CONNECTION_CLOSE
+    elif is_old:
+        r.how.connection = CONNECTION_KEEP_ALIVE
