@@ -10,7 +10,6 @@ from tests.tools.waiting import wait_until
 
 SETTLE_S = 20.0
 STEADY_LOOKS = 10
-STEADY_LOOKS_ALONE = 4
 
 
 @dataclass
@@ -24,10 +23,9 @@ class Rest:
 def rest_of(nginy: Nginy) -> Rest:
     """Look at a nginy without sessions, once it holds the same at many looks in a row.
 
-    Of several workers, one may still take sockets over right after the start.
+    Right after the start a worker may still let go of what it was sent, or take sockets over from another.
     """
     pids = nginy.worker_pids()
-    n_looks = STEADY_LOOKS if len(pids) > 1 else STEADY_LOOKS_ALONE
     looks: list[Rest] = []
 
     def is_steady() -> bool:
@@ -35,7 +33,7 @@ def rest_of(nginy: Nginy) -> Rest:
         if looks and looks[-1] != look:
             looks.clear()
         looks.append(look)
-        return len(looks) >= n_looks
+        return len(looks) >= STEADY_LOOKS
 
     wait_until(is_steady, "it holds the same for a while")
     return looks[-1]
