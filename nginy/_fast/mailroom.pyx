@@ -15,7 +15,8 @@ from nginy._fast.base.letter cimport (
 )
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.mailbox cimport (
-    answer_post, mailbox_bytes, mailbox_is_sound, mailbox_open, question_done, question_next, release_take,
+    answer_post, mailbox_bytes, mailbox_is_sound, mailbox_open, mailbox_rise, mailbox_sleep, question_done, question_next,
+    release_is_there, release_take,
 )
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.net.sock cimport sock_ring
@@ -199,6 +200,7 @@ cdef class Mailroom:
             d.n_questions = ngy_load64(&d.box.questions_head)
             d.n_answers = ngy_load64(&d.box.answers_tail)
             d.n_releases = ngy_load64(&d.box.releases_head)
+            mailbox_sleep(d.box)
         self.in_flight = (<board_shared_t*>(self.board + PAGE)).in_flight
 
     def __dealloc__(self):
@@ -303,6 +305,28 @@ cdef class Mailroom:
             if self.desks[i].is_answered:
                 self.desks[i].is_answered = False
                 sock_ring(self.desks[i].bell)
+
+    cdef bint has_news(self):
+        cdef int i
+        for i in range(self.n_desks):
+            if question_next(self.desks[i].box, self.desks[i].n_questions) != NULL:
+                return True
+            if release_is_there(self.desks[i].box, self.desks[i].n_releases):
+                return True
+        return False
+
+    def sleep(self):
+        """From now on the bell is rung. False: something has come before that could be known, for which it is not."""
+        cdef int i
+        for i in range(self.n_desks):
+            mailbox_sleep(self.desks[i].box)
+        return not self.has_news()
+
+    def rise(self):
+        """The bell need not be rung until `sleep`; then look for questions."""
+        cdef int i
+        for i in range(self.n_desks):
+            mailbox_rise(self.desks[i].box)
 
     def hush(self):
         """Take the rings of the question bell as heard; then look for questions."""

@@ -8,7 +8,7 @@ from nginy._fast.base.letter cimport QUESTION_TEXT_BYTES, answer_t, mailbox_t, q
 from nginy._fast.base.limits cimport MAX_QUESTIONS
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.mailbox cimport (
-    answer_take, mailbox_bytes, question_post, question_room, release_post,
+    answer_take, mailbox_bytes, mailbox_is_asleep, question_post, question_room, release_post,
 )
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.net.sock cimport sock_ring
@@ -81,6 +81,10 @@ cdef class Poster:
 
     def ring(self):
         sock_ring(self.question_bell)
+
+    def is_bell_wanted(self):
+        """Whether a worker would ring for what it has posted."""
+        return mailbox_is_asleep(self.box)
 
     def take(self):
         """The next answer as (ticket, visit, pool, backend, kind), or None."""
@@ -171,7 +175,8 @@ cdef uint64_t drive(
                 if count < n:
                     one_post(p, pool, asked_us, n_refused)
                     count += 1
-            sock_ring(p.question_bell)
+            if mailbox_is_asleep(p.box):
+                sock_ring(p.question_bell)
         answers_gather(p, asked_us, took_us, n, n_answered)
         if count == n and (n_answered[0] + n_refused[0] >= n or now > due + 1000000):
             return clock_us() - begin

@@ -16,6 +16,7 @@ from nginy.balancer.publisher import Publisher
 
 BEAT_S = 0.2
 BATCH = 256  # questions, and records of ended attempts, between two looks at everything else
+WORK_S = 0.001  # of batches in a row
 RING_S = 0.0002  # answers wait for company no longer than this
 WAITING_MAX = 4096  # async choices that have not come to an end
 PUBLISH_S = 0.02  # a table waits for newer ones no longer than this
@@ -53,7 +54,7 @@ class Office:
         self._waiting: set[asyncio.Task[None]] = set()
         self._seen: set[tuple[str, str]] = set()
         self._rung_s = 0.0
-        self._is_awake = False
+        self._is_awake = False  # it goes on in the next turn of the loop, and needs no bell
         self._timer: asyncio.TimerHandle | None = None
 
     # ---- who works here ----
@@ -125,7 +126,7 @@ class Office:
 
     def open(self) -> None:
         """Answer from now on."""
-        self._loop.add_reader(self._room.question_bell, self._wake)
+        self._loop.add_reader(self._room.question_bell, self._rung)
         self._beat()
         self._wake()
 
@@ -143,8 +144,29 @@ class Office:
         self.on_beat()
         self._timer = self._loop.call_later(BEAT_S, self._beat)
 
-    def _wake(self) -> None:
+    def _rung(self) -> None:
         self._room.hush()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._is_awake = False
+        self._room.rise()
+        try:
+            self._work()
+        finally:
+            if not self._is_awake and not self._room.sleep():
+                self._go_on_soon()
+
+    def _work(self) -> None:
+        """Batch after batch for a moment: what has come meanwhile needs neither a bell nor a turn of the loop."""
+        until_s = monotonic() + WORK_S
+        while self._take_batch():
+            if self._waiting or monotonic() > until_s:
+                self._go_on_soon()  # others want their turn
+                return
+
+    def _take_batch(self) -> bool:
+        """-> whether there was anything."""
         questions = self._room.take(BATCH)
         for question in questions:
             self._ask(question)
@@ -153,13 +175,11 @@ class Office:
         for record in records:
             self._release(record)
         self._room.beat()
-        if (questions or len(records) == BATCH) and not self._is_awake:
-            self._is_awake = True
-            self._loop.call_soon(self._go_on)  # more may have come, and others want their turn
+        return bool(questions or records)
 
-    def _go_on(self) -> None:
-        self._is_awake = False
-        self._wake()
+    def _go_on_soon(self) -> None:
+        self._is_awake = True
+        self._loop.call_soon(self._wake)
 
     def _ask(self, question: Question) -> None:
         desk = self._desks.get(question.pool)

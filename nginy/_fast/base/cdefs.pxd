@@ -14,6 +14,7 @@ cdef extern from "compat.h" nogil:
     uint32_t ngy_sub32 "ngy_sub"(uint32_t* p, uint32_t v)
     void ngy_fence_release()
     void ngy_fence_acquire()
+    void ngy_fence_full()
     bint likely "ngy_likely"(bint x)
     bint unlikely "ngy_unlikely"(bint x)
     void NGY_CHECK(bint cond)

@@ -14,6 +14,7 @@
 #define ngy_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define ngy_sub(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
 #define ngy_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define ngy_fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define ngy_fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 
 #define ngy_likely(x) __builtin_expect(!!(x), 1)

@@ -69,8 +69,9 @@ cdef struct mailbox_t:
     uint32_t version            # LAYOUT_VERSION
     uint64_t first              # ticket of the first question
     uint64_t is_closed          # the policy process has ended and said so
-    uint64_t beat               # counts on while the policy process works; alone in its line with is_closed
-    uint64_t pad[4]
+    uint64_t beat               # counts on while the policy process works
+    uint64_t is_asleep          # it waits for its bell, or is about to; else it looks for questions by itself
+    uint64_t pad[3]             # it alone writes to this line
     uint64_t questions_tail     # of each ring: what was put in, what was taken out; free-running
     uint64_t pad_questions_tail[7]
     uint64_t questions_head

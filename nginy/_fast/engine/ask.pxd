@@ -36,7 +36,7 @@ cdef void ask_missed(worker_t* w, uint32_t pool, uint32_t miss) noexcept nogil
 # A backend of this pool that the policy named, its lease taken: its position in the snapshot, or -1 - miss_t.
 cdef int answer_lease(worker_t* w, uint32_t pool, uint32_t backend, const uint16_t* tried, uint32_t n_tried) noexcept nogil
 
-# Wake the policy process for all that was posted in this turn.
+# Wake the policy process, if it sleeps, for all that was posted in this turn.
 cdef void ask_ring(worker_t* w) noexcept nogil
 
 # What became of a backend: kind is release_kind_t, code an outcome_t or reason_t. Dropped and counted without room.

@@ -11,7 +11,7 @@ from nginy._fast.engine.lease cimport lease_begin
 from nginy._fast.engine.mail cimport asked_t, mail_t
 from nginy._fast.engine.stats cimport count, row_begin, row_end
 from nginy._fast.engine.types cimport worker_t
-from nginy._fast.mem.mailbox cimport question_post, question_room, release_post
+from nginy._fast.mem.mailbox cimport mailbox_is_asleep, question_post, question_room, release_post
 from nginy._fast.net.sock cimport sock_ring
 from nginy._fast.policy.choose cimport chooser_distrusts
 from nginy._fast.policy.key cimport visit_t
@@ -138,7 +138,7 @@ cdef uint64_t ask_post(worker_t* w, const asking_t* a) noexcept nogil:
 
 cdef void ask_ring(worker_t* w) noexcept nogil:
     w.mail.is_posted = 0
-    if w.mail.question_bell >= 0:
+    if w.mail.box != NULL and mailbox_is_asleep(w.mail.box):
         sock_ring(w.mail.question_bell)
 
 

@@ -22,4 +22,13 @@ cdef bint answer_take(mailbox_t* box, uint64_t head, answer_t* out) noexcept nog
 
 # The worker: False when the ring is full. The policy process: False when there is none.
 cdef bint release_post(mailbox_t* box, uint64_t tail, const release_t* release) noexcept nogil
+cdef bint release_is_there(const mailbox_t* box, uint64_t head) noexcept nogil
 cdef bint release_take(mailbox_t* box, uint64_t head, release_t* out) noexcept nogil
+
+# The policy process: it waits for its bell from now on, or looks by itself. What was posted before the worker could know is
+# there when it looks once more after sleeping.
+cdef void mailbox_sleep(mailbox_t* box) noexcept nogil
+cdef void mailbox_rise(mailbox_t* box) noexcept nogil
+
+# The worker: whether the bell has to be rung for what it has posted.
+cdef bint mailbox_is_asleep(const mailbox_t* box) noexcept nogil

@@ -1,7 +1,7 @@
 """Mailbox: questions and releases one way, answers the other, without a lock."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from nginy._fast.base.cdefs cimport ngy_load64_acquire, ngy_store64_release
+from nginy._fast.base.cdefs cimport ngy_fence_full, ngy_load64, ngy_load64_acquire, ngy_store64, ngy_store64_release
 from nginy._fast.base.layout cimport LAYOUT_VERSION
 from nginy._fast.base.letter cimport MAILBOX_MAGIC
 from nginy._fast.base.limits cimport MAX_QUESTIONS, MAX_RELEASES
@@ -14,6 +14,7 @@ cdef uint64_t mailbox_bytes() noexcept nogil:
 cdef void mailbox_open(mailbox_t* box, uint64_t first) noexcept nogil:
     box.version = LAYOUT_VERSION
     box.first = first
+    box.is_asleep = 1
     box.questions_tail = box.questions_head = first
     ngy_store64_release(&box.answers_tail, 0)
     box.magic = MAILBOX_MAGIC
@@ -77,9 +78,28 @@ cdef bint release_post(mailbox_t* box, uint64_t tail, const release_t* release) 
     return True
 
 
+cdef bint release_is_there(const mailbox_t* box, uint64_t head) noexcept nogil:
+    return is_there(head, &box.releases_tail, MAX_RELEASES)
+
+
 cdef bint release_take(mailbox_t* box, uint64_t head, release_t* out) noexcept nogil:
     if not is_there(head, &box.releases_tail, MAX_RELEASES):
         return False
     out[0] = box.releases[head & (MAX_RELEASES - 1)]
     ngy_store64_release(&box.releases_head, head + 1)
     return True
+
+
+# Each side writes its own word, then reads the other's: with a full fence between, one of the two sees the other.
+cdef void mailbox_sleep(mailbox_t* box) noexcept nogil:
+    ngy_store64(&box.is_asleep, 1)
+    ngy_fence_full()
+
+
+cdef void mailbox_rise(mailbox_t* box) noexcept nogil:
+    ngy_store64(&box.is_asleep, 0)
+
+
+cdef bint mailbox_is_asleep(const mailbox_t* box) noexcept nogil:
+    ngy_fence_full()
+    return ngy_load64(&box.is_asleep) != 0

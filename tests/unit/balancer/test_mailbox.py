@@ -123,6 +123,27 @@ def test_a_release_says_what_became_of_it(ends: Ends) -> None:
     assert first[:7] == (9, 0, 5, ATTEMPT, 0, False, False)
 
 
+def test_what_comes_before_the_bell_is_rung_again_is_found_when_going_to_sleep(ends: Ends) -> None:
+    poster, room = ends.posters[0], ends.room
+    assert poster.is_bell_wanted(), "until somebody says that it is not"
+    room.rise()
+    assert not poster.is_bell_wanted()
+    poster.post()
+    assert not room.sleep(), "a question has come"
+    assert poster.is_bell_wanted()
+    room.take(10)
+    assert room.sleep()
+    room.rise()
+    poster.release(1)
+    assert not room.sleep(), "a record has come"
+
+
+def test_the_next_policy_process_has_to_be_woken(ends: Ends) -> None:
+    ends.room.rise()
+    ends.open_room().close()
+    assert ends.posters[0].is_bell_wanted()
+
+
 def test_every_worker_gets_its_turn() -> None:
     ends = Ends(3)
     try:

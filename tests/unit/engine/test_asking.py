@@ -59,6 +59,29 @@ def test_a_mailbox_taken_away_with_answers_in_it_leaves_the_worker_asleep(desks:
     driven.close()
 
 
+def test_the_bell_is_rung_for_one_who_sleeps_and_for_nobody_else(desks: list[Desk]) -> None:
+    driven = Driven()
+    desk = Desk(driven)
+    desks.append(desk)
+    with listening() as front, socket.create_server(("127.0.0.1", 0)) as upstream:
+        driven.give({0: front})
+        desk.hand()
+        rows = [backend(0, address=upstream.getsockname())]
+        driven.publish(door.pack_snapshot(1, [listener()], [pool(**SECOND)], rows, [socket_row()]))
+        for is_asleep in (True, False, True):
+            desk.room.sleep() if is_asleep else desk.room.rise()
+            with socket.create_connection(front.getsockname()):
+                desk.answer(desk.question(), 0)
+                wait_until(lambda: driven.board.worker(0)["leases"] == 1, "the answer has arrived: the turn is over")
+                assert desk.is_rung() == is_asleep
+                upstream.accept()[0].close()
+            wait_until(lambda: driven.board.worker(0)["leases"] == 0, "the session is over")
+            wait_until(lambda: desk.room.releases(10), "its record is there")
+            turns_in(driven, 0.01)
+            desk.is_rung()
+    driven.close()
+
+
 def test_the_last_words_of_a_worker_are_rung_for(desks: list[Desk]) -> None:
     driven = Driven()
     desk = Desk(driven)
