@@ -1,14 +1,12 @@
 """Every native policy beside round_robin, with three backends and with a thousand: what a choice costs a connection."""
 
-from collections.abc import Sequence
-
 from benchmarks import report
 from benchmarks.bench import Bench, Outcome
 from benchmarks.contest import Entrant, grouped, running, take_turns
-from benchmarks.measure import Sample, Spread, ratio_of, summarise
+from benchmarks.measure import Sample, ratio_of, summarise
 from benchmarks.proxies import Nginy
 from benchmarks.targets import judge_ratio
-from benchmarks.workloads import Workload, connections
+from benchmarks.workloads import connections
 
 KEY = "policies"
 TITLE = "new connection, by policy"
@@ -45,7 +43,8 @@ def run(bench: Bench) -> Outcome:
     groups = grouped(samples)
     ratios = {label: ratio_of(group, groups[label_of(BASE, backends_of(label))]) for label, group in groups.items()}
     summaries = [summarise(group, group) for group in groups.values()]
-    lines = [f"### {TITLE}", "", *table(workload, groups, ratios), *report.warnings(summaries)]
+    rows = report.group_rows(workload, groups, ratios, f"ratio to {BASE}")
+    lines = [f"### {TITLE}", "", *rows, *report.warnings(summaries)]
     outcome = Outcome("\n".join(lines) + "\n", samples)
     for label, ratio in ratios.items():
         if ratio is not None and not label.startswith(f"{BASE},"):
@@ -57,16 +56,3 @@ def run(bench: Bench) -> Outcome:
 def backends_of(label: str) -> int:
     """How many it was labelled with."""
     return int(label.partition(", ")[2].split()[0].replace(",", ""))
-
-
-def table(workload: Workload, groups: dict[str, list[Sample]], ratios: dict[str, Spread | None]) -> Sequence[str]:
-    """One line for each policy and size."""
-    rows = []
-    for label, group in groups.items():
-        summary, ratio = summarise(group, group), ratios[label]
-        cpu = f"{summary.cpu_per_unit * workload.scale:.2f} {workload.cpu_unit}"
-        user = f"{summary.user_per_unit * workload.scale:.2f}"
-        times = f"**{ratio.median:.2f}** (± {ratio.spread:.0%})" if ratio else "–"
-        rows.append([label, cpu, user, times, f"{summary.rate:,.0f}", report.latency(summary.p99_us)])
-    head = ("", f"CPU per {workload.unit}", "user", f"ratio to {BASE}", "per second", "p99")
-    return report.lines_of(head, rows)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.bench import Point
-from benchmarks.measure import Summary
+from benchmarks.measure import Sample, Spread, Summary, summarise
 from benchmarks.targets import Verdict
 from benchmarks.workloads import Workload
 
@@ -66,6 +66,25 @@ def table(workload: Workload, summaries: Sequence[Summary]) -> str:
     head = [cell.format(unit=workload.unit) for cell in HEAD]
     lines = [f"### {workload.title}", "", *lines_of(head, [row(workload, summary) for summary in summaries])]
     return "\n".join([*lines, *warnings(summaries)]) + "\n"
+
+
+def group_rows(
+    workload: Workload, groups: Mapping[str, Sequence[Sample]], ratios: Mapping[str, Spread | None], ratio_name: str
+) -> list[str]:
+    """A Markdown table with one line for each group of samples. ratio_name: what the ratios are to."""
+    rows = []
+    for label, group in groups.items():
+        taken, times = summarise(group, group), ratios[label]
+        width = f"({times.low:.2f} to {times.high:.2f}, ± {times.spread:.0%})" if times else ""
+        rows.append([
+            label,
+            f"{taken.cpu_per_unit * workload.scale:.2f} {workload.cpu_unit}",
+            f"{taken.user_per_unit * workload.scale:.2f}",
+            f"**{times.median:.2f}** {width}" if times else "–",
+            f"{taken.rate:,.0f}",
+            latency(taken.p99_us),
+        ])
+    return lines_of(("", f"CPU per {workload.unit}", "user", ratio_name, "per second", "p99"), rows)
 
 
 def warnings(summaries: Sequence[Summary]) -> list[str]:

@@ -1,14 +1,12 @@
 """A thousand backends and a hundred listeners beside three and one: what a big configuration costs a connection."""
 
-from collections.abc import Sequence
-
 from benchmarks import report
 from benchmarks.bench import Bench, Outcome
 from benchmarks.contest import Entrant, entrants_of, grouped, running, take_turns
-from benchmarks.measure import Sample, Spread, ratio_of, summarise
+from benchmarks.measure import Sample, ratio_of, summarise
 from benchmarks.proxies import Nginy
 from benchmarks.targets import judge_ratio
-from benchmarks.workloads import PLAIN, Workload, connections
+from benchmarks.workloads import PLAIN, connections
 
 KEY = "scale"
 TITLE = "new connection, a big configuration beside a small one"
@@ -39,7 +37,8 @@ def run(bench: Bench) -> Outcome:
     groups = grouped(samples)
     summaries = [summarise(group, group) for group in groups.values()]
     ratios = {label: ratio_of(group, base_of(label, groups)) for label, group in groups.items()}
-    lines = [f"### {TITLE}", "", *table(workload, groups, ratios), *report.warnings(summaries)]
+    rows = report.group_rows(workload, groups, ratios, "ratio to the same proxy, small")
+    lines = [f"### {TITLE}", "", *rows, *report.warnings(summaries)]
     outcome = Outcome("\n".join(lines) + "\n", samples)
     got = ratios.get(label_of("nginy", BIG))
     if got is not None:
@@ -51,16 +50,3 @@ def run(bench: Bench) -> Outcome:
 def base_of(label: str, groups: dict[str, list[Sample]]) -> list[Sample]:
     """The small one of the same proxy."""
     return groups.get(label_of(label.partition(",")[0], SMALL), [])
-
-
-def table(workload: Workload, groups: dict[str, list[Sample]], ratios: dict[str, Spread | None]) -> Sequence[str]:
-    """One line for each size of each proxy."""
-    rows = []
-    for label, group in groups.items():
-        summary, ratio = summarise(group, group), ratios[label]
-        cpu = f"{summary.cpu_per_unit * workload.scale:.2f} {workload.cpu_unit}"
-        user = f"{summary.user_per_unit * workload.scale:.2f}"
-        times = f"**{ratio.median:.2f}** ({ratio.low:.2f} to {ratio.high:.2f}, ± {ratio.spread:.0%})" if ratio else "–"
-        rows.append([label, cpu, user, times, f"{summary.rate:,.0f}", report.latency(summary.p99_us)])
-    head = ("", f"CPU per {workload.unit}", "user", "ratio to the same proxy, small", "per second", "p99")
-    return report.lines_of(head, rows)

@@ -16,7 +16,8 @@ from tests.tools import programs, variants
 ROOT = Path(__file__).parents[1]
 SUITES = {room: [f"tests/{room}"] for room in ("unit", "conform", "shape", "flow", "fault", "real", "guard")}
 VARIANT_TESTS = (
-    "tests/unit/engine", "tests/unit/mem", "tests/unit/policy", "tests/unit/balancer", "tests/unit/wire",
+    "tests/unit/engine", "tests/unit/mem", "tests/unit/policy", "tests/unit/site", "tests/unit/balancer",
+    "tests/unit/wire",
     "tests/flow/test_integrity.py", "tests/flow/test_resets.py", "tests/flow/test_half_close.py",
     "tests/flow/test_connect.py",
 )  # fmt: skip

@@ -52,7 +52,7 @@ def routes_of(listener: Listener, pool_id: Callable[[str], int]) -> RoutesRow | 
     Packed once for each configuration: there may be 65,536, and a generation is built at every edge of a check.
     Errors: KeyError for a pool without an id.
     """
-    if not listener.routes:
+    if not listener.routes or listener.protocol == "http":  # whose routes are a site
         return None
     pools = tuple(pool_id(name) for route in listener.routes for name in route.to)
     known = _packed.pop(id(listener.routes), None)

@@ -12,6 +12,7 @@ import click
 from nginy.admin.client import ControlClient
 from nginy.cli.files import find_config, find_socket
 from nginy.cli.options import FILE
+from nginy.cli.request import answer_request, request_options, show_request, taken_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ PARTS = " ▏▎▍▌▋▊▉"
 @click.option("--dst", "destination", default="", metavar="IP[:PORT]", help="The address that is asked.")
 @click.option("--sni", default="", metavar="NAME", help="Server name in the TLS hello.")
 @click.option("--bytes", "received", default="", metavar="HEX", help="First bytes, or the payload of a datagram.")
+@request_options
 @click.option("--count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="So many choices in a row.")
 @click.option("--distribution", is_flag=True, help="Draw each backend's share of made-up clients.")
 @click.option("--without", default="", metavar="ADDRESS", help="Also what would move if this backend were removed.")
@@ -48,13 +50,16 @@ def route(
     Choices are made by the functions that workers run. A file knows no health and no load: everybody is well and idle.
     A policy in Python of a FILE is imported and asked here, in this process; of the nginy that runs nobody asks it.
     """
+    request = taken_from(rest)
     question = {"bytes": received} | {key: value for key, value in rest.items() if value}
     if running or socket:
+        if request:
+            raise click.UsageError("requests are asked of a file, not of the nginy that runs")
         with ControlClient(find_socket(socket, file)) as client:
             name = listener or only_one([row["name"] for row in client.call("status")["listeners"]])
             answer = client.call("route", listener=name, **question)
     else:
-        answer = ask_file(find_config(file), listener, question, is_asking=not fallback)
+        answer = ask_file(find_config(file), listener, question, request, is_asking=not fallback)
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
     else:
@@ -69,7 +74,7 @@ def only_one(listeners: list[str]) -> str:
 
 
 def ask_file(
-    path: Path, listener: str | None, question: dict[str, Any], *, is_asking: bool = True
+    path: Path, listener: str | None, question: dict[str, Any], request: dict[str, Any], *, is_asking: bool = True
 ) -> dict[str, Any]:
     """The answer of a configuration that does not run. Host names are looked up.
 
@@ -83,6 +88,9 @@ def ask_file(
 
     config: Config = load_config(path)
     name = listener or only_one(list(config.listeners))
+    found = answer_request(config, name, request)
+    if found is not None:
+        return found
     resolved = asyncio.run(resolve_backends(config, source=str(path)))
     trial = Trial(config, resolved)
     with asking(config, resolved, path.resolve().parent if is_asking else None) as asked:
@@ -123,6 +131,9 @@ def _raise(error: Exception, _client: object) -> None:
 
 def show(answer: dict[str, Any]) -> None:
     """For a person."""
+    if "route" in answer:
+        show_request(answer)
+        return
     where = f"pool {answer['pool']} ({answer['policy']})" if answer["pool"] else "no route"
     click.echo(f"listener {answer['listener']} → {where}")
     first = answer["choices"][0]

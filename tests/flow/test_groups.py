@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config, udp_config
 from tests.tools.datagrams import DatagramBackend, clients_of, exchange, exchange_again, tells_sender
-from tests.tools.nginy_process import Nginy, Tree
+from tests.tools.named import who
+from tests.tools.nginy_process import Tree
 from tests.tools.peers import Peer, named
 from tests.tools.sockets import connect, end_of, free_port, recv_exact
 from tests.tools.waiting import wait_until
@@ -28,12 +29,6 @@ def sites(peers: Sequence[Peer], weights: dict[str, int], **parts: Any) -> Tree:
     """Pools blue, green, … of one peer each."""
     pools = {name: {"backends": [peer.address]} for name, peer in zip(weights, peers, strict=False)}
     return grouped(tcp_config([peers[0].address], **parts), weights, pools)
-
-
-def who(nginy: Nginy) -> str:
-    """Which backend answers a new client."""
-    with connect(nginy.address()) as sock:
-        return recv_exact(sock, 2).decode().strip()
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import pytest
 from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config, udp_config
 from tests.tools.datagrams import datagram_socket
+from tests.tools.named import NAMES, who
 from tests.tools.nginx_stream import nginx_stream
 from tests.tools.nginy_process import Nginy
 from tests.tools.peers import Peer, named
 from tests.tools.sockets import connect, parse_address, recv_exact
 from tests.tools.waiting import wait_until
 
-NAMES = "abcdefgh"
 TABLED = ("ring", "maglev", "hash_preserve")  # not the bounded ones: a session that is still ending counts
 SOURCES = [f"127.0.{i}.1" for i in range(1, 25)]
 
@@ -28,11 +28,6 @@ SOURCES = [f"127.0.{i}.1" for i in range(1, 25)]
 def peers(start_peer: StartPeer) -> list[Peer]:
     """Eight backends that say their one-letter names."""
     return [start_peer(named(name)) for name in NAMES]
-
-
-def who(nginy: Nginy, source: str | None = None) -> str:
-    with connect(nginy.address(), source=source) as sock:
-        return recv_exact(sock, 2).decode().strip()
 
 
 def everybody(nginy: Nginy) -> dict[str, str]:

@@ -8,12 +8,12 @@ import pytest
 
 from tests.conftest import StartNginy, StartPeer
 from tests.tools.configs import tcp_config
+from tests.tools.named import NAMES, who
 from tests.tools.nginy_process import Nginy
 from tests.tools.peers import Peer, named
 from tests.tools.sockets import connect, end_of, recv_exact
 from tests.tools.waiting import wait_until
 
-NAMES = "abcdefgh"
 POLICIES = ("round_robin", "least_conn", "random2", "source_hash", "least_time", "ring", "maglev")
 
 
@@ -21,12 +21,6 @@ POLICIES = ("round_robin", "least_conn", "random2", "source_hash", "least_time",
 def peers(start_peer: StartPeer) -> list[Peer]:
     """Eight backends that say their one-letter names."""
     return [start_peer(named(name)) for name in NAMES]
-
-
-def who(nginy: Nginy, source: str | None = None) -> str:
-    """Which backend answers a new client."""
-    with connect(nginy.address(), source=source) as sock:
-        return recv_exact(sock, 2).decode().strip()
 
 
 @contextlib.contextmanager

@@ -84,6 +84,8 @@ cdef bint hosts_are_sound(const site_t* s) noexcept nogil:
         host = &s.hosts[i]
         if not is_text(s, &host.name) or host.root >= s.header.n_nodes:
             return False
+        if s.nodes[host.root].n_path:           # what a path matched is never longer than the path
+            return False
         if host.n_patterns > SITE_MOST_PATTERNS or not is_run(host.first_pattern, host.n_patterns, s.header.n_patterns):
             return False
     return True

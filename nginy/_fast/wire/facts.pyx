@@ -196,4 +196,6 @@ cdef int response_settle(const uint8_t* p, head_t* head, const facts_t* facts) n
         head.body = BODY_UNTIL_END
         head.is_kept = False
     head.is_upgrade = head.status == 101 and head.minor == 1 and facts.is_upgrade and facts.has_upgrade
+    if head.is_upgrade:         # what follows is another protocol
+        head.is_kept = False
     return 0

@@ -48,9 +48,9 @@ cdef void rewrite_open(rewrite_t* r, const head_t* head) noexcept nogil:
 cdef inline void put(out_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
     if n > out.room - out.at:
         out.is_full = True
-        return
-    memcpy(out.to + out.at, p, n)
-    out.at += n
+    elif n:                     # nothing may stand nowhere
+        memcpy(out.to + out.at, p, n)
+        out.at += n
 
 
 cdef inline void put_text(out_t* out, const char* text) noexcept nogil:

@@ -7,7 +7,7 @@ import pytest
 
 from nginy.cli.launch import simple_stem
 from nginy.cli.main import run_cli
-from nginy.config import parse_config
+from nginy.config import parse_config, sites
 
 FINE = """
 pools:
@@ -132,3 +132,16 @@ def test_simple_has_a_control_socket_for_each_port_and_protocol(bind: str, proto
 def test_simple_reports_a_bad_address_by_its_path(capsys: Capture) -> None:
     assert run_cli(["simple", "--bind", "127.0.0.1:1", "--backend", "nowhere", "--gen"]) == 2
     assert "pools.simple.backends[0]" in capsys.readouterr().err
+
+
+def test_check_warns_of_what_is_probably_not_meant(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sites, "IS_SERVED", True)
+    file = tmp_path / "nginy.yaml"
+    routes = "[{path: /a, pool: one}, {path: /a, pool: api}]"
+    file.write_text(FINE + f"  http: {{bind: '127.0.0.1:0', protocol: http, routes: {routes}}}\n")
+    assert run_cli(["check", str(file)]) == 0
+    said = capsys.readouterr()
+    assert f"warning: {file}:8:79: listeners.http.routes[1]: this route is never taken" in said.err
+    assert "fine (3 listeners" in said.out

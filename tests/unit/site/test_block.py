@@ -35,6 +35,7 @@ def test_good_ones_are_read() -> None:
         {"nodes": [ROOT._replace(below=(2**32 - 1, 2))]},
         {"nodes": [ROOT._replace(exact=(0, 257))], "picks": [(0, 0, 0)] * 300},
         {"nodes": [ROOT._replace(above=0)]},
+        {"nodes": [ROOT._replace(n_path=1)]},
         {"nodes": [ROOT._replace(above=7)]},
         {"nodes": [DEEP[0], DEEP[1]._replace(above=1)]},
         {"nodes": [DEEP[0], DEEP[1]._replace(n_path=3)]},

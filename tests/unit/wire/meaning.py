@@ -52,7 +52,10 @@ def meaning(head: dict[str, Any], *names: str) -> dict[str, Any]:
     fields = [field[:3] for field in head["fields"] if not field[3] and field[2] not in WRITTEN_ANEW]
     if head["body"] == NO_BODY:
         fields = [field for field in fields if field[2] != KINDS["Trailer"]]
-    return {name: head[name] for name in (*MEANING, *names)} | {"fields": fields}
+    said = {name: head[name] for name in (*MEANING, *names)} | {"fields": fields}
+    if head["is_upgrade"]:  # a writer says that alone
+        del said["is_kept"]
+    return said
 
 
 def check_request_again(reader: Reader, writer: Writer, wire: bytes) -> None:

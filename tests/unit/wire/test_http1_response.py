@@ -43,7 +43,7 @@ GOOD: dict[str, tuple[bytes, int, dict[str, Any]]] = {
     "304": (response(FIVE, b"HTTP/1.1 304 Not Modified"), GET, {"body": NO_BODY, "body_bytes": 5, "has_length": True}),
     "100": (response(start=b"HTTP/1.1 100 Continue"), POST, {"status": 100, "body": NO_BODY}),
     "103": (response(b"Link: a\r\n", b"HTTP/1.1 103 Early Hints"), GET, {"status": 103, "body": NO_BODY}),
-    "101": (response(SWITCH, b"HTTP/1.1 101 Switching Protocols"), GET, {"body": NO_BODY, "is_upgrade": True}),
+    "101": (response(SWITCH, b"HTTP/1.1 101 Switching Protocols"), GET, {"is_upgrade": True, "is_kept": False}),
     "101 to nothing": (response(start=b"HTTP/1.1 101 Switching Protocols"), GET, {"is_upgrade": False}),
     "upgrade offered": (response(SWITCH + FIVE, b"HTTP/1.1 426 Upgrade"), GET, {"is_upgrade": False, "body": LENGTH}),
     "CONNECT granted": (response(FIVE), CONNECT, {"body": NO_BODY, "has_length": False}),
