@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.tools import leaks
@@ -18,6 +19,9 @@ StartNginy = Callable[..., Nginy]
 StartPeer = Callable[..., Peer]
 
 SEED_VARIABLE = "TEST_SEED"
+
+hypothesis.settings.register_profile("nginy", deadline=None)  # how long an example takes says nothing here
+hypothesis.settings.load_profile("nginy")
 
 
 @pytest.fixture

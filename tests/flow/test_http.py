@@ -194,7 +194,7 @@ def test_a_client_of_http_1_0_gets_no_chunks_and_its_connections_end(
         answer = stream.message()
         assert answer.get("transfer-encoding") is None
         assert answer.body == b"y" * 100
-    assert seen.requests[0].start == "GET / HTTP/1.1"
+    assert (seen.requests[0].start, seen.requests[0].get("host")) == ("GET / HTTP/1.1", "localhost")
 
 
 def test_head_and_not_modified_have_no_body_whatever_their_length_says(

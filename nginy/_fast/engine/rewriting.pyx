@@ -6,7 +6,7 @@ from nginy._fast.engine.types cimport session_side, session_side_t, session_t, w
 from nginy._fast.mem.hash cimport random_next
 from nginy._fast.policy.text cimport text_of_address
 from nginy._fast.wire.http1 cimport (
-    BODY_CHUNKED, BODY_UNTIL_END, FIELD_X_FORWARDED_FOR, FIELD_X_FORWARDED_PROTO, FIELD_X_REQUEST_ID, head_t,
+    BODY_CHUNKED, BODY_UNTIL_END, FIELD_HOST, FIELD_X_FORWARDED_FOR, FIELD_X_FORWARDED_PROTO, FIELD_X_REQUEST_ID, head_t,
 )
 from nginy._fast.wire.http1write cimport (
     CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_NONE, CONNECTION_UPGRADE, WAY_FILL, WAY_SET, rewrite_open,
@@ -41,6 +41,8 @@ cdef void rewrite_request(worker_t* w, const session_t* s, const head_t* head, r
     if side.client_family:
         n = text_of_address(r.client, side.client_ip, side.client_family, 0, False)
         put_text(&r.how, FIELD_X_FORWARDED_FOR, WAY_SET, r.client, n)
+    if head.host.n == 0 and head.minor == 0:    # HTTP/1.1, which goes on, has to have one
+        put_text(&r.how, FIELD_HOST, WAY_SET, <const uint8_t*>b"localhost", 9)
     put_text(&r.how, FIELD_X_FORWARDED_PROTO, WAY_SET, <const uint8_t*>b"http", 4)
     name_request(w, r.request_id)
     put_text(&r.how, FIELD_X_REQUEST_ID, WAY_FILL, r.request_id, REQUEST_ID_BYTES)

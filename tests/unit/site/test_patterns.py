@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nginy.site.automaton import STATES_MOST, compile_pattern
@@ -31,6 +31,7 @@ PATHS = st.lists(BYTES, max_size=8)
 
 @given(PATTERNS, st.lists(PATHS.map(b"".join), min_size=1, max_size=10))
 def test_a_pattern_fits_what_re_fits(pattern: str, paths: list[bytes]) -> None:
+    assume(len(re.findall(r"\)[*+{]", pattern)) < 3)  # `re` takes minutes for repeats in repeats in repeats
     try:
         automaton = compile_pattern(pattern)
     except ValueError as error:
