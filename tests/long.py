@@ -1,4 +1,5 @@
-"""`python -m tests.long`: what takes too long for each change. Soak, then the full comparison of benchmarks.
+"""`python -m tests.long`: what takes too long for each change. Odd requests to real HTTP servers, soak, then
+the full comparison of benchmarks.
 
 The soak mixes short, lasting and bulk sessions, and UDP flows that last, come and go, or ask and are answered on reused
 sockets, all with checked bytes, with a reload every five seconds and a random fault every two, and watches memory,
@@ -32,6 +33,7 @@ SLOPE_MAX_BYTES_PER_H = 1 << 20
 WARM_UP_SHARE = 0.5
 STEP_BYTES = 256 * 1024
 STEPS_MAX = 2
+N_ODD_REQUESTS = 200_000
 JUDGED_FROM_S = 900.0  # in a shorter run the slope is the warm-up's
 
 
@@ -196,6 +198,13 @@ def judge(
     return wrong
 
 
+def read_alike(seed: int) -> bool:
+    """tests/real/test_one_reading.py with many more requests."""
+    more = {"TEST_ODD_REQUESTS": str(N_ODD_REQUESTS), "TEST_SEED": str(seed)}
+    command = [sys.executable, "-m", "pytest", "-q", "--timeout=3600", "tests/real/test_one_reading.py"]
+    return subprocess.run(command, env=os.environ | more, check=False).returncode == 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.long", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="of soak (default 20)")
@@ -209,7 +218,8 @@ def main() -> int:
         keys["tcp"] = {"defer_accept": "1s", "quickack": False}
     runtime = {"spin": True} if chosen.options == "on" else {}
     print(f"soak: {chosen.minutes:g} minutes, seed {chosen.seed}", flush=True)
-    wrong = soak(chosen.minutes, chosen.seed, keys, runtime)
+    wrong = ["odd requests are read differently"] if not read_alike(chosen.seed) else []
+    wrong += soak(chosen.minutes, chosen.seed, keys, runtime)
     print("soak:", "fine" if not wrong else "; ".join(wrong), flush=True)
     if not chosen.no_benchmarks:
         code = subprocess.run([sys.executable, "-m", "benchmarks.compare", "--full", "--write"], check=False).returncode

@@ -30,6 +30,11 @@ class Message:
         return int(self.start.split()[1])
 
 
+def is_bare(status: int) -> bool:
+    """Whether responses with this status have no body (RFC 9112, 6.3)."""
+    return status < 200 or status in (204, 304)
+
+
 @dataclass
 class Stream:
     """A socket whose bytes are taken message by message; what came too early stays."""
@@ -67,8 +72,7 @@ class Stream:
     def message(self, *, of_head: bool = False) -> Message:
         """The next message with its body. of_head: the answer to HEAD. Errors: EOFError."""
         message = self.head()
-        is_bare = of_head or (message.start.startswith("HTTP/") and message.status in (204, 304))
-        if is_bare:
+        if of_head or (message.start.startswith("HTTP/") and is_bare(message.status)):
             return message
         if message.get("transfer-encoding") is not None:
             message.body = b"".join(self.chunks())

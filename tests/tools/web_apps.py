@@ -1,0 +1,132 @@
+"""Applications behind real servers: each answers with what it has read. Also a program: http.server on a port.
+
+A reading is four words in hexadecimal digits with commas between: method, target, host, body. /events sends one event
+for each request to /next, the first at once; /via answers with X-Forwarded-For; a WebSocket gets back what it says.
+Nothing of nginy is imported: the servers start it by its path.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+N_EVENTS = 5
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+wanted: dict[str, asyncio.Queue[None]] = {}
+"""By the query of /events: one item for each event that may be made."""
+
+
+def reading(*parts: bytes) -> bytes:
+    return ",".join(part.hex() for part in parts).encode()
+
+
+def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """For gunicorn."""
+    body = environ["wsgi.input"].read()
+    words = (environ["REQUEST_METHOD"], environ["RAW_URI"], environ.get("HTTP_HOST", ""))
+    said = reading(*(word.encode("latin-1") for word in words), body)
+    if environ["PATH_INFO"] == "/via":
+        said = environ.get("HTTP_X_FORWARDED_FOR", "").encode("latin-1")
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(said)))])
+    return [said]
+
+
+async def asgi(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """For uvicorn."""
+    if scope["type"] == "websocket":
+        await echo(receive, send)
+    elif scope["path"] == "/events":
+        await events(scope, send)
+    elif scope["path"] == "/next":
+        wanted[scope["query_string"].decode()].put_nowait(None)
+        await answer(send, b"")
+    else:
+        await report(scope, receive, send)
+
+
+async def answer(send: Send, body: bytes) -> None:
+    fields = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def report(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    body, is_more = b"", True
+    while is_more:
+        part = await receive()
+        body += part.get("body", b"")
+        is_more = part.get("more_body", False)
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    fields = dict(scope["headers"])
+    said = reading(scope["method"].encode(), target, fields.get(b"host", b""), body)
+    await answer(send, fields.get(b"x-forwarded-for", b"") if scope["path"] == "/via" else said)
+
+
+async def events(scope: dict[str, Any], send: Send) -> None:
+    queue = wanted.setdefault(scope["query_string"].decode(), asyncio.Queue())
+    fields = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    for number in range(N_EVENTS):
+        await send({"type": "http.response.body", "body": b"data: %d\n\n" % number, "more_body": True})
+        await queue.get()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def echo(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (said := await receive())["type"] == "websocket.receive":
+        if said.get("text") == "bye":
+            await send({"type": "websocket.close", "code": 4001, "reason": "as asked"})
+            return
+        parts = {key: said[key] for key in ("text", "bytes") if said.get(key) is not None}
+        await send({"type": "websocket.send", **parts})
+
+
+class Reporter(BaseHTTPRequestHandler):
+    """Any method; bodies with a length and chunked ones. http.server leaves framing to its handlers."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+    disable_nagle_algorithm = True
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self.report
+        raise AttributeError(name)
+
+    def report(self) -> None:
+        body = self.chunks() if "chunked" in self.headers.get("Transfer-Encoding", "") else self.counted()
+        words = (self.command, self.requestline.split(" ")[1], self.headers.get("Host", ""))
+        said = reading(*(word.encode("latin-1") for word in words), body)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(said)
+
+    def counted(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+
+    def chunks(self) -> bytes:
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(parts)
+
+    def log_message(self, *_words: Any) -> None:
+        """Nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+if __name__ == "__main__":
+    Server(("127.0.0.1", int(sys.argv[1])), Reporter).serve_forever()
