@@ -1,17 +1,20 @@
 """Applications behind real servers: each answers with what it has read. Also a program: http.server on a port.
 
 A reading is four words in hexadecimal digits with commas between: method, target, host, body. /events sends one event
-for each request to /next, the first at once; /via answers with X-Forwarded-For; a WebSocket gets back what it says.
+for each request to /next, the first at once; /via answers with X-Forwarded-For, /sum with the SHA-256 of the body,
+/back with the body, chunked; a WebSocket gets back what it says.
 Nothing of nginy is imported: the servers start it by its path.
 """
 
 import asyncio
+import hashlib
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 N_EVENTS = 5
+PART_BYTES = 1 << 16
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -30,8 +33,21 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     said = reading(*(word.encode("latin-1") for word in words), body)
     if environ["PATH_INFO"] == "/via":
         said = environ.get("HTTP_X_FORWARDED_FOR", "").encode("latin-1")
+    elif environ["PATH_INFO"] == "/sum":
+        said = sha256(body)
+    elif environ["PATH_INFO"] == "/back":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return in_parts(body)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(said)))])
     return [said]
+
+
+def sha256(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()
+
+
+def in_parts(body: bytes) -> list[bytes]:
+    return [body[start : start + PART_BYTES] for start in range(0, len(body), PART_BYTES)]
 
 
 async def asgi(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -43,6 +59,8 @@ async def asgi(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     elif scope["path"] == "/next":
         wanted[scope["query_string"].decode()].put_nowait(None)
         await answer(send, b"")
+    elif scope["path"] == "/back":
+        await give_back(receive, send)
     else:
         await report(scope, receive, send)
 
@@ -53,16 +71,35 @@ async def answer(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def report(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    body, is_more = b"", True
+async def whole_body(receive: Receive) -> bytes:
+    parts, is_more = [], True
     while is_more:
         part = await receive()
-        body += part.get("body", b"")
+        parts.append(part.get("body", b""))
         is_more = part.get("more_body", False)
+    return b"".join(parts)
+
+
+async def give_back(receive: Receive, send: Send) -> None:
+    """Part by part while it comes."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    is_more = True
+    while is_more:
+        part = await receive()
+        is_more = part.get("more_body", False)
+        await send({"type": "http.response.body", "body": part.get("body", b""), "more_body": is_more})
+
+
+async def report(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    body = await whole_body(receive)
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
     fields = dict(scope["headers"])
     said = reading(scope["method"].encode(), target, fields.get(b"host", b""), body)
-    await answer(send, fields.get(b"x-forwarded-for", b"") if scope["path"] == "/via" else said)
+    if scope["path"] == "/via":
+        said = fields.get(b"x-forwarded-for", b"")
+    elif scope["path"] == "/sum":
+        said = sha256(body)
+    await answer(send, said)
 
 
 async def events(scope: dict[str, Any], send: Send) -> None:
