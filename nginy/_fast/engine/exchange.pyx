@@ -15,8 +15,8 @@ from nginy._fast.engine.exchanges cimport (
     EXCHANGE_AGAIN, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_RESPONSE, PHASE_SENT, exchange_t,
 )
 from nginy._fast.engine.link cimport exchange_of, link_rest, link_take
-from nginy._fast.engine.own cimport exchange_next, own_of_reason, own_respond
-from nginy._fast.engine.relay cimport leg_note
+from nginy._fast.engine.own cimport exchange_next, head_give, own_of_reason, own_respond
+from nginy._fast.engine.relay cimport leg_note, relay_cut_at
 from nginy._fast.engine.response cimport response_lost, response_read
 from nginy._fast.engine.rewriting cimport rewrite_request, rewriting_t
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close
@@ -25,7 +25,7 @@ from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_BROKEN, LEG_EOF, LEG_HTTP, LEG_LAST, LEG_READABLE, LEG_WRITABLE, QUEUE_READY, SESS_EXCHANGE, SESS_HEAD,
     leg_t, session_t, worker_t,
 )
-from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_give
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END
 from nginy._fast.net.sock cimport sock_peek
@@ -108,11 +108,8 @@ cdef uint32_t request_write(worker_t* w, session_t* s, exchange_t* x, uint8_t* t
 
 # What is in the head buffer is needed no more, but for what belongs to the next request.
 cdef void head_let_go(worker_t* w, exchange_t* x) noexcept nogil:
-    if x.flags & EXCHANGE_REPEATABLE or x.body_at < x.head_end or x.head == NO_BUFFER:
-        return
-    buffers_give(&w.http.heads, x.head)
-    x.head = NO_BUFFER
-    x.head_at = x.head_end = x.body_at = 0
+    if not x.flags & EXCHANGE_REPEATABLE and x.body_at >= x.head_end:
+        head_give(w, x)
 
 
 cdef bint request_send(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
@@ -147,6 +144,8 @@ cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
     s.n_full[0] = s.n_full[1] = 0
     s.legs[BACK].flags |= LEG_WRITABLE
     wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.idle_ms)
+    if unlikely(s.cut_ms):
+        relay_cut_at(w, s, s.cut_ms)
     if request_send(w, s, x):
         exchange_run(w, s)
 
@@ -159,7 +158,9 @@ cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     cdef uint32_t _turn
     for _turn in range(READS_PER_EVENT):
         if src.buffer != NO_BUFFER and not leg_flush(w, s, FRONT):
-            return False
+            if not s.legs[BACK].flags & LEG_WRITABLE:
+                return False
+            continue            # a pipe that was drained in part
         if x.body[FRONT].is_done or src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE:
             return False
         if s.legs[BACK].flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
@@ -179,7 +180,9 @@ cdef bint response_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
     cdef uint32_t _turn
     for _turn in range(READS_PER_EVENT):
         if src.buffer != NO_BUFFER and not leg_flush(w, s, BACK):
-            return False
+            if not s.legs[FRONT].flags & LEG_WRITABLE:
+                return False
+            continue            # a pipe that was drained in part
         if x.body[BACK].is_done and x.phase == PHASE_RESPONSE:
             return False
         if src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE:
@@ -228,7 +231,7 @@ cdef bint exchange_settle(worker_t* w, session_t* s, exchange_t* x) noexcept nog
         exchange_end(w, s, x)
     elif front.flags & LEG_EOF and not x.body[FRONT].is_done and front.buffer == NO_BUFFER:
         session_close(w, s, REASON_CLIENT_GONE)
-    elif back.flags & (LEG_EOF | LEG_BROKEN) and back.buffer == NO_BUFFER and not back.flags & LEG_READABLE:
+    elif back.buffer == NO_BUFFER and (back.flags & LEG_EOF or back.flags & (LEG_BROKEN | LEG_READABLE) == LEG_BROKEN):
         response_lost(w, s, x)
     else:
         return True

@@ -22,6 +22,7 @@ cdef enum:                      # exchange_flag_t
     EXCHANGE_AGAIN = 16         # that link failed: a fresh one is to be taken
     EXCHANGE_OLD = 32           # the client speaks HTTP/1.0: no chunks
     EXCHANGE_UPGRADE = 64       # the client asks for another protocol
+    EXCHANGE_LAST = 128         # the client said that it sends no other request
 
 cdef struct body_t:             # of a message, as far as it is not yet received
     uint64_t left               # BODY_LENGTH

@@ -1,5 +1,6 @@
 # Responses of our own: small, and always the whole of it.
 from libc.stdint cimport uint32_t
+from nginy._fast.engine.exchanges cimport exchange_t
 from nginy._fast.engine.types cimport session_t, worker_t
 
 # Answer the request at hand with the status that belongs to `why` (own_t), which is counted. The session goes on with the next
@@ -9,6 +10,12 @@ cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil
 # own_t for a session's reason_t, and for a parser's http_refusal_t.
 cdef uint32_t own_of_reason(uint32_t reason) noexcept nogil
 cdef uint32_t own_of_refusal(uint32_t refusal) noexcept nogil
+
+# The head buffer, with whatever is in it.
+cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil
+
+# Give back what neither leg will take any more: the rest of a request, the beginning of a response's head.
+cdef void exchange_clear(worker_t* w, session_t* s) noexcept nogil
 
 # The request is answered in full: wait for the next one, or end the connection.
 cdef void exchange_next(worker_t* w, session_t* s) noexcept nogil

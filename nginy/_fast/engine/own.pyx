@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, strlen
+from nginy._fast.base.cdefs cimport EAGAIN
 from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_SESSION
 from nginy._fast.base.limits cimport LINGER_MS
@@ -11,14 +12,15 @@ from nginy._fast.base.status cimport (
     OWN_NO_PORT, OWN_NO_ROUTE, OWN_RESPONSE_TIMEOUT, REASON_BACKENDS_FULL, REASON_CLOSED, REASON_CONNECT_FAILED,
     REASON_CONNECT_TIMEOUT, REASON_FRONT_RESET, REASON_NO_BACKEND, REASON_NO_PORT,
 )
-from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, PHASE_HEAD, PHASE_LINGER, exchange_t
+from nginy._fast.engine.carrier cimport leg_give_buffer
+from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LAST, PHASE_HEAD, PHASE_LINGER, exchange_t
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_ASKED, LEG_EOF, LEG_KEYED, LEG_OWN, LEG_READABLE, QUEUE_READY, SESS_HEAD, session_side, session_t,
-    worker_t,
+    BACK, FRONT, LEG_ASKED, LEG_EOF, LEG_KEYED, LEG_OWN, LEG_READABLE, QUEUE_READY, SESS_HEAD, leg_t, session_side,
+    session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give
 from nginy._fast.mem.wheel cimport wheel_arm
@@ -115,6 +117,8 @@ cdef bint request_is_over(exchange_t* x) noexcept nogil:
         return True
     if x.body[FRONT].kind == BODY_LENGTH and <uint64_t>(x.head_end - x.body_at) >= x.body[FRONT].left:
         x.body_at += <uint16_t>x.body[FRONT].left
+        x.body[FRONT].left = 0
+        x.body[FRONT].is_done = 1
         return True
     return x.body[FRONT].kind == BODY_NONE
 
@@ -128,6 +132,8 @@ cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
     if s.legs[BACK].fd >= 0:
         leg_close(w, s, BACK, True)
     sent = sock_send(s.legs[FRONT].fd, w.carrier.scratch, n)
+    if sent == -EAGAIN:         # what was said before is still on its way
+        sent = 0
     if sent < 0:
         session_close(w, s, REASON_FRONT_RESET)
         return
@@ -140,14 +146,44 @@ cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
 
 # ---- between two exchanges ----
 
+cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil:
+    if x.head != NO_BUFFER:
+        buffers_give(&w.http.heads, x.head)
+    x.head = NO_BUFFER
+    x.head_at = x.head_end = x.body_at = 0
+
+
 cdef void head_consume(worker_t* w, exchange_t* x) noexcept nogil:
     x.head_at = x.body_at
     x.n_head = 0
     x.n_seen = 0
-    if x.head != NO_BUFFER and x.head_at >= x.head_end:
-        buffers_give(&w.http.heads, x.head)
-        x.head = NO_BUFFER
-        x.head_at = x.head_end = x.body_at = 0
+    x.method = 0
+    if x.head_at >= x.head_end:
+        head_give(w, x)
+
+
+cdef void exchange_clear(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    leg_give_buffer(w, &s.legs[FRONT])
+    if x.part != NO_BUFFER:
+        buffers_give(&w.http.heads, x.part)
+    x.part = NO_BUFFER
+    x.n_part = 0
+
+
+# No further request: the connection ends, but what the client still sends must not reset it before it has read all.
+cdef void exchange_last(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef leg_t* front = &s.legs[FRONT]
+    cdef bint is_over = request_is_over(x) and x.body_at == x.head_end and not front.flags & LEG_READABLE
+    if front.flags & LEG_EOF or is_over and x.flags & EXCHANGE_LAST:
+        session_close(w, s, REASON_CLOSED)
+        return
+    head_give(w, x)
+    x.phase = PHASE_LINGER
+    x.flags = 0
+    sock_finish(front.fd)
+    wheel_arm(&w.wheel, &s.timer.node, w.now_ms + LINGER_MS)
+    queue_push(&w.ready, s, QUEUE_READY)
 
 
 cdef void exchange_next(worker_t* w, session_t* s) noexcept nogil:
@@ -155,23 +191,18 @@ cdef void exchange_next(worker_t* w, session_t* s) noexcept nogil:
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
     session_release(w, s, RELEASE_SESSION, REASON_CLOSED, True)
     lease_drop(w, s)
+    exchange_clear(w, s)
     s.legs[FRONT].flags &= ~<uint32_t>(LEG_ASKED | LEG_KEYED | LEG_OWN)
     session_side(w, s).visit = 0
     s.n_tried = 0
     s.state = SESS_HEAD
     if not x.flags & EXCHANGE_KEPT or w.is_draining or listener == NULL:
-        if s.legs[FRONT].flags & LEG_EOF or request_is_over(x) and x.head_at == x.head_end:
-            session_close(w, s, REASON_CLOSED)
-            return
-        x.phase = PHASE_LINGER
-        sock_finish(s.legs[FRONT].fd)
-        wheel_arm(&w.wheel, &s.timer.node, w.now_ms + LINGER_MS)
-        queue_push(&w.ready, s, QUEUE_READY)
+        exchange_last(w, s, x)
         return
     head_consume(w, x)
     x.phase = PHASE_HEAD
     x.flags = 0
     x.deadline_ms = 0
     wheel_arm(&w.wheel, &s.timer.node, w.now_ms + listener.http.kept_ms)
-    if x.head != NO_BUFFER or s.legs[FRONT].flags & LEG_READABLE:
+    if x.head != NO_BUFFER or s.legs[FRONT].flags & (LEG_READABLE | LEG_EOF):
         queue_push(&w.ready, s, QUEUE_READY)

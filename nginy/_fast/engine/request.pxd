@@ -9,7 +9,8 @@ cdef void request_open(worker_t* w, session_t* s) noexcept nogil
 cdef void request_event(worker_t* w, session_t* s, uint32_t bits) noexcept nogil
 cdef void request_timer(worker_t* w, session_t* s) noexcept nogil
 
-# The worker or its listener leaves: a client between two requests does too, any other after its response.
+# The worker or its listener leaves: a client between two requests does too, any other after its response. One that has just
+# come, and whose request is on its way, has a moment left for it.
 cdef void request_leave(worker_t* w, session_t* s) noexcept nogil
 
 # Go on: with another attempt, with what is in the head buffer, with what can be received.

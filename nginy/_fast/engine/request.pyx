@@ -4,7 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint8_t
 from libc.string cimport memmove
 from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
-from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES
+from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES, LINGER_MS
 from nginy._fast.base.status cimport (
     OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BUFFER, OWN_NO_ROUTE, REASON_CLIENT_GONE, REASON_CLOSED,
     REASON_FRONT_RESET, REASON_IDLE,
@@ -14,17 +14,17 @@ from nginy._fast.engine.carry cimport leg_received
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.exchange cimport exchange_open
 from nginy._fast.engine.exchanges cimport (
-    EXCHANGE_AGAIN, EXCHANGE_KEPT, EXCHANGE_OLD, EXCHANGE_UPGRADE, PHASE_BACKEND, PHASE_LINGER, exchange_t,
+    EXCHANGE_AGAIN, EXCHANGE_KEPT, EXCHANGE_LAST, EXCHANGE_OLD, EXCHANGE_UPGRADE, PHASE_BACKEND, PHASE_LINGER, exchange_t,
 )
 from nginy._fast.engine.link cimport exchange_of
-from nginy._fast.engine.own cimport own_of_refusal, own_respond
+from nginy._fast.engine.own cimport head_give, own_of_refusal, own_respond
 from nginy._fast.engine.relay cimport leg_note
 from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport (
-    FRONT, LEG_EOF, LEG_READABLE, QUEUE_READY, SESS_CONNECT, leg_t, session_side, session_t, worker_t,
+    FRONT, LEG_EOF, LEG_READABLE, QUEUE_READY, SESS_CONNECT, SESS_HEAD, leg_t, session_side, session_t, worker_t,
 )
-from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_give, buffers_take
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN
 from nginy._fast.net.sock cimport sock_recv
@@ -44,12 +44,6 @@ cdef void request_open(worker_t* w, session_t* s) noexcept nogil:
 # Nothing begun, nothing held.
 cdef bint is_silent(const exchange_t* x) noexcept nogil:
     return x.head_at == x.head_end
-
-
-cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil:
-    buffers_give(&w.http.heads, x.head)
-    x.head = NO_BUFFER
-    x.head_at = x.head_end = x.body_at = 0
 
 
 # What came earlier moves to the front, so that a head has all of the buffer.
@@ -105,6 +99,8 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
         x.flags |= EXCHANGE_OLD
     if head.is_upgrade:
         x.flags |= EXCHANGE_UPGRADE
+    if not head.is_kept:
+        x.flags |= EXCHANGE_LAST
     if listener != NULL and head.is_kept and (listener.http.requests == 0 or x.n_requests < listener.http.requests):
         x.flags |= EXCHANGE_KEPT
     body_begin(&x.body[FRONT], head)
@@ -128,13 +124,14 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
 cdef bint head_look(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     cdef const uint8_t* at = buffers_at(&w.http.heads, x.head) + x.head_at
     cdef uint32_t n = x.head_end - x.head_at
-    cdef int code = http1_request(at, n, x.n_seen, &w.http.request)
+    cdef int code
+    w.http.whose = NO_INDEX     # whoever's it was: it is overwritten
+    code = http1_request(at, n, x.n_seen, &w.http.request)
     if code == 0:
         x.n_seen = <uint16_t>n
         return False
     x.n_seen = 0
     if code < 0:
-        w.http.whose = NO_INDEX
         x.n_head = 0
         x.method = 0
         own_respond(w, s, own_of_refusal(<uint32_t>-code))
@@ -157,7 +154,7 @@ cdef void head_wait(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
 cdef void linger(worker_t* w, session_t* s) noexcept nogil:
     cdef ssize_t got = sock_recv(s.legs[FRONT].fd, w.carrier.scratch, BUFFER_BYTES)
     leg_received(&s.legs[FRONT], got, BUFFER_BYTES)
-    if got <= 0 and got != -EAGAIN:
+    if got <= 0 and got != -EAGAIN or s.legs[FRONT].flags & LEG_EOF:
         session_close(w, s, REASON_CLOSED)
     elif s.legs[FRONT].flags & LEG_READABLE:
         queue_push(&w.ready, s, QUEUE_READY)
@@ -204,5 +201,14 @@ cdef void request_timer(worker_t* w, session_t* s) noexcept nogil:
 
 cdef void request_leave(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
-    if is_silent(x) and x.flags & EXCHANGE_AGAIN == 0:
+    cdef uint32_t gen = s.gen
+    if x.phase == PHASE_LINGER or x.flags & EXCHANGE_AGAIN or not is_silent(x):
+        return
+    s.legs[FRONT].flags |= LEG_READABLE     # no event has told yet of what came just now
+    request_run(w, s)
+    if s.gen != gen or s.state != SESS_HEAD or x.phase == PHASE_LINGER or not is_silent(x):
+        return
+    if x.n_requests:
         session_close(w, s, REASON_CLOSED)
+    else:
+        wheel_arm(&w.wheel, &s.timer.node, w.now_ms + LINGER_MS)

@@ -14,7 +14,7 @@ from nginy._fast.engine.exchanges cimport (
     PHASE_HEAD, PHASE_RESPONSE, PHASE_SENT, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
-from nginy._fast.engine.own cimport own_respond
+from nginy._fast.engine.own cimport exchange_clear, head_give, own_respond
 from nginy._fast.engine.relay cimport relay_begin
 from nginy._fast.engine.rewriting cimport rewrite_response, rewriting_t
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
@@ -50,7 +50,7 @@ cdef void exchange_again(worker_t* w, session_t* s, exchange_t* x) noexcept nogi
     session_release(w, s, RELEASE_ATTEMPT, OUTCOME_RESET, False)
     leg_close(w, s, BACK, True)
     lease_drop(w, s)
-    part_give(w, x)
+    exchange_clear(w, s)        # of the request, too: it is sent anew
     count(&w.row.http[s.listener].retried, 1)
     x.flags |= EXCHANGE_AGAIN
     x.phase = PHASE_HEAD
@@ -109,7 +109,7 @@ cdef void response_heed(worker_t* w, session_t* s, exchange_t* x, const head_t* 
         x.flags &= ~<uint32_t>EXCHANGE_KEPT
     if head.is_kept and head.body != BODY_UNTIL_END:
         x.flags |= EXCHANGE_LINK_KEPT
-    if not x.body[FRONT].is_done or w.is_draining:
+    if not x.body[FRONT].is_done or w.is_draining or snapshot_listener(&w.snapshot, s.listener) == NULL:
         x.flags &= ~<uint32_t>EXCHANGE_KEPT
     if w.chooser.is_timed:
         chooser_spent(&w.chooser, s.backend, w.now_us - x.begin_us if w.now_us > x.begin_us else 0, w.now_ms)
@@ -170,19 +170,21 @@ cdef bint response_upgrade(
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
     cdef leg_t* front = &s.legs[FRONT]
     cdef uint32_t n_early
-    if begin == 0 or not x.body[FRONT].is_done or not x.flags & EXCHANGE_UPGRADE:
+    # a backend that has agreed before it had the request has not read it
+    if begin == 0 or front.buffer != NO_BUFFER or not x.flags & EXCHANGE_UPGRADE:
         return response_bad(w, s, x, OWN_BAD_RESPONSE)
     part_give(w, x)
+    count(&w.row.http[s.listener].responses[0], 1)
     x.phase = PHASE_RESPONSE
     spare_send(w, s, at, begin, BODY_AT + n_all)
-    if x.head_end > x.body_at and front.buffer == NO_BUFFER:
+    if x.head_end > x.body_at:
         if not spare_at_hand(w):
             session_close(w, s, REASON_BACK_RESET)
             return False
         n_early = x.head_end - x.body_at
         memcpy(buffers_at(&w.carrier.buffers, w.carrier.spare), buffers_at(&w.http.heads, x.head) + x.body_at, n_early)
         leg_keep(front, &w.carrier.spare, 0, 0, n_early)
-    x.head_at = x.head_end = x.body_at = 0
+    head_give(w, x)
     if listener != NULL:
         s.idle_ms = listener.idle_ms
     relay_begin(w, s)

@@ -37,10 +37,13 @@ cdef bint is_cut_off(worker_t* w, const session_t* s) noexcept nogil:
 cdef void sweep_one(worker_t* w, session_t* s) noexcept nogil:
     if is_cut_off(w, s):
         session_close(w, s, REASON_BACKEND_DOWN)
-    elif s.state == SESS_HEAD and (w.is_draining or snapshot_listener(&w.snapshot, s.listener) == NULL):
-        request_leave(w, s)
-    elif s.drain_ms and s.cut_ms == 0 and (w.is_draining or snapshot_listener(&w.snapshot, s.listener) == NULL):
+        return
+    if not w.is_draining and snapshot_listener(&w.snapshot, s.listener) != NULL:
+        return
+    if s.drain_ms and s.cut_ms == 0:
         relay_cut_at(w, s, w.now_ms + s.drain_ms)
+    if s.state == SESS_HEAD:
+        request_leave(w, s)
 
 
 cdef void sweep_step(worker_t* w) noexcept nogil:
