@@ -16,6 +16,7 @@ cdef enum:
 
 cdef struct room_t:             # who counts as having room, beside max_conns
     uint64_t total              # in flight on all usable ones of the tier
+    uint64_t cap                # of each, where all weights are the same; 0 = each has its own
     uint32_t factor             # thousandths; 0 = not bounded
     uint32_t saturated          # sessions per unit of weight; 0 = no bound
 
@@ -27,15 +28,22 @@ cdef void room_none(room_t* room) noexcept nogil:
 
 cdef void room_bounded(chooser_t* c, look_t* look, room_t* room) noexcept nogil:
     cdef uint32_t i
+    cdef uint32_t weight = 1
     room.factor = look.pool.factor
     room.saturated = 0
     room.total = 0
     for i in range(look.tier.first, look.tier.first + look.tier.n):
         if look.s.backends[i].is_usable:
             room.total += load_of(c, look.s.backends[i].id)
+            weight = look.s.backends[i].weight
+    room.cap = 0
+    if look.tier.is_equal and look.tier.weight_sum:
+        room.cap = bounded_cap(room.total, weight, look.tier.weight_sum, room.factor)
 
 
 cdef bint has_room(chooser_t* c, look_t* look, const room_t* room, const snap_backend_t* b) noexcept nogil:
+    if room.factor and room.cap:
+        return load_of(c, b.id) < room.cap
     if room.factor:
         return load_of(c, b.id) < bounded_cap(room.total, b.weight, look.tier.weight_sum, room.factor)
     return room.saturated == 0 or load_of(c, b.id) < <uint64_t>room.saturated * b.weight
