@@ -19,7 +19,7 @@ VARIANT_TESTS = (
     "tests/unit/engine", "tests/unit/mem", "tests/unit/policy", "tests/unit/site", "tests/unit/balancer",
     "tests/unit/wire",
     "tests/flow/test_integrity.py", "tests/flow/test_resets.py", "tests/flow/test_half_close.py",
-    "tests/flow/test_connect.py",
+    "tests/flow/test_connect.py", "tests/flow/test_http.py", "tests/flow/test_http_chaos.py",
 )  # fmt: skip
 
 

@@ -134,7 +134,10 @@ def test_large_bodies_pass_both_ways_unchanged(
 
     seen = Seen()
     nginy = start_nginy(
-        http_config([start_peer(answering(b"HTTP/1.1 200 OK\r\n" + framed(content), seen)).address])
+        http_config(
+            [start_peer(answering(b"HTTP/1.1 200 OK\r\n" + framed(content), seen)).address],
+            pool={"http": {"idle": "1s"}},      # a slow build's client looks at its bytes for a while
+        )
     )
     with connect(nginy.address()) as sock:
         stream = Stream(sock)
