@@ -19,6 +19,7 @@ from benchmarks import (
     udp_flood,
     udp_latency,
     udp_workloads,
+    web,
     workers,
 )
 from benchmarks.bench import Part
@@ -34,6 +35,7 @@ OVER_UDP: dict[str, Part] = {
     udp_workloads.LATENCY.key: udp_latency.run,
     udp_flood.KEY: udp_flood.run,
 }
+OVER_HTTP: dict[str, Part] = {workload.key: partial(web.row, workload) for workload in web.ROWS}
 FURTHER: dict[str, Part] = {
     **{workload.key: partial(main_row, workload) for workload in CUBIC},
     scale.KEY: scale.run,
@@ -47,15 +49,16 @@ FURTHER: dict[str, Part] = {
     structures.BESIDE_KEY: structures.beside,
     mailbox.KEY: mailbox.run,
     adoption.KEY: adoption.run,
+    **OVER_HTTP,
     **OVER_UDP,
     **CURVES,
 }
 FULL: dict[str, Part] = {**QUICK, **FURTHER}
-GROUPS: dict[str, tuple[str, ...]] = {"udp": tuple(OVER_UDP)}
+GROUPS: dict[str, tuple[str, ...]] = {"http": tuple(OVER_HTTP), "udp": tuple(OVER_UDP)}
 
 
 def chosen(names: Sequence[str], is_full: bool) -> dict[str, Part]:
-    """The named ones (`udp` is all of UDP), else those of the run's length. Raises ValueError for an unknown name."""
+    """The named ones or groups, else those of the run's length. Raises ValueError for an unknown name."""
     names = [key for name in names for key in GROUPS.get(name, (name,))]
     unknown = [name for name in names if name not in FULL]
     if unknown:

@@ -9,6 +9,7 @@ from benchmarks.proxies import ALL
 from benchmarks.proxy import Shape, backend_addresses
 from benchmarks.targets import RATIOS, is_met, judge
 from benchmarks.udp_workloads import ALL as OVER_UDP
+from benchmarks.web import ROWS as OVER_HTTP
 from benchmarks.workloads import CUBIC, MAIN, transfers
 
 
@@ -77,7 +78,7 @@ def test_summary_splits_user_and_system_by_their_means() -> None:
 
 def test_every_target_names_a_workload_that_compares_its_proxies() -> None:
     compares = {workload.key: workload.compares for workload in (*MAIN, *CUBIC)}
-    compares |= {workload.key: workload.compares for workload in OVER_UDP}
+    compares |= {workload.key: workload.compares for workload in (*OVER_UDP, *OVER_HTTP)}
     for target in RATIOS:
         assert {target.proxy, target.base} <= set(compares[target.workload]), target
 
