@@ -4,7 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
-from nginy._fast.base.limits cimport HEAD_BYTES, HEAD_GROWTH, LINK_FRESH_MS, READS_PER_EVENT
+from nginy._fast.base.limits cimport HEAD_BYTES, HEAD_GROWTH, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
     OWN_BAD_REQUEST, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_CLIENT_GONE, REASON_DRAIN_DEADLINE,
     REASON_FRONT_RESET, REASON_IDLE,
@@ -155,8 +155,11 @@ cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
 # One direction of the request's body. True: its budget ended before the bytes did.
 cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     cdef leg_t* src = &s.legs[FRONT]
+    cdef uint64_t most = s.bytes[FRONT] + TURN_BYTES
     cdef uint32_t _turn
     for _turn in range(READS_PER_EVENT):
+        if s.bytes[FRONT] >= most:
+            break
         if src.buffer != NO_BUFFER and not leg_flush(w, s, FRONT):
             if not s.legs[BACK].flags & LEG_WRITABLE:
                 return False
@@ -177,8 +180,11 @@ cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
 cdef bint response_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     cdef leg_t* src = &s.legs[BACK]
     cdef uint32_t gen = s.gen
+    cdef uint64_t most = s.bytes[BACK] + TURN_BYTES
     cdef uint32_t _turn
     for _turn in range(READS_PER_EVENT):
+        if s.bytes[BACK] >= most:
+            break
         if src.buffer != NO_BUFFER and not leg_flush(w, s, BACK):
             if not s.legs[FRONT].flags & LEG_WRITABLE:
                 return False

@@ -144,7 +144,7 @@ cdef struct upkeep_t:           # one step per turn, a new round each second
     uint32_t n_sessions         # chunks to give back in this round
     uint32_t n_buffers
     uint32_t n_large
-    uint32_t reserved
+    uint32_t n_heads
 
 cdef struct turn_t:             # where a turn's time goes
     uint64_t begin_us

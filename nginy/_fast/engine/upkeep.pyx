@@ -101,14 +101,16 @@ cdef void memory_step(worker_t* w) noexcept nogil:
         w.upkeep.n_sessions = slab_settle(&w.sessions)
         w.upkeep.n_buffers = slab_settle(&w.carrier.buffers.blocks)
         w.upkeep.n_large = slab_settle(&w.carrier.large.blocks)
+        w.upkeep.n_heads = slab_settle(&w.http.heads.blocks)
         carrier_settle(&w.carrier)
     if trim_one(&w.sessions, &w.upkeep.n_sessions) or trim_one(&w.carrier.buffers.blocks, &w.upkeep.n_buffers):
         return
-    trim_one(&w.carrier.large.blocks, &w.upkeep.n_large)
+    if not trim_one(&w.carrier.large.blocks, &w.upkeep.n_large):
+        trim_one(&w.http.heads.blocks, &w.upkeep.n_heads)
 
 
 cdef bint upkeep_is_pending(const worker_t* w) noexcept nogil:
-    return (w.upkeep.n_sessions | w.upkeep.n_buffers | w.upkeep.n_large) != 0 or w.udp_is_sweeping != 0
+    return (w.upkeep.n_sessions | w.upkeep.n_buffers | w.upkeep.n_large | w.upkeep.n_heads) != 0 or w.udp_is_sweeping != 0
 
 
 cdef bint upkeep_is_due(const worker_t* w) noexcept nogil:
