@@ -1,6 +1,7 @@
 """HTTP through a running nginy: each request gets a backend, connections are kept, nothing is ambiguous."""
 
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
@@ -14,7 +15,7 @@ from tests.tools.web import Message, Seen, Stream, answering, text
 GET = b"GET /a?b=1 HTTP/1.1\r\nHost: example.org\r\n\r\n"
 
 
-def http_config(backends: list[str], **given: object) -> Tree:
+def http_config(backends: Sequence[str | Tree], **given: object) -> Tree:
     listener = {"protocol": "http", **given.pop("listener", {})}  # type: ignore[dict-item]
     pool = {"http": {"idle": "300ms"}, **given.pop("pool", {})}  # type: ignore[dict-item]
     return tcp_config(backends, listener=listener, pool=pool, **given)  # type: ignore[arg-type]

@@ -5,6 +5,9 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
+
+import pytest
 
 from tests.conftest import StartNginy, StartPeer
 from tests.flow.test_http import http_config
@@ -15,6 +18,11 @@ from tests.tools.web import Message, Stream
 
 N_CLIENTS, N_ROUNDS, N_BACKENDS = 8, 40, 3
 SIZES = (0, 1, 100, 20_000, 200_000)
+POLICIES: dict[str, Any] = {
+    "turns": {},
+    "time": {"policy": "least_time"},
+    "asked": {"policy": {"kind": "python", "call": "tests.tools.policy_classes:ByPortSoon", "deadline": "200ms"}},
+}
 OUTSIDE = (OSError, EOFError, ValueError, IndexError)  # a connection that was cut, or a message
 
 
@@ -107,13 +115,16 @@ def client(nginy: Nginy, nth: int, chance: random.Random, wrong: list[str]) -> N
             leave(sock, chance)
 
 
+@pytest.mark.parametrize("kind", POLICIES)
 def test_nobody_gets_what_is_anothers_whoever_leaves_when(
-    start_nginy: StartNginy, start_peer: StartPeer, seed: int
+    start_nginy: StartNginy, start_peer: StartPeer, seed: int, kind: str
 ) -> None:
     chance, wrong = random.Random(seed), list[str]()
     peers = [start_peer(backend(random.Random(chance.random()), wrong)) for _ in range(N_BACKENDS)]
     timeouts = {"response": "2s", "head": "2s"}
-    nginy = start_nginy(http_config([peer.address for peer in peers], listener={"timeouts": timeouts}))
+    backends = [{"address": peer.address, "max_conns": N_CLIENTS} for peer in peers]
+    pool = {"http": {"idle": "300ms"}, **POLICIES[kind]}
+    nginy = start_nginy(http_config(backends, listener={"timeouts": timeouts}, pool=pool))
     threads = [
         threading.Thread(target=client, args=(nginy, nth, random.Random(chance.random()), wrong))
         for nth in range(N_CLIENTS)
