@@ -108,12 +108,16 @@ class RoutesRow(Protocol):
     def names(self) -> bytes: ...
 
 class HttpRow(Protocol):
-    """What only an HTTP listener has. requests: per connection; 0 = no bound."""
+    """What only an HTTP listener has. requests: per connection; 0 = no bound.
+
+    block: its routes, as `sites` packs them; empty: all goes to its pool.
+    """
 
     head_ms: int
     kept_ms: int
     response_ms: int
     requests: int
+    block: bytes
 
 class ListenerRow(Protocol):
     """pool: -1 for none: only what has a route is served."""

@@ -65,7 +65,7 @@ MISSES = ("late", "raised", "none", "wrong", "unusable", "dead", "no_room")
 OWN = (
     "bad_request", "no_route", "method_refused", "head_timeout", "head_too_long", "back_reset", "bad_response",
     "connect_failed", "no_backend", "backends_full", "no_descriptor", "no_port", "no_buffer", "connect_timeout",
-    "response_timeout", "bad_version",
+    "response_timeout", "bad_version", "unclear_path", "responded", "redirected",
 )
 PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP, "http": layout.PROTOCOL_HTTP}
 KEYS = {
@@ -121,7 +121,7 @@ _WORKER_FIELDS = (
 assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_COUNT
 assert len(DROPS) == status.DROP_COUNT
 assert len(MISSES) == status.MISS_COUNT
-assert len(TURN_STAGES) == board_layout.STAGE_COUNT
+assert len(OWN) == status.OWN_COUNT
 assert len(TURN_STAGES) == board_layout.STAGE_COUNT
 
 

@@ -16,6 +16,7 @@ cdef class SnapshotRows:
 
     cdef take_listeners(self, rows)
     cdef take_routes(self, snap_listener_t* to, rows)
+    cdef take_blocks(self, snap_listener_t* to, rows)
     cdef take_pools(self, rows)
     cdef take_members(self, snap_pool_t* to, rows)
     cdef take_backends(self, rows)  # sorted by pool, then tier

@@ -9,6 +9,7 @@ from nginy._fast.base.layout cimport (
 )
 from nginy._fast.base.routing cimport snap_member_t, snap_route_t
 from nginy._fast.mem.hash cimport hash_bytes
+from nginy._fast.policy.site cimport SITE_MOST_BYTES
 
 
 cdef key_fill(snap_key_t* to, row):
@@ -208,6 +209,7 @@ cdef class SnapshotRows:
         free(<void*>self.parts.routes)
         free(<void*>self.parts.names)
         free(<void*>self.parts.members)
+        free(<void*>self.parts.blocks)
 
     cdef take_listeners(self, rows):
         cdef snap_listener_t* to = <snap_listener_t*>rows_alloc(rows, sizeof(snap_listener_t))
@@ -236,6 +238,7 @@ cdef class SnapshotRows:
                 n_cids += 1
         self.parts.n_nets, self.parts.n_cids = n_nets, n_cids
         self.take_routes(to, rows)
+        self.take_blocks(to, rows)
 
     cdef take_routes(self, snap_listener_t* to, rows):
         cdef bytes routes = b"".join(row.routes.rows for row in rows if row.routes is not None)
@@ -256,6 +259,21 @@ cdef class SnapshotRows:
             to[i].routes.n_names = len(row.routes.names)
             first += to[i].routes.n_exact + to[i].routes.n_suffix
             off_names += to[i].routes.n_names
+
+    cdef take_blocks(self, snap_listener_t* to, rows):
+        cdef uint32_t i
+        blocks = []
+        n_bytes = 0
+        for i, row in enumerate(rows):
+            if row.http is None or not row.http.block:
+                continue
+            to[i].http.off_block, to[i].http.n_block = n_bytes, len(row.http.block)
+            block = row.http.block + bytes(-len(row.http.block) % 8)
+            blocks.append(block)
+            n_bytes += len(block)
+            if n_bytes > SITE_MOST_BYTES:
+                raise ValueError(f"routes of HTTP take more than {SITE_MOST_BYTES} bytes, bodies included")
+        self.parts.blocks, self.parts.n_blocks = <uint8_t*>bytes_alloc(b"".join(blocks)), n_bytes
 
     cdef take_pools(self, rows):
         cdef snap_pool_t* to = <snap_pool_t*>rows_alloc(rows, sizeof(snap_pool_t))

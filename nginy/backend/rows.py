@@ -47,6 +47,7 @@ class HttpRow:
     kept_ms: int
     response_ms: int
     requests: int = 0
+    block: bytes = b""
 
 
 @dataclass(slots=True)

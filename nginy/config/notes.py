@@ -1,12 +1,12 @@
 """What the reference says of routes of HTTP."""
 
 HTTP_NOTES = """\
-**Routes of HTTP** (`protocol: http`; not in this version yet). The host decides first: a full name, else the longest
-`*.`, else the routes without `host`; no other routes count for the request, and 404 is the answer when none of them
-fits. Then `exact` comes before `pattern`, patterns come in the order written, and of `path` the longest wins, by whole
-segments. Routes at one place are told apart by `method`, `header` and `query`, all of which have to fit, in the order
-written; where none fits, the next shorter `path` is tried. `nginy check` warns of routes that are never taken, of
-patterns that overlap, and of hosts with gaps.
+**Routes of HTTP** (`protocol: http`). The host decides first: a full name, else the longest `*.`, else the routes
+without `host`; no other routes count for the request, and 404 is the answer when none of them fits. Then `exact`
+comes before `pattern`, patterns come in the order written, and of `path` the longest wins, by whole segments. Routes
+at one place are told apart by `method`, `header` and `query`, all of which have to fit, in the order written; where
+none fits, the next shorter `path` is tried. `nginy check` warns of routes that are never taken, of patterns that
+overlap, and of hosts with gaps.
 
 ```yaml
 listeners:

@@ -7,9 +7,7 @@ from nginy.config.tree import Mapping, Problems
 from nginy.config.units import UnitError, format_size
 from nginy.model import BODY_MAX_BYTES, Listener, Respond, Route
 
-IS_SERVED = False
-"""Whether workers can do it yet."""
-
+LINES_MAX_BYTES = 16384
 ACTIONS = Route.one_of
 PLACES = ("path", "exact", "pattern")
 CHANGES = ("strip", "add", "rewrite")
@@ -33,9 +31,6 @@ def check_sites(met: list[Met], problems: Problems) -> None:
 
 
 def _check_listener(entry: Met, problems: Problems) -> None:
-    if not IS_SERVED and isinstance(entry.node, Mapping) and entry.says("routes"):
-        message = "routes of HTTP are not in this version yet"
-        problems.add(entry.node.keys["routes"], entry.path_of("routes"), message, "give it a `pool`")
     if isinstance(entry.node, Mapping) and entry.says("preread"):
         message = "an HTTP listener reads heads of requests, which is what routes go by"
         problems.add(entry.node.keys["preread"], entry.path_of("preread"), message, "remove it")
@@ -109,6 +104,10 @@ def _check_foreign(entry: Met, protocol: object, problems: Problems) -> None:
 
 def _check_respond(entry: Met, problems: Problems) -> None:
     """The model itself has been built by now: what the file holds is laid into it."""
+    n_lines = sum(len(line) + 2 for line in entry.values.get("headers", ()))
+    if n_lines > LINES_MAX_BYTES:
+        message = f"{n_lines} bytes of headers; {LINES_MAX_BYTES} at most"
+        problems.add(entry.place_of("headers"), entry.path_of("headers"), message, "let a pool serve it")
     status, has_body = entry.values.get("status", 200), entry.says("body") or entry.says("file")
     if status in (204, 304) and has_body:
         place = entry.place_of("status")

@@ -138,7 +138,9 @@ class Listener(Model):
 
     @property
     def default_pool(self) -> str | None:
-        """Who serves what no name decides on; None: nobody."""
+        """Who serves what no name decides on; None: nobody, or routes of HTTP say so."""
+        if self.protocol == "http" and self.routes:
+            return None
         rest = (route.pool for route in self.routes if route.sni is None)
         return self.pool if self.pool is not None else next(rest, None)
 

@@ -29,7 +29,7 @@ class Respond(Model):
     status: int = Field(default=200, ge=200, le=599, description="Its status.")
     headers: Annotated[tuple[Annotated[str, Form("header_line")], ...], Form(one_or_many=True), Listed] = Field(
         default=(), max_length=LISTED_MAX, strict=False, description=(
-            "One or a list of `Name: value`. Length and connection are nginy's own business."))
+            "One or a list of `Name: value`, 16 KiB at most. Length and connection are nginy's own business."))
     body: Annotated[str, Form("payload"), Field(max_length=BODY_MAX_BYTES)] | None = Field(
         default=None, description="A text, sent as UTF-8.")
     file: Annotated[str, Form("file")] | None = Field(default=None, description=(

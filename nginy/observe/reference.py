@@ -85,6 +85,9 @@ OWN_MEANINGS: Mapping[str, str] = {
     "connect_timeout": "504: the last candidate did not answer within `timeouts.connect`.",
     "response_timeout": "504: no byte of the response within `timeouts.response`.",
     "bad_version": "505: neither HTTP/1.0 nor HTTP/1.1. The connection ends.",
+    "unclear_path": "400: servers read the path differently, and the routes differ with it.",
+    "responded": "The status of a route's `respond`.",
+    "redirected": "The status of a route's `redirect`.",
 }
 
 

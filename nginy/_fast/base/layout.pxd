@@ -5,7 +5,7 @@ from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.base.routing cimport snap_members_t, snap_preread_t, snap_routes_t, snap_sites_t
 
 cdef enum:
-    LAYOUT_VERSION = 8
+    LAYOUT_VERSION = 9
     SNAPSHOT_MAGIC = 0x4e475953
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound
@@ -118,6 +118,8 @@ cdef struct snap_http_t:        # what only an HTTP listener has; zero otherwise
     uint32_t kept_ms            # between two requests
     uint32_t response_ms        # without a byte of the response
     uint32_t requests           # per connection; 0 = no bound
+    uint32_t off_block          # of its routes, from the beginning of all blocks
+    uint32_t n_block            # bytes; 0 = no routes: all goes to its pool
 
 cdef struct snap_listener_t:
     uint32_t id

@@ -45,6 +45,8 @@ cdef struct snap_sites_t:       # where these parts lie in the block
     uint32_t n_routes
     uint32_t n_names            # bytes
     uint32_t n_members
+    uint32_t n_blocks           # bytes: routes of HTTP listeners, each one's a block of its own (policy/site)
     uint32_t off_routes
     uint32_t off_names
     uint32_t off_members
+    uint32_t off_blocks

@@ -54,7 +54,10 @@ cdef enum:                      # own_t: why a response is the proxy's own
     OWN_CONNECT_TIMEOUT = 13    # 504
     OWN_RESPONSE_TIMEOUT = 14   # 504
     OWN_BAD_VERSION = 15        # 505: neither HTTP/1.0 nor HTTP/1.1
-    OWN_COUNT = 16
+    OWN_UNCLEAR_PATH = 16       # 400: servers read the path differently, and it matters for its route
+    OWN_RESPONDED = 17          # a route says so, as the next one
+    OWN_REDIRECTED = 18
+    OWN_COUNT = 19
 
 cdef enum:                      # drop_t: why a datagram was not passed on
     DROP_TABLE_FULL = 0         # no room for a flow, and every flow there is has been answered

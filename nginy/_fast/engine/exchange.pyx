@@ -4,22 +4,27 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
-from nginy._fast.base.limits cimport HEAD_BYTES, HEAD_GROWTH, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
+from nginy._fast.base.letter cimport RELEASE_ATTEMPT
+from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
-    OWN_BAD_REQUEST, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_CLIENT_GONE, REASON_DRAIN_DEADLINE,
-    REASON_FRONT_RESET, REASON_IDLE,
+    OUTCOME_ABANDONED, OWN_BAD_REQUEST, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_CLIENT_GONE,
+    REASON_DRAIN_DEADLINE, REASON_FRONT_RESET, REASON_IDLE,
 )
 from nginy._fast.engine.body cimport body_begin, body_move, body_pass
 from nginy._fast.engine.carry cimport leg_flush, leg_keep, leg_send, spare_at_hand
 from nginy._fast.engine.exchanges cimport (
-    EXCHANGE_AGAIN, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_RESPONSE, PHASE_SENT, exchange_t,
+    EXCHANGE_AGAIN, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_HEAD, PHASE_OWN, PHASE_RESPONSE,
+    PHASE_SENT, exchange_t,
 )
+from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, link_rest, link_take
 from nginy._fast.engine.own cimport exchange_next, head_give, own_of_reason, own_respond
 from nginy._fast.engine.relay cimport leg_note, relay_cut_at
+from nginy._fast.engine.respond cimport respond_run
 from nginy._fast.engine.response cimport response_lost, response_read
 from nginy._fast.engine.rewriting cimport rewrite_request, rewriting_t
-from nginy._fast.engine.session cimport leg_close, queue_push, session_close
+from nginy._fast.engine.routing cimport request_head, route_stays
+from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_BROKEN, LEG_EOF, LEG_HTTP, LEG_LAST, LEG_READABLE, LEG_WRITABLE, QUEUE_READY, SESS_EXCHANGE, SESS_HEAD,
@@ -31,7 +36,7 @@ from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END
 from nginy._fast.net.sock cimport sock_peek
 from nginy._fast.policy.snapshot cimport snapshot_listener
 from nginy._fast.wire.http1 cimport (
-    METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, head_t, http1_request,
+    METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, head_t,
 )
 from nginy._fast.wire.http1write cimport http1_write_request
 
@@ -74,26 +79,17 @@ cdef bint exchange_reuse(worker_t* w, session_t* s) noexcept nogil:
     return True
 
 
-# The session's request's head, read once more when another one was read since.
-cdef const head_t* head_of(worker_t* w, session_t* s, exchange_t* x, const uint8_t* at) noexcept nogil:
-    if w.http.whose != s.timer.idx:
-        if http1_request(at + x.head_at, x.n_head, 0, &w.http.request) != x.n_head:
-            return NULL
-        w.http.whose = s.timer.idx
-    return &w.http.request
-
-
 # Head, and what came of the body with it, into the spare. Bytes, or 0 = it cannot be passed on.
 cdef uint32_t request_write(worker_t* w, session_t* s, exchange_t* x, uint8_t* to) noexcept nogil:
     cdef uint8_t* from_ = buffers_at(&w.http.heads, x.head)
-    cdef const head_t* head = head_of(w, s, x, from_)
+    cdef const head_t* head = request_head(w, s, x)
     cdef rewriting_t rewrite
     cdef uint32_t n, n_body
     cdef int used
     if unlikely(head == NULL):
         return 0
-    rewrite_request(w, s, head, &rewrite)
-    n = http1_write_request(from_ + x.head_at, head, &rewrite.how, to, HEAD_BYTES + HEAD_GROWTH)
+    rewrite_request(w, s, from_ + x.head_at, head, &rewrite)
+    n = http1_write_request(from_ + x.head_at, head, &rewrite.how, to, BUFFER_BYTES - HEAD_BYTES)
     if n == 0:
         return 0
     body_begin(&x.body[FRONT], head)
@@ -133,9 +129,23 @@ cdef bint request_send(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     return True
 
 
+# A generation has come with other routes, and nothing was sent: the request goes where they say.
+cdef void exchange_astray(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    session_release(w, s, RELEASE_ATTEMPT, OUTCOME_ABANDONED, False)
+    leg_close(w, s, BACK, True)
+    lease_drop(w, s)
+    x.flags |= EXCHANGE_AGAIN
+    x.phase = PHASE_HEAD
+    s.state = SESS_HEAD
+    queue_push(&w.ready, s, QUEUE_READY)
+
+
 cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    if unlikely(not route_stays(w, s, x)):
+        exchange_astray(w, s, x)
+        return
     if likely(listener != NULL):
         s.idle_ms = listener.http.response_ms
     x.phase = PHASE_SENT
@@ -247,7 +257,11 @@ cdef bint exchange_settle(worker_t* w, session_t* s, exchange_t* x) noexcept nog
 cdef void exchange_run(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef uint32_t gen = s.gen
-    cdef bint has_more = request_step(w, s, x)
+    cdef bint has_more
+    if unlikely(x.phase == PHASE_OWN):
+        respond_run(w, s)
+        return
+    has_more = request_step(w, s, x)
     if s.gen != gen or s.state != SESS_EXCHANGE:
         return
     has_more |= response_step(w, s, x)

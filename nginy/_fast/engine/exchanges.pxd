@@ -12,6 +12,7 @@ cdef enum:                      # exchange_phase_t
     PHASE_BACKEND = 1           # a backend is chosen and connected
     PHASE_SENT = 2              # the request goes out, nothing has come back
     PHASE_RESPONSE = 3          # the response's head is passed on
+    PHASE_OWN = 5               # a response of our own goes out of the snapshot, as the client takes it
     PHASE_LINGER = 4            # all is said; what the client still sends is thrown away, so that no reset eats the response
 
 cdef enum:                      # exchange_flag_t
@@ -23,6 +24,7 @@ cdef enum:                      # exchange_flag_t
     EXCHANGE_OLD = 32           # the client speaks HTTP/1.0: no chunks
     EXCHANGE_UPGRADE = 64       # the client asks for another protocol
     EXCHANGE_LAST = 128         # the client said that it sends no other request
+    EXCHANGE_MADE = 256         # its route makes another path of the request's
 
 cdef struct body_t:             # of a message, as far as it is not yet received
     uint64_t left               # BODY_LENGTH
@@ -46,6 +48,11 @@ cdef struct exchange_t:
     uint32_t n_requests         # on this connection
     uint64_t begin_us           # of the request: its head is complete
     uint64_t deadline_ms        # of the head
+    uint64_t site_sum           # checksum of the block of routes that `route` is of; 0 = the listener has a pool alone
+    uint32_t route              # index
+    uint32_t n_matched          # bytes of the path that the route's own path stands for
+    uint32_t n_own              # PHASE_OWN: bytes of the message that were sent
+    uint32_t reserved
     body_t body[2]              # [FRONT] of the request, [BACK] of the response
 
 cdef struct link_t:

@@ -1,11 +1,18 @@
 # Responses of our own: small, and always the whole of it.
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint8_t
 from nginy._fast.engine.exchanges cimport exchange_t
 from nginy._fast.engine.types cimport session_t, worker_t
 
 # Answer the request at hand with the status that belongs to `why` (own_t), which is counted. The session goes on with the next
 # request, or lingers; its back leg and its lease are given back.
 cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil
+
+# The parts of it: whether the client's connection serves on; text, and a number in digits, and where they end; the message of
+# n bytes in the carrier's scratch.
+cdef bint own_is_kept(const worker_t* w, exchange_t* x) noexcept nogil
+cdef uint8_t* own_put(uint8_t* to, const char* text) noexcept nogil
+cdef uint8_t* own_put_number(uint8_t* to, uint32_t number) noexcept nogil
+cdef void own_send(worker_t* w, session_t* s, uint32_t why, uint32_t n, bint is_kept) noexcept nogil
 
 # own_t for a session's reason_t, and for a parser's http_refusal_t.
 cdef uint32_t own_of_reason(uint32_t reason) noexcept nogil

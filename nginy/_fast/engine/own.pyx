@@ -9,8 +9,8 @@ from nginy._fast.base.limits cimport LINGER_MS
 from nginy._fast.base.status cimport (
     OWN_BACKENDS_FULL, OWN_BACK_RESET, OWN_BAD_REQUEST, OWN_BAD_RESPONSE, OWN_BAD_VERSION, OWN_CONNECT_FAILED,
     OWN_CONNECT_TIMEOUT, OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BACKEND, OWN_NO_DESCRIPTOR,
-    OWN_NO_PORT, OWN_NO_ROUTE, OWN_RESPONSE_TIMEOUT, REASON_BACKENDS_FULL, REASON_CLOSED, REASON_CONNECT_FAILED,
-    REASON_CONNECT_TIMEOUT, REASON_FRONT_RESET, REASON_NO_BACKEND, REASON_NO_PORT,
+    OWN_NO_PORT, OWN_NO_ROUTE, OWN_RESPONSE_TIMEOUT, OWN_UNCLEAR_PATH, REASON_BACKENDS_FULL, REASON_CLOSED,
+    REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_FRONT_RESET, REASON_NO_BACKEND, REASON_NO_PORT,
 )
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LAST, PHASE_HEAD, PHASE_LINGER, exchange_t
@@ -50,7 +50,7 @@ cdef uint32_t own_of_refusal(uint32_t refusal) noexcept nogil:
 
 # Status, space and reason phrase.
 cdef const char* status_line(uint32_t why) noexcept nogil:
-    if why == OWN_BAD_REQUEST:
+    if why == OWN_BAD_REQUEST or why == OWN_UNCLEAR_PATH:
         return b"400 Bad Request"
     if why == OWN_NO_ROUTE:
         return b"404 Not Found"
@@ -69,13 +69,13 @@ cdef const char* status_line(uint32_t why) noexcept nogil:
     return b"503 Service Unavailable"
 
 
-cdef uint8_t* put(uint8_t* to, const char* text) noexcept nogil:
+cdef uint8_t* own_put(uint8_t* to, const char* text) noexcept nogil:
     cdef size_t n = strlen(text)
     memcpy(to, text, n)
     return to + n
 
 
-cdef uint8_t* put_number(uint8_t* to, uint32_t number) noexcept nogil:
+cdef uint8_t* own_put_number(uint8_t* to, uint32_t number) noexcept nogil:
     cdef uint8_t digits[10]
     cdef int n = 0
     while n == 0 or number:
@@ -92,20 +92,20 @@ cdef uint8_t* put_number(uint8_t* to, uint32_t number) noexcept nogil:
 # The whole message at `to`, which has room for it.
 cdef uint32_t own_write(uint8_t* to, uint32_t why, bint is_kept, bint has_body) noexcept nogil:
     cdef const char* line = status_line(why)
-    cdef uint8_t* at = put(to, b"HTTP/1.1 ")
-    at = put(at, line)
-    at = put(at, b"\r\nContent-Type: text/plain\r\nContent-Length: ")
-    at = put_number(at, <uint32_t>strlen(line) + 1)
+    cdef uint8_t* at = own_put(to, b"HTTP/1.1 ")
+    at = own_put(at, line)
+    at = own_put(at, b"\r\nContent-Type: text/plain\r\nContent-Length: ")
+    at = own_put_number(at, <uint32_t>strlen(line) + 1)
     if why == OWN_METHOD_REFUSED:
-        at = put(at, b"\r\nAllow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
-    at = put(at, b"\r\nConnection: ")
+        at = own_put(at, b"\r\nAllow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
+    at = own_put(at, b"\r\nConnection: ")
     if is_kept:
-        at = put(at, b"keep-alive\r\n\r\n")
+        at = own_put(at, b"keep-alive\r\n\r\n")
     else:
-        at = put(at, b"close\r\n\r\n")
+        at = own_put(at, b"close\r\n\r\n")
     if has_body:
-        at = put(at, line)
-        at = put(at, b"\n")
+        at = own_put(at, line)
+        at = own_put(at, b"\n")
     return <uint32_t>(at - to)
 
 
@@ -123,10 +123,18 @@ cdef bint request_is_over(exchange_t* x) noexcept nogil:
     return x.body[FRONT].kind == BODY_NONE
 
 
+cdef bint own_is_kept(const worker_t* w, exchange_t* x) noexcept nogil:
+    return request_is_over(x) and x.flags & EXCHANGE_KEPT != 0 and not w.is_draining
+
+
 cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
-    cdef bint is_kept = request_is_over(x) and x.flags & EXCHANGE_KEPT != 0 and not w.is_draining
-    cdef uint32_t n = own_write(w.carrier.scratch, why, is_kept, x.method != METHOD_HEAD)
+    cdef bint is_kept = own_is_kept(w, x)
+    own_send(w, s, why, own_write(w.carrier.scratch, why, is_kept, x.method != METHOD_HEAD), is_kept)
+
+
+cdef void own_send(worker_t* w, session_t* s, uint32_t why, uint32_t n, bint is_kept) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
     cdef ssize_t sent
     count(&w.row.http[s.listener].own[why], 1)
     if s.legs[BACK].fd >= 0:

@@ -6,7 +6,7 @@ from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES, LINGER_MS
 from nginy._fast.base.status cimport (
-    OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BUFFER, OWN_NO_ROUTE, REASON_CLIENT_GONE, REASON_CLOSED,
+    OWN_BAD_REQUEST, OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BUFFER, REASON_CLIENT_GONE, REASON_CLOSED,
     REASON_FRONT_RESET, REASON_IDLE,
 )
 from nginy._fast.engine.body cimport body_begin
@@ -19,6 +19,7 @@ from nginy._fast.engine.exchanges cimport (
 from nginy._fast.engine.link cimport exchange_of
 from nginy._fast.engine.own cimport head_give, own_of_refusal, own_respond
 from nginy._fast.engine.relay cimport leg_note
+from nginy._fast.engine.routing cimport request_head, route_request, route_stays
 from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport (
@@ -36,6 +37,7 @@ cdef void request_open(worker_t* w, session_t* s) noexcept nogil:
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
     exchange_open(w, s)
     if likely(listener != NULL):
+        exchange_of(w, s).site_sum = listener.http.n_block != 0
         wheel_arm(&w.wheel, &s.timer.node, w.now_ms + listener.http.head_ms)
 
 
@@ -111,13 +113,9 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
     if head.method == METHOD_CONNECT:
         own_respond(w, s, OWN_METHOD_REFUSED)
         return
-    if listener != NULL:
-        s.pool = listener.pool
-    if s.pool == NO_INDEX:
-        own_respond(w, s, OWN_NO_ROUTE)
-        return
-    s.state = SESS_CONNECT
-    connect_next(w, s)
+    if route_request(w, s, x, head):
+        s.state = SESS_CONNECT
+        connect_next(w, s)
 
 
 # What the buffer holds, as a head. True: it was one, or cannot become one, and what follows has begun.
@@ -160,12 +158,26 @@ cdef void linger(worker_t* w, session_t* s) noexcept nogil:
         queue_push(&w.ready, s, QUEUE_READY)
 
 
+# Another attempt, in another generation maybe.
+cdef void request_again(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+    cdef const head_t* head
+    x.phase = PHASE_BACKEND
+    if not route_stays(w, s, x):
+        s.n_tried = 0
+        head = request_head(w, s, x)
+        if head == NULL:
+            own_respond(w, s, OWN_BAD_REQUEST)
+            return
+        if not route_request(w, s, x, head):
+            return
+    s.state = SESS_CONNECT
+    connect_next(w, s)
+
+
 cdef void request_run(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     if x.flags & EXCHANGE_AGAIN:
-        x.phase = PHASE_BACKEND
-        s.state = SESS_CONNECT
-        connect_next(w, s)
+        request_again(w, s, x)
         return
     if x.phase == PHASE_LINGER:
         linger(w, s)

@@ -14,5 +14,8 @@ cdef struct rewriting_t:        # and the texts that it needs
     uint8_t client[TEXT_BYTES]
     uint8_t request_id[REQUEST_ID_BYTES]
 
-cdef void rewrite_request(worker_t* w, const session_t* s, const head_t* head, rewriting_t* r) noexcept nogil
+# p: where the head was read.
+cdef void rewrite_request(
+    worker_t* w, const session_t* s, const uint8_t* p, const head_t* head, rewriting_t* r
+) noexcept nogil
 cdef void rewrite_response(const worker_t* w, const exchange_t* x, const head_t* head, rewriting_t* r) noexcept nogil

@@ -1,12 +1,18 @@
 """Rewriting: the client's address and a name for the request go on; what a client says of them itself does not."""
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
-from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_OLD, exchange_t
+from nginy._fast.base.layout cimport snap_listener_t
+from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_MADE, EXCHANGE_OLD, exchange_t
+from nginy._fast.engine.link cimport exchange_of
 from nginy._fast.engine.types cimport session_side, session_side_t, session_t, worker_t
 from nginy._fast.mem.hash cimport random_next
+from nginy._fast.policy.site cimport site_found_t, site_t
+from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_site
+from nginy._fast.policy.target cimport target_make, target_t
 from nginy._fast.policy.text cimport text_of_address
 from nginy._fast.wire.http1 cimport (
-    BODY_CHUNKED, BODY_UNTIL_END, FIELD_HOST, FIELD_X_FORWARDED_FOR, FIELD_X_FORWARDED_PROTO, FIELD_X_REQUEST_ID, head_t,
+    BODY_CHUNKED, BODY_UNTIL_END, FIELD_HOST, FIELD_X_FORWARDED_FOR, FIELD_X_FORWARDED_PROTO, FIELD_X_REQUEST_ID,
+    TARGET_ASTERISK, TARGET_AUTHORITY, head_t,
 )
 from nginy._fast.wire.http1write cimport (
     CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_NONE, CONNECTION_UPGRADE, WAY_FILL, WAY_SET, rewrite_open,
@@ -32,10 +38,33 @@ cdef void name_request(worker_t* w, uint8_t* to) noexcept nogil:
         bits >>= 4
 
 
-cdef void rewrite_request(worker_t* w, const session_t* s, const head_t* head, rewriting_t* r) noexcept nogil:
+# The path that the route makes of the request's; its text stays in the snapshot.
+cdef void rewrite_path(
+    worker_t* w, const session_t* s, const uint8_t* p, const head_t* head, rewrite_t* r
+) noexcept nogil:
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    cdef const exchange_t* x = exchange_of(w, s)
+    cdef site_found_t found
+    cdef target_t target
+    cdef site_t site
+    if listener == NULL or not snapshot_site(&w.snapshot, listener, &site):
+        return
+    if head.target_form == TARGET_ASTERISK or head.target_form == TARGET_AUTHORITY:
+        return
+    found.route, found.n_matched = x.route, x.n_matched
+    target_make(&site, &found, p, head, &target)
+    r.path.p, r.path.n = target.put, target.n_put
+    r.n_path_cut = target.at - head.path.at
+
+
+cdef void rewrite_request(
+    worker_t* w, const session_t* s, const uint8_t* p, const head_t* head, rewriting_t* r
+) noexcept nogil:
     cdef const session_side_t* side = session_side(w, s)
     cdef uint32_t n
     rewrite_open(&r.how, head)
+    if exchange_of(w, s).flags & EXCHANGE_MADE:
+        rewrite_path(w, s, p, head, &r.how)
     r.how.connection = CONNECTION_UPGRADE if head.is_upgrade else CONNECTION_NONE
     r.how.takes_trailers = head.takes_trailers
     if side.client_family:

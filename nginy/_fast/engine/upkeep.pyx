@@ -28,7 +28,7 @@ cdef void worker_on_term(int sig) noexcept nogil:
 
 # Sessions on a backend that is down, where the pool says on_down: reset.
 cdef bint is_cut_off(worker_t* w, const session_t* s) noexcept nogil:
-    cdef bint is_served = s.state == SESS_RELAY or s.state == SESS_EXCHANGE
+    cdef bint is_served = s.state == SESS_RELAY or s.state == SESS_EXCHANGE and s.has_lease
     cdef const snap_backend_t* b = snapshot_backend(&w.snapshot, s.backend) if is_served else NULL
     cdef const snap_pool_t* pool = snapshot_pool(&w.snapshot, b.pool) if b != NULL else NULL
     return pool != NULL and pool.is_on_down_reset and b.verdict == VERDICT_DOWN

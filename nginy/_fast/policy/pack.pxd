@@ -26,6 +26,8 @@ cdef struct snapshot_parts_t:   # borrowed arrays; backends sorted by pool, then
     uint32_t n_routes
     uint32_t n_names
     uint32_t n_members
+    const uint8_t* blocks       # routes of all HTTP listeners, each one's at a multiple of eight bytes
+    uint32_t n_blocks           # bytes
     const uint8_t* meta
     uint32_t n_meta_bytes
     uint32_t drain_ms

@@ -41,7 +41,10 @@ cdef uint64_t sites_plan(const snapshot_parts_t* p, snap_header_t* h, uint64_t a
     h.sites.off_names = <uint32_t>at
     at += padded(p.n_names)
     h.sites.off_members = <uint32_t>at
-    return at + padded(p.n_members * sizeof(snap_member_t))
+    at += padded(p.n_members * sizeof(snap_member_t))
+    h.sites.n_blocks = p.n_blocks
+    h.sites.off_blocks = <uint32_t>at
+    return at + padded(p.n_blocks)
 
 
 # Offsets of all parts; returns the whole length.
@@ -160,6 +163,7 @@ cdef void snapshot_write(snapshot_parts_t* parts, uint8_t* block, uint64_t n_byt
     copy_part(block + h.sites.off_routes, parts.routes, parts.n_routes * sizeof(snap_route_t))
     copy_part(block + h.sites.off_names, parts.names, parts.n_names)
     copy_part(block + h.sites.off_members, parts.members, parts.n_members * sizeof(snap_member_t))
+    copy_part(block + h.sites.off_blocks, parts.blocks, parts.n_blocks)
     copy_part(block + h.off_meta, parts.meta, parts.n_meta_bytes)
     write_ids(block, h.off_listener_at, h.n_listener_at, h.off_listeners, h.n_listeners, sizeof(snap_listener_t))
     write_ids(block, h.off_pool_at, h.n_pool_at, h.off_pools, h.n_pools, sizeof(snap_pool_t))

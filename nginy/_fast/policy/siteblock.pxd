@@ -2,6 +2,9 @@
 from libc.stdint cimport uint8_t, uint64_t
 from nginy._fast.policy.site cimport site_header_t, site_t
 
+cdef enum:
+    SITE_MOST_LINES = 16384     # bytes of header lines of a response
+
 # Where the parts of a block with these counts lie. base may be NULL to learn its length alone. Returns the length in bytes.
 cdef uint64_t site_lay(site_t* site, const site_header_t* header, const uint8_t* base) noexcept nogil
 

@@ -192,7 +192,7 @@ cdef bint routes_are_sound(const site_t* s) noexcept nogil:
             return False
         if not is_text(s, &route.location) or not is_text(s, &route.scheme) or not is_text(s, &route.host):
             return False
-        if not is_text(s, &route.path):
+        if not is_text(s, &route.path) or route.lines.n > SITE_MOST_LINES:
             return False
     return s.header.n_routes <= SITE_MOST_ROUTES
 

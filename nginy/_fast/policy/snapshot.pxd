@@ -5,6 +5,7 @@ from nginy._fast.base.layout cimport (
     snap_tier_t,
 )
 from nginy._fast.base.routing cimport snap_member_t, snap_route_t
+from nginy._fast.policy.site cimport site_t
 
 cdef struct snapshot_t:
     const uint8_t* base         # owned mapping, or borrowed when is_borrowed
@@ -32,6 +33,9 @@ cdef int snapshot_read(snapshot_t* s, const uint8_t* block, uint64_t n_bytes) no
 # Map and verify a sealed descriptor (not consumed). 0, or -refusal_t with nothing held.
 cdef int snapshot_open(snapshot_t* s, int fd) noexcept nogil
 cdef void snapshot_close(snapshot_t* s) noexcept nogil
+
+# The routes of an HTTP listener of this snapshot, looked at only. False: it has a pool alone.
+cdef bint snapshot_site(const snapshot_t* s, const snap_listener_t* listener, site_t* site) noexcept nogil
 
 # The checksum a block must carry in its header.
 cdef uint64_t snapshot_checksum(const uint8_t* block, uint64_t n_bytes) noexcept nogil

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport F_GET_SEALS, F_SEAL_SHRINK, F_SEAL_WRITE, c_fcntl, c_fstat, c_stat
 from nginy._fast.base.layout cimport (
     KEY_COUNT, KEY_QUIC_CID, LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t,
-    snap_header_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
+    snap_header_t, snap_http_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
 )
 from nginy._fast.base.limits cimport (
     KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_MEMBERS, MAX_NAMES, MAX_OF_GROUP, MAX_POOLS,
@@ -16,6 +16,8 @@ from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_H
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.mem.region cimport region_close, region_map
 from nginy._fast.policy.ring cimport RING_KETAMA
+from nginy._fast.policy.site cimport site_header_t, site_t
+from nginy._fast.policy.siteblock cimport site_lay, site_read
 
 
 cdef uint64_t snapshot_checksum(const uint8_t* block, uint64_t n_bytes) noexcept nogil:
@@ -52,6 +54,7 @@ cdef bint parts_fit(const snap_header_t* h) noexcept nogil:
         and part_fits(h, h.sites.off_routes, h.sites.n_routes, sizeof(snap_route_t))
         and part_fits(h, h.sites.off_names, h.sites.n_names, 1)
         and part_fits(h, h.sites.off_members, h.sites.n_members, sizeof(snap_member_t))
+        and part_fits(h, h.sites.off_blocks, h.sites.n_blocks, 1)
         and part_fits(h, h.off_meta, h.n_meta_bytes, 1)
     )
 
@@ -119,11 +122,29 @@ cdef bint members_fit(const snapshot_t* s, const snap_members_t* m) noexcept nog
     return m.n <= MAX_OF_GROUP and <uint64_t>m.first + m.n <= s.header.sites.n_members
 
 
+# The block of an HTTP listener's routes, looked at from end to end: requests believe it from then on.
+cdef bint block_fits(const snapshot_t* s, const snap_http_t* http) noexcept nogil:
+    cdef site_t site
+    if http.n_block == 0:
+        return True
+    if http.off_block % 8 or <uint64_t>http.off_block + http.n_block > s.header.sites.n_blocks:
+        return False
+    return site_read(&site, s.base + s.header.sites.off_blocks + http.off_block, http.n_block) == 0
+
+
+cdef bint snapshot_site(const snapshot_t* s, const snap_listener_t* listener, site_t* site) noexcept nogil:
+    cdef const uint8_t* block = s.base + s.header.sites.off_blocks + listener.http.off_block
+    if listener.http.n_block == 0:
+        return False
+    site_lay(site, <const site_header_t*>block, block)
+    return True
+
+
 cdef bint listener_fits(const snapshot_t* s, const snap_listener_t* l) noexcept nogil:
     return (
         l.id < MAX_LISTENERS and l.retries <= MAX_RETRIES
         and l.preread.n_bytes <= MAX_PREREAD and l.preread.kind <= PREREAD_HELLO and routes_fit(s, &l.routes)
-        and udp_fits(s, l)
+        and udp_fits(s, l) and block_fits(s, &l.http)
     )
 
 

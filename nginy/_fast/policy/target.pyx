@@ -86,7 +86,8 @@ cdef int location_write(
     if route.location.n:
         write_text(&w, site, &route.location)
         return -1 if w.is_short else <int>w.n
-    write_origin(&w, site, route, p, head, is_tls)
+    if route.host.n or head.host.n:     # HTTP/1.0 may say none: its own path then (RFC 9110, section 10.2.2)
+        write_origin(&w, site, route, p, head, is_tls)
     if route.path.n:
         write_text(&w, site, &route.path)
     else:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nginy.backend.request import RequestAsk, route_request
-from nginy.config import parse_config, sites
+from nginy.config import parse_config
 from nginy.errors import ControlError
 
 ROUTES = [
@@ -15,11 +15,6 @@ ROUTES = [
     {"host": "*.example.org", "redirect": {"host": "example.org", "status": 308}},
     {"path": "/", "respond": {"status": 404, "body": "none", "headers": "X-A: b"}},
 ]
-
-
-@pytest.fixture(autouse=True)
-def served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sites, "IS_SERVED", True)
 
 
 def answer(host: str, path: str = "/", **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from nginy.cli.launch import simple_stem
 from nginy.cli.main import run_cli
-from nginy.config import parse_config, sites
+from nginy.config import parse_config
 
 FINE = """
 pools:
@@ -134,10 +134,7 @@ def test_simple_reports_a_bad_address_by_its_path(capsys: Capture) -> None:
     assert "pools.simple.backends[0]" in capsys.readouterr().err
 
 
-def test_check_warns_of_what_is_probably_not_meant(
-    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sites, "IS_SERVED", True)
+def test_check_warns_of_what_is_probably_not_meant(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "nginy.yaml"
     routes = "[{path: /a, pool: one}, {path: /a, pool: api}]"
     file.write_text(FINE + f"  http: {{bind: '127.0.0.1:0', protocol: http, routes: {routes}}}\n")

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from nginy.cli.main import run_cli
-from nginy.config import sites
 
 CONFIG = """
 pools: {a: {backends: ["127.0.0.1:1"]}, b: {backends: ["127.0.0.1:2"]}}
@@ -25,8 +24,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(sites, "IS_SERVED", True)
+def file(tmp_path: Path) -> str:
     (tmp_path / "nginy.yaml").write_text(CONFIG)
     return str(tmp_path / "nginy.yaml")
 

@@ -6,7 +6,7 @@ import pytest
 
 from nginy._fast.sites import NO_ROUTE, Request, Site
 from nginy.backend.sites import site_of
-from nginy.config import load_config, parse_config, sites, to_yaml
+from nginy.config import load_config, parse_config, to_yaml
 from nginy.config.reference import reference
 from nginy.errors import ConfigError
 from tests.unit.config.marked import Bad, check, whole
@@ -14,16 +14,13 @@ from tests.unit.config.marked import Bad, check, whole
 POOLS = "pools: {p: {backends: ['a:1']}, q: {backends: ['b:1']}}\n"
 
 
-@pytest.fixture(autouse=True)
-def served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sites, "IS_SERVED", True)
-
-
 def route(text: str, path: str, says: str) -> Bad:
     """Keys of the second route of an HTTP listener."""
     text = f"{POOLS}listeners: {{l: {{bind: ':0', protocol: http, routes: [{{pool: p}}, {text}]}}}}"
     return whole(text, f"listeners.l.routes[1]{path}", says)
 
+
+MANY_LINES = ", ".join(f"'X-{number}: {'a' * 1000}'" for number in range(17))
 
 ROUTES = [
     route("{path: /a, §pol: p, pool: q}", ".pol", "did you mean `pool`?"),
@@ -55,6 +52,7 @@ ROUTES = [
     route("{respond: {headers: §'Content-Length: 1'}}", ".respond.headers", "nginy's own business"),
     route("{respond: {headers: [§X-A]}}", ".respond.headers[0]", "write X-A: value"),
     route("{respond: {headers: §'a: é'}}", ".respond.headers", "in ASCII"),
+    route("{respond: {headers: §[" + MANY_LINES + "]}}", ".respond.headers", "16384 at most"),
     route("{respond: {body: x, §file: y}}", ".respond.file", "`body` or `file`"),
     route("{respond: {file: §missing.html}}", ".respond.file", "cannot be read: No such file or directory"),
     route("{respond: {status: 200}, §strip: on}", ".strip", "this route answers itself"),
@@ -81,14 +79,6 @@ ROUTES = [
 @pytest.mark.parametrize("bad", ROUTES, ids=lambda bad: f"{bad.path}-{bad.says[:30]}")
 def test_what_cannot_be_is_refused_at_its_place(bad: Bad) -> None:
     check(bad)
-
-
-def test_routes_of_http_are_not_served_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sites, "IS_SERVED", False)
-    check(whole(
-        POOLS + "listeners: {l: {bind: ':0', protocol: http, §routes: [{path: /, pool: p}]}}", "listeners.l.routes",
-        "not in this version yet",
-    ))  # fmt: skip
 
 
 def test_too_many_routes_at_one_place_and_patterns_of_one_host() -> None:

@@ -1,0 +1,154 @@
+"""Respond: nothing is held for a slow client but how far it is; bodies leave from the snapshot, without a copy."""
+
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.string cimport memcpy
+from nginy._fast.base.cdefs cimport EAGAIN
+from nginy._fast.base.layout cimport snap_listener_t
+from nginy._fast.base.limits cimport BUFFER_BYTES
+from nginy._fast.base.status cimport (
+    OWN_HEAD_TOO_LONG, OWN_REDIRECTED, OWN_RESPONDED, REASON_FRONT_RESET, REASON_NO_ROUTE,
+)
+from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, PHASE_OWN, exchange_t
+from nginy._fast.engine.link cimport exchange_of
+from nginy._fast.engine.own cimport exchange_next, own_is_kept, own_put, own_put_number, own_respond, own_send
+from nginy._fast.engine.relay cimport relay_cut_at
+from nginy._fast.engine.session cimport session_close
+from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.types cimport FRONT, LEG_WRITABLE, SESS_EXCHANGE, session_t, worker_t
+from nginy._fast.mem.buffers cimport buffers_at
+from nginy._fast.mem.wheel cimport wheel_arm
+from nginy._fast.net.sock cimport sock_send
+from nginy._fast.policy.site cimport ACTION_REDIRECT, site_found_t, site_route_t, site_t
+from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_site
+from nginy._fast.policy.target cimport location_write
+from nginy._fast.wire.http1 cimport METHOD_HEAD, head_t
+
+cdef enum:
+    HEAD_REST = 512             # room for what stands around lines of a route
+
+
+# With a space in front; a reason may be left out, the space may not (RFC 9112, section 4).
+cdef const char* phrase(uint32_t status) noexcept nogil:
+    if status == 200:
+        return b" OK"
+    if status == 301:
+        return b" Moved Permanently"
+    if status == 302:
+        return b" Found"
+    if status == 303:
+        return b" See Other"
+    if status == 307:
+        return b" Temporary Redirect"
+    if status == 308:
+        return b" Permanent Redirect"
+    if status == 403:
+        return b" Forbidden"
+    if status == 404:
+        return b" Not Found"
+    if status == 410:
+        return b" Gone"
+    if status == 503:
+        return b" Service Unavailable"
+    return b" "
+
+
+cdef uint8_t* put_status(uint8_t* to, uint32_t status) noexcept nogil:
+    return own_put(own_put(own_put_number(own_put(to, b"HTTP/1.1 "), status), phrase(status)), b"\r\n")
+
+
+# Length, but where there must be none (RFC 9110, section 8.6), and connection.
+cdef uint8_t* put_end(uint8_t* to, uint32_t status, uint32_t n_body, bint is_kept) noexcept nogil:
+    if status != 204 and status != 304:
+        to = own_put(own_put_number(own_put(to, b"Content-Length: "), n_body), b"\r\n")
+    return own_put(to, b"Connection: keep-alive\r\n\r\n" if is_kept else b"Connection: close\r\n\r\n")
+
+
+cdef uint32_t respond_head(uint8_t* to, const site_t* site, const site_route_t* route, bint is_kept) noexcept nogil:
+    cdef uint8_t* at = put_status(to, route.status)
+    memcpy(at, site.texts + route.lines.off, route.lines.n)
+    return <uint32_t>(put_end(at + route.lines.n, route.status, route.body.n, is_kept) - to)
+
+
+# Send what the client takes. False: not all of it, or the session has ended.
+cdef bint respond_send(worker_t* w, session_t* s, exchange_t* x, const site_t* site) noexcept nogil:
+    cdef const site_route_t* route = &site.routes[x.route]
+    cdef const uint8_t* body = site.texts + route.body.off
+    cdef uint8_t* head = w.carrier.scratch
+    cdef uint32_t n_head = respond_head(head, site, route, x.flags & EXCHANGE_KEPT != 0)
+    cdef uint32_t n_body = 0 if x.method == METHOD_HEAD else route.body.n
+    cdef uint32_t n
+    cdef ssize_t sent
+    while x.n_own < n_head + n_body:
+        if x.n_own < n_head:
+            n = min(n_body, <uint32_t>BUFFER_BYTES - n_head)
+            memcpy(head + n_head, body, n)
+            n += n_head - x.n_own
+            sent = sock_send(s.legs[FRONT].fd, head + x.n_own, n)
+        else:
+            n = n_head + n_body - x.n_own
+            sent = sock_send(s.legs[FRONT].fd, body + x.n_own - n_head, n)
+        if sent < 0 and sent != -EAGAIN:
+            session_close(w, s, REASON_FRONT_RESET)
+            return False
+        if sent > 0:
+            x.n_own += <uint32_t>sent
+            s.bytes[1 - FRONT] += <uint64_t>sent
+            s.active_ms = w.now_ms
+            count(&w.row.listeners[s.listener].bytes_out, <uint64_t>sent)
+        if sent < <ssize_t>n:
+            s.legs[FRONT].flags &= ~<uint32_t>LEG_WRITABLE
+            return False
+    return True
+
+
+cdef void redirect(
+    worker_t* w, session_t* s, const site_t* site, const site_found_t* found, const head_t* head
+) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef const uint8_t* p = buffers_at(&w.http.heads, x.head) + x.head_at
+    cdef uint32_t status = site.routes[found.route].status
+    cdef bint is_kept = own_is_kept(w, x)
+    cdef uint8_t* at = own_put(put_status(w.carrier.scratch, status), b"Location: ")
+    cdef int n = location_write(site, found, p, head, False, at, BUFFER_BYTES - HEAD_REST)
+    if n < 0:
+        own_respond(w, s, OWN_HEAD_TOO_LONG)
+        return
+    at = put_end(own_put(at + n, b"\r\n"), status, 0, is_kept)
+    own_send(w, s, OWN_REDIRECTED, <uint32_t>(at - w.carrier.scratch), is_kept)
+
+
+cdef void respond_begin(
+    worker_t* w, session_t* s, const site_t* site, const site_found_t* found, const head_t* head
+) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    cdef uint32_t gen = s.gen
+    if site.routes[found.route].action == ACTION_REDIRECT:
+        redirect(w, s, site, found, head)
+        return
+    if not own_is_kept(w, x):
+        x.flags &= ~<uint32_t>EXCHANGE_KEPT
+    x.phase = PHASE_OWN
+    x.n_own = 0
+    s.state = SESS_EXCHANGE
+    s.active_ms = w.now_ms
+    count(&w.row.http[s.listener].own[OWN_RESPONDED], 1)
+    if respond_send(w, s, x, site):
+        exchange_next(w, s)
+    elif s.gen == gen:
+        s.idle_ms = listener.http.response_ms
+        wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.idle_ms)
+        if s.cut_ms:
+            relay_cut_at(w, s, s.cut_ms)
+
+
+cdef void respond_run(worker_t* w, session_t* s) noexcept nogil:
+    cdef exchange_t* x = exchange_of(w, s)
+    cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    cdef site_t site
+    if not s.legs[FRONT].flags & LEG_WRITABLE:
+        return
+    if listener == NULL or not snapshot_site(&w.snapshot, listener, &site) or site.header.checksum != x.site_sum:
+        session_close(w, s, REASON_NO_ROUTE)
+    elif respond_send(w, s, x, &site):
+        exchange_next(w, s)
