@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from nginy._fast.base.cdefs cimport likely, unlikely
-from nginy._fast.base.layout cimport snap_listener_t
+from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.status cimport OWN_NO_BACKEND, OWN_NO_ROUTE, OWN_UNCLEAR_PATH
 from nginy._fast.engine.exchanges cimport EXCHANGE_MADE, exchange_t
 from nginy._fast.engine.own cimport own_respond
@@ -19,6 +19,7 @@ from nginy._fast.wire.http1 cimport head_t, http1_request
 
 cdef const head_t* request_head(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     if w.http.whose != s.timer.idx:
+        w.http.whose = NO_INDEX
         if http1_request(buffers_at(&w.http.heads, x.head) + x.head_at, x.n_head, 0, &w.http.request) != x.n_head:
             return NULL
         w.http.whose = s.timer.idx

@@ -89,6 +89,11 @@ def listener(id=0, **changes):
     return SimpleNamespace(**row | changes)
 
 
+def http(**changes):
+    row = dict(head_ms=1000, kept_ms=1000, response_ms=1000, requests=0, block=b"")
+    return SimpleNamespace(**row | changes)
+
+
 def udp(**changes):
     row = dict(
         flows_max=1024,

@@ -5,9 +5,11 @@ import struct
 
 import pytest
 
-from nginy._fast import door
+from nginy._fast import door, sites
+from nginy.site.build import Rule, build
+from nginy.site.parts import Action
 
-from .rows import backend, block, listener, pool, socket_row
+from .rows import backend, block, http, listener, pool, socket_row
 
 
 def test_block_round_trips_generation_and_meta():
@@ -23,6 +25,23 @@ def test_every_flipped_bit_is_noticed():
         broken[at] ^= 1 << (at % 8)
         with pytest.raises(ValueError, match="snapshot"):
             door.verify_snapshot(bytes(broken))
+
+
+def test_routes_of_http_are_looked_at_by_themselves():
+    site = build([Rule(Action(sites.ACTIONS["pool"], 0, pools=((0, 1),)), path="/a")])
+    assert door.verify_snapshot(routed(site, site)) == 1
+    for at in range(len(site)):
+        broken = bytearray(site)
+        broken[at] ^= 1 << (at % 8)
+        with pytest.raises(ValueError, match="points outside itself"):
+            door.verify_snapshot(routed(site, bytes(broken)))
+    with pytest.raises(ValueError, match="points outside itself"):
+        door.verify_snapshot(routed(site[:-8]))
+
+
+def routed(*blocks):
+    rows = [listener(number, http=http(block=one)) for number, one in enumerate(blocks)]
+    return block([backend(0)], listeners=rows)
 
 
 def test_every_truncation_is_noticed():
