@@ -23,6 +23,7 @@ from tests.tools.peers import named
 from tests.tools.sockets import connect, recv_exact
 from tests.tools.tls import certificate, tls_named, who_serves
 from tests.tools.waiting import wait_until
+from tests.tools.web import Message, Stream, answering, text
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 HERE = "127.88."  # in place of 10.0.
@@ -127,3 +128,41 @@ def test_server_names_find_their_sites_in_front_of_tls_servers(
     with pytest.raises((ConnectionError, ssl.SSLError)):
         who_serves(nginy.address("https"), "elsewhere.example.org")
     assert nginy.reasons("https")["no_route"] == 1
+
+
+def test_two_services_behind_one_address_each_with_its_health(
+    start_example: StartExample, start_peer: StartPeer
+) -> None:
+    asked: dict[str, list[str]] = {}
+
+    def service(name: str) -> Callable[[socket.socket], None]:
+        def say(request: Message) -> bytes:
+            asked.setdefault(name, []).append(request.start.split()[1])
+            return text(name.encode())
+
+        return answering(say)
+
+    peers = {}
+    for name, host, number in (("task", "1", 1), ("task", "1", 2), ("auth", "2", 1), ("auth", "2", 2)):
+        peers[name, number] = start_peer(service(name), host=f"{HERE}{host}.{number}", port=8000)
+    nginy = start_example("services")
+
+    def get(target: str) -> Message:
+        with connect(nginy.address("web")) as sock:
+            sock.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            return Stream(sock).message()
+
+    for target, name, seen in [("/task/1", "task", "/1"), ("/auth", "auth", "/"), ("/auth/in?x", "auth", "/in?x")]:
+        assert get(target).body == name.encode()
+        assert seen in asked[name]
+    assert get("/healthz").body == b"fine"
+    assert get("/tasks").status == 404
+    peers["task", 1].close()
+    for _ in range(10):  # before and after the checks have noticed
+        assert get("/task/2").body == b"task"
+    wait_until(lambda: sorted(row["verdict"] for row in nginy.backends("task")) == ["down", "up"], "it is down")
+    peers["task", 2].close()
+    wait_until(lambda: get("/task").status == 503, "nobody is left")
+    assert get("/auth").body == b"auth"
+    for peer in peers.values():  # and with them the connections that are kept to them
+        peer.close()
