@@ -41,11 +41,15 @@ def run(file: Path | None, check_only: bool, verbose: bool) -> int:
     "--backend",
     "backends",
     multiple=True,
-    required=True,
     metavar="ADDRESS[,…]",
     help="Where they are sent; give several, or a list with commas.",
 )
 @click.option("--udp", is_flag=True, help="Datagrams instead of TCP connections.")
+@click.option("--http", is_flag=True, help="Requests of HTTP instead of TCP connections.")
+@click.option(
+    "--route", "routes", multiple=True, metavar="PATH=ADDRESS[,…]",
+    help="With --http: who serves a path and all below it; --backend serves the rest.",
+)
 @click.option("--policy", type=click.Choice(POLICIES), default=POLICIES[0], show_default=True)
 @click.option("--health", type=click.Choice(HEALTHS), help="Kind of checks.  [default: tcp, with --udp udp]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of workers.  [default: one per core]")
@@ -55,17 +59,26 @@ def simple(
     binds: tuple[str, ...],
     backends: tuple[str, ...],
     udp: bool,
+    http: bool,
+    routes: tuple[str, ...],
     policy: str,
     health: str | None,
     workers: int | None,
     gen: bool,
     verbose: bool,
 ) -> int:
-    """Run without a file: one listener, one pool."""
+    """Run without a file: one listener, one pool, and one more for each route."""
     from nginy.config import parse_config
 
-    protocol = "udp" if udp else "tcp"
-    tree = simple_tree(split_list(binds), split_list(backends), protocol, policy, health or protocol, workers)
+    if udp and (http or routes) or routes and not http:
+        raise click.UsageError("--route goes with --http, and --udp with neither")
+    if not backends and not routes:
+        raise click.UsageError("Missing option '--backend'" + " or '--route'" * http + ".")
+    protocol = "http" if http else "udp" if udp else "tcp"
+    health = health or ("udp" if udp else "tcp")
+    tree = simple_tree(split_list(binds), split_list(backends), protocol, policy, health, workers)
+    if routes:
+        add_routes(tree, list(map(read_route, routes)))
     if gen:
         from nginy.config import to_yaml
 
@@ -98,6 +111,27 @@ def simple_tree(
     if protocol != "tcp":
         tree["listeners"][POOL]["protocol"] = protocol
     return tree
+
+
+def read_route(given: str) -> tuple[str, list[str]]:
+    """A path and its backends. Errors: click.UsageError."""
+    path, sign, backends = given.partition("=")
+    if not sign or not path.startswith("/"):
+        raise click.UsageError(f"--route {given}: expected a path and its backends, such as /task=a:80,b:80")
+    return path, split_list((backends,))
+
+
+def add_routes(tree: dict[str, Any], routes: list[tuple[str, list[str]]]) -> None:
+    """Lay a pool and a route for each into what simple_tree made; its own pool is for the rest, if it has any."""
+    pools, listener = tree["pools"], tree["listeners"][POOL]
+    rest, _ = pools.pop(POOL), listener.pop("pool")
+    listener["routes"] = []
+    for number, (path, backends) in enumerate(routes):
+        listener["routes"].append({"path": path, "pool": f"{POOL}-{number}"})
+        pools[f"{POOL}-{number}"] = rest | {"backends": backends}
+    if rest["backends"]:
+        listener["routes"].append({"pool": POOL})
+        pools[POOL] = rest
 
 
 def simple_stem(bind: str, protocol: str) -> str:

@@ -129,6 +129,21 @@ def test_simple_has_a_control_socket_for_each_port_and_protocol(bind: str, proto
     assert simple_stem(bind, protocol) == stem
 
 
+def test_simple_with_routes(capsys: Capture) -> None:
+    routes = ["--route", "/task=127.0.0.1:1,127.0.0.1:2", "--route", "/auth=127.0.0.1:3"]
+    assert run_cli(["simple", "--bind", ":80", "--http", *routes, "--gen"]) == 0
+    config = parse_config(capsys.readouterr().out)
+    entry = config.listeners["simple"]
+    assert (entry.protocol, [(route.path, route.pool) for route in entry.routes]) == (
+        "http", [("/task", "simple-0"), ("/auth", "simple-1")],
+    )  # fmt: skip
+    assert [len(config.pools[name].backends) for name in entry.pools] == [2, 1]
+    assert run_cli(["simple", "--bind", ":80", "--http", *routes, "--backend", "127.0.0.1:4", "--gen"]) == 0
+    config = parse_config(capsys.readouterr().out)
+    assert config.listeners["simple"].pools == ("simple-0", "simple-1", "simple")
+    assert [backend.address for backend in config.pools["simple"].backends] == ["127.0.0.1:4"]
+
+
 def test_simple_reports_a_bad_address_by_its_path(capsys: Capture) -> None:
     assert run_cli(["simple", "--bind", "127.0.0.1:1", "--backend", "nowhere", "--gen"]) == 2
     assert "pools.simple.backends[0]" in capsys.readouterr().err
