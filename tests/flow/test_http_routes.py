@@ -274,7 +274,7 @@ def test_no_request_meets_the_pool_of_one_generation_with_the_path_of_another(
 def test_a_request_that_waits_for_its_backend_goes_where_the_new_routes_say(
     start_nginy: StartNginy, start_peer: StartPeer
 ) -> None:
-    good = start_peer(say_target("good")).address
+    good, wrong = (start_peer(say_target(name)).address for name in ("good", "wrong"))
     listener = {"timeouts": {"connect": "1s"}}
     with FullBacklog() as nowhere:
         pools = {"a": nowhere.address, "b": good}
@@ -283,7 +283,7 @@ def test_a_request_that_waits_for_its_backend_goes_where_the_new_routes_say(
             sock.sendall(b"GET /x/1 HTTP/1.1\r\nHost: a\r\n\r\n")
             wait_until(lambda: nginy.listener("front")["http"]["requests"] == 1, "it waits")
             changed = routed([{"path": "/x", "pool": "b", "rewrite": "/y"}], listener=listener, **pools)
-            changed["pools"]["a"]["backends"].append(good)
+            changed["pools"]["a"]["backends"].append(wrong)
             nginy.reload(changed)
             assert Stream(sock).message().body == b"good /y/1"
 
