@@ -34,6 +34,8 @@ COLOURS = {
     "unknown": "yellow",
 }
 BLAMELESS = ("connected", "abandoned")
+ORDINARY_OWN = ("responded", "redirected")
+"""Responses of nginy's own that its routes ask for."""
 ORDINARY_ENDS = frozenset(
     {
         "closed", "front_reset", "client_gone", "idle", "half_close_timeout", "drain_deadline", "stopped",
@@ -115,7 +117,7 @@ def pools_of(listener: dict[str, Any]) -> str:
 def request_table(listeners: Iterable[dict[str, Any]]) -> "Table":
     """What HTTP clients asked, what backends answered, and what nginy answered in their place."""
     classes = ("1xx", "2xx", "3xx", "4xx", "5xx")
-    table = new_table("http listener", numbers=("requests", *classes, "reused", "retried", "own"))
+    table = new_table("http listener", numbers=("requests", *classes, "reused", "retried", "by routes", "errors"))
     for listener in listeners:
         counts = listener["http"]
         table.add_row(
@@ -124,10 +126,12 @@ def request_table(listeners: Iterable[dict[str, Any]]) -> "Table":
             *(read_count(counts["responses"].get(kind, 0)) for kind in classes),
             read_count(counts["reused"]),
             read_count(counts["retried"]),
-            alarm(sum(counts["own"].values())),
+            read_count(sum(counts["own"].get(reason, 0) for reason in ORDINARY_OWN)),
+            alarm(sum(count for reason, count in counts["own"].items() if reason not in ORDINARY_OWN)),
         )
         for reason, count in sorted(counts["own"].items(), key=lambda item: -item[1]):
-            table.add_row(f"    [red]own: {plain(reason)} {read_count(count)}[/]")
+            if reason not in ORDINARY_OWN:
+                table.add_row(f"    [red]error: {plain(reason)} {read_count(count)}[/]")
     return table
 
 
