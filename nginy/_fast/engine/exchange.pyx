@@ -8,7 +8,7 @@ from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OWN_BAD_REQUEST, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_CLIENT_GONE,
-    REASON_DRAIN_DEADLINE, REASON_FRONT_RESET, REASON_IDLE,
+    REASON_FRONT_RESET, REASON_IDLE,
 )
 from nginy._fast.engine.body cimport body_begin, body_move, body_pass
 from nginy._fast.engine.carry cimport leg_flush, leg_keep, leg_send, spare_at_hand
@@ -17,9 +17,9 @@ from nginy._fast.engine.exchanges cimport (
     PHASE_SENT, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
-from nginy._fast.engine.link cimport exchange_of, link_rest, link_take
-from nginy._fast.engine.own cimport exchange_next, head_give, own_of_reason, own_respond
-from nginy._fast.engine.relay cimport leg_note, relay_cut_at
+from nginy._fast.engine.link cimport exchange_of, head_give, link_rest, link_take
+from nginy._fast.engine.own cimport exchange_next, own_of_reason, own_respond
+from nginy._fast.engine.relay cimport leg_note, relay_arm, relay_cut_at, relay_is_cut, relay_look
 from nginy._fast.engine.respond cimport respond_run
 from nginy._fast.engine.response cimport response_lost, response_read
 from nginy._fast.engine.rewriting cimport rewrite_request, rewriting_t
@@ -39,6 +39,11 @@ from nginy._fast.wire.http1 cimport (
     METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, head_t,
 )
 from nginy._fast.wire.http1write cimport http1_write_request
+
+ctypedef enum step_t:
+    STEP_OVER = 0               # nothing more goes this way for now
+    STEP_AGAIN = 1
+    STEP_MOVE = 2
 
 
 cdef void exchange_open(worker_t* w, session_t* s) noexcept nogil:
@@ -162,23 +167,29 @@ cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
 
 # ---- both ways ----
 
+# What this direction holds goes first; then, may more come?
+cdef step_t step_look(worker_t* w, session_t* s, int side, bint is_through) noexcept nogil:
+    cdef leg_t* src = &s.legs[side]
+    cdef const leg_t* dst = &s.legs[1 - side]
+    if src.buffer != NO_BUFFER and not leg_flush(w, s, side):
+        return STEP_AGAIN if dst.flags & LEG_WRITABLE else STEP_OVER    # a pipe that was drained in part
+    if is_through or src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE:
+        return STEP_OVER
+    return STEP_MOVE if dst.flags & (LEG_WRITABLE | LEG_BROKEN) == LEG_WRITABLE else STEP_OVER
+
+
 # One direction of the request's body. True: its budget ended before the bytes did.
 cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
-    cdef leg_t* src = &s.legs[FRONT]
     cdef uint64_t most = s.bytes[FRONT] + TURN_BYTES
     cdef uint32_t _turn
+    cdef step_t step
     for _turn in range(READS_PER_EVENT):
         if s.bytes[FRONT] >= most:
             break
-        if src.buffer != NO_BUFFER and not leg_flush(w, s, FRONT):
-            if not s.legs[BACK].flags & LEG_WRITABLE:
-                return False
-            continue            # a pipe that was drained in part
-        if x.body[FRONT].is_done or src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE:
+        step = step_look(w, s, FRONT, x.body[FRONT].is_done)
+        if step == STEP_OVER:
             return False
-        if s.legs[BACK].flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
-            return False
-        if body_move(w, s, x, FRONT) < 0:
+        if step == STEP_MOVE and body_move(w, s, x, FRONT) < 0:
             if x.phase == PHASE_SENT:
                 own_respond(w, s, OWN_BAD_REQUEST)
             else:
@@ -188,23 +199,18 @@ cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
 
 
 cdef bint response_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
-    cdef leg_t* src = &s.legs[BACK]
     cdef uint32_t gen = s.gen
     cdef uint64_t most = s.bytes[BACK] + TURN_BYTES
     cdef uint32_t _turn
+    cdef step_t step
     for _turn in range(READS_PER_EVENT):
         if s.bytes[BACK] >= most:
             break
-        if src.buffer != NO_BUFFER and not leg_flush(w, s, BACK):
-            if not s.legs[FRONT].flags & LEG_WRITABLE:
-                return False
-            continue            # a pipe that was drained in part
-        if x.body[BACK].is_done and x.phase == PHASE_RESPONSE:
+        step = step_look(w, s, BACK, x.body[BACK].is_done and x.phase == PHASE_RESPONSE)
+        if step == STEP_OVER:
             return False
-        if src.flags & (LEG_READABLE | LEG_EOF) != LEG_READABLE:
-            return False
-        if s.legs[FRONT].flags & (LEG_WRITABLE | LEG_BROKEN) != LEG_WRITABLE:
-            return False
+        if step == STEP_AGAIN:
+            continue
         if x.phase == PHASE_SENT:
             if not response_read(w, s, x):
                 return False
@@ -286,22 +292,16 @@ cdef void exchange_event(worker_t* w, session_t* s, int side, uint32_t bits) noe
 
 cdef void exchange_timer(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
-    cdef uint64_t due_ms = s.active_ms + s.idle_ms
     cdef uint32_t gen = s.gen
-    if s.cut_ms and s.cut_ms <= w.now_ms:
-        session_close(w, s, REASON_DRAIN_DEADLINE)
+    if relay_is_cut(w, s):
         return
-    if due_ms <= w.now_ms:      # after a gap of the clock bytes may wait that no event has told of yet: look once
-        s.legs[FRONT].flags |= LEG_READABLE
-        s.legs[BACK].flags |= LEG_READABLE
+    if s.active_ms + s.idle_ms <= w.now_ms:
+        relay_look(s)
         exchange_run(w, s)
         if s.gen != gen or s.state != SESS_EXCHANGE:
             return
-        due_ms = s.active_ms + s.idle_ms
-    if due_ms > w.now_ms:
-        if s.cut_ms and s.cut_ms < due_ms:
-            due_ms = s.cut_ms
-        wheel_arm(&w.wheel, &s.timer.node, due_ms)
+    if s.active_ms + s.idle_ms > w.now_ms:
+        relay_arm(w, s, s.active_ms + s.idle_ms)
     elif x.phase == PHASE_SENT:
         own_respond(w, s, OWN_RESPONSE_TIMEOUT)
     else:

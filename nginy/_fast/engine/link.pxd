@@ -30,5 +30,9 @@ cdef void link_timer(worker_t* w, link_t* link) noexcept nogil
 # A new generation: links at rest whose backend is gone are closed.
 cdef void links_settle(worker_t* w) noexcept nogil
 
+# The head buffer of a request, with whatever is in it; that of a response's head which is not whole.
+cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil
+cdef void part_give(worker_t* w, exchange_t* x) noexcept nogil
+
 # Give back what the session holds for HTTP.
 cdef void exchange_drop(worker_t* w, session_t* s) noexcept nogil

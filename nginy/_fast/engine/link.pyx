@@ -214,13 +214,26 @@ cdef void links_settle(worker_t* w) noexcept nogil:
 
 # ---- what a session holds ----
 
+cdef void block_give(worker_t* w, uint32_t* block) noexcept nogil:
+    if block[0] != NO_BUFFER:
+        buffers_give(&w.http.heads, block[0])
+    block[0] = NO_BUFFER
+
+
+cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil:
+    block_give(w, &x.head)
+    x.head_at = x.head_end = x.body_at = 0
+
+
+cdef void part_give(worker_t* w, exchange_t* x) noexcept nogil:
+    block_give(w, &x.part)
+    x.n_part = 0
+
+
 cdef void exchange_drop(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = &w.http.exchanges[s.timer.idx]
     link_forget(w, s)
-    if x.head != NO_BUFFER:
-        buffers_give(&w.http.heads, x.head)
-    if x.part != NO_BUFFER:
-        buffers_give(&w.http.heads, x.part)
-    x.head = x.part = NO_BUFFER
+    head_give(w, x)
+    part_give(w, x)
     if w.http.whose == s.timer.idx:
         w.http.whose = NO_INDEX

@@ -15,18 +15,20 @@ from nginy._fast.base.status cimport (
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LAST, PHASE_HEAD, PHASE_LINGER, exchange_t
 from nginy._fast.engine.lease cimport lease_drop
-from nginy._fast.engine.link cimport exchange_of
+from nginy._fast.engine.link cimport exchange_of, head_give, part_give
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_ASKED, LEG_EOF, LEG_KEYED, LEG_OWN, LEG_READABLE, QUEUE_READY, SESS_HEAD, leg_t, session_side,
     session_t, worker_t,
 )
-from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_give
+from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.sock cimport sock_finish, sock_send
 from nginy._fast.policy.snapshot cimport snapshot_listener
 from nginy._fast.wire.http1 cimport BODY_LENGTH, BODY_NONE, HTTP_BAD_VERSION, HTTP_TOO_LONG, METHOD_HEAD
+from nginy._fast.wire.phrase cimport http_phrase
+
 
 cdef uint32_t own_of_reason(uint32_t reason) noexcept nogil:
     if reason == REASON_NO_BACKEND:
@@ -48,25 +50,24 @@ cdef uint32_t own_of_refusal(uint32_t refusal) noexcept nogil:
     return OWN_BAD_VERSION if refusal == HTTP_BAD_VERSION else OWN_BAD_REQUEST
 
 
-# Status, space and reason phrase.
-cdef const char* status_line(uint32_t why) noexcept nogil:
+cdef uint32_t status_of(uint32_t why) noexcept nogil:
     if why == OWN_BAD_REQUEST or why == OWN_UNCLEAR_PATH:
-        return b"400 Bad Request"
+        return 400
     if why == OWN_NO_ROUTE:
-        return b"404 Not Found"
+        return 404
     if why == OWN_METHOD_REFUSED:
-        return b"405 Method Not Allowed"
+        return 405
     if why == OWN_HEAD_TIMEOUT:
-        return b"408 Request Timeout"
+        return 408
     if why == OWN_HEAD_TOO_LONG:
-        return b"431 Request Header Fields Too Large"
+        return 431
     if why == OWN_CONNECT_FAILED or why == OWN_BACK_RESET or why == OWN_BAD_RESPONSE:
-        return b"502 Bad Gateway"
+        return 502
     if why == OWN_CONNECT_TIMEOUT or why == OWN_RESPONSE_TIMEOUT:
-        return b"504 Gateway Timeout"
+        return 504
     if why == OWN_BAD_VERSION:
-        return b"505 HTTP Version Not Supported"
-    return b"503 Service Unavailable"
+        return 505
+    return 503
 
 
 cdef uint8_t* own_put(uint8_t* to, const char* text) noexcept nogil:
@@ -89,13 +90,16 @@ cdef uint8_t* own_put_number(uint8_t* to, uint32_t number) noexcept nogil:
     return to
 
 
+cdef uint8_t* own_put_status(uint8_t* to, uint32_t status) noexcept nogil:
+    return own_put(own_put_number(to, status), http_phrase(status))
+
+
 # The whole message at `to`, which has room for it.
 cdef uint32_t own_write(uint8_t* to, uint32_t why, bint is_kept, bint has_body) noexcept nogil:
-    cdef const char* line = status_line(why)
-    cdef uint8_t* at = own_put(to, b"HTTP/1.1 ")
-    at = own_put(at, line)
+    cdef uint32_t status = status_of(why)
+    cdef uint8_t* at = own_put_status(own_put(to, b"HTTP/1.1 "), status)
     at = own_put(at, b"\r\nContent-Type: text/plain\r\nContent-Length: ")
-    at = own_put_number(at, <uint32_t>strlen(line) + 1)
+    at = own_put_number(at, 3 + <uint32_t>strlen(http_phrase(status)) + 1)
     if why == OWN_METHOD_REFUSED:
         at = own_put(at, b"\r\nAllow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
     at = own_put(at, b"\r\nConnection: ")
@@ -104,8 +108,7 @@ cdef uint32_t own_write(uint8_t* to, uint32_t why, bint is_kept, bint has_body) 
     else:
         at = own_put(at, b"close\r\n\r\n")
     if has_body:
-        at = own_put(at, line)
-        at = own_put(at, b"\n")
+        at = own_put(own_put_status(at, status), b"\n")
     return <uint32_t>(at - to)
 
 
@@ -133,33 +136,33 @@ cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
     own_send(w, s, why, own_write(w.carrier.scratch, why, is_kept, x.method != METHOD_HEAD), is_kept)
 
 
+cdef ssize_t own_pass(worker_t* w, session_t* s, const uint8_t* from_, uint32_t n) noexcept nogil:
+    cdef ssize_t sent = sock_send(s.legs[FRONT].fd, from_, n)
+    if sent == -EAGAIN:
+        return 0
+    if sent < 0:
+        session_close(w, s, REASON_FRONT_RESET)
+        return sent
+    count(&w.row.listeners[s.listener].bytes_out, <uint64_t>sent)
+    s.bytes[BACK] += <uint64_t>sent
+    return sent
+
+
 cdef void own_send(worker_t* w, session_t* s, uint32_t why, uint32_t n, bint is_kept) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef ssize_t sent
     count(&w.row.http[s.listener].own[why], 1)
     if s.legs[BACK].fd >= 0:
         leg_close(w, s, BACK, True)
-    sent = sock_send(s.legs[FRONT].fd, w.carrier.scratch, n)
-    if sent == -EAGAIN:         # what was said before is still on its way
-        sent = 0
+    sent = own_pass(w, s, w.carrier.scratch, n)     # 0: what was said before is still on its way
     if sent < 0:
-        session_close(w, s, REASON_FRONT_RESET)
         return
-    count(&w.row.listeners[s.listener].bytes_out, <uint64_t>sent)
-    s.bytes[BACK] += <uint64_t>sent
     if not is_kept or <uint32_t>sent < n:
         x.flags &= ~<uint32_t>EXCHANGE_KEPT
     exchange_next(w, s)
 
 
 # ---- between two exchanges ----
-
-cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil:
-    if x.head != NO_BUFFER:
-        buffers_give(&w.http.heads, x.head)
-    x.head = NO_BUFFER
-    x.head_at = x.head_end = x.body_at = 0
-
 
 cdef void head_consume(worker_t* w, exchange_t* x) noexcept nogil:
     x.head_at = x.body_at
@@ -173,10 +176,7 @@ cdef void head_consume(worker_t* w, exchange_t* x) noexcept nogil:
 cdef void exchange_clear(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     leg_give_buffer(w, &s.legs[FRONT])
-    if x.part != NO_BUFFER:
-        buffers_give(&w.http.heads, x.part)
-    x.part = NO_BUFFER
-    x.n_part = 0
+    part_give(w, x)
 
 
 # No further request: the connection ends, but what the client still sends must not reset it before it has read all.

@@ -14,5 +14,11 @@ cdef void relay_run(worker_t* w, session_t* s) noexcept nogil
 # Its listener drains: end it at the deadline, if it still lives then.
 cdef void relay_cut_at(worker_t* w, session_t* s, uint64_t deadline_ms) noexcept nogil
 
+# The parts of a timer: whether that deadline has come, and the session is ended; bytes may wait that no event has told of
+# yet, after a gap of the clock, so both legs are looked at once more; the next time, not behind that deadline.
+cdef bint relay_is_cut(worker_t* w, session_t* s) noexcept nogil
+cdef void relay_look(session_t* s) noexcept nogil
+cdef void relay_arm(worker_t* w, session_t* s, uint64_t due_ms) noexcept nogil
+
 # The session's timer has fired.
 cdef void relay_timer(worker_t* w, session_t* s) noexcept nogil

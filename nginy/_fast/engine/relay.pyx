@@ -138,16 +138,30 @@ cdef void relay_cut_at(worker_t* w, session_t* s, uint64_t deadline_ms) noexcept
         wheel_arm(&w.wheel, &s.timer.node, deadline_ms)
 
 
+cdef bint relay_is_cut(worker_t* w, session_t* s) noexcept nogil:
+    if s.cut_ms == 0 or s.cut_ms > w.now_ms:
+        return False
+    session_close(w, s, REASON_DRAIN_DEADLINE)
+    return True
+
+
+cdef void relay_look(session_t* s) noexcept nogil:
+    s.legs[FRONT].flags |= LEG_READABLE
+    s.legs[BACK].flags |= LEG_READABLE
+
+
+cdef void relay_arm(worker_t* w, session_t* s, uint64_t due_ms) noexcept nogil:
+    wheel_arm(&w.wheel, &s.timer.node, s.cut_ms if s.cut_ms and s.cut_ms < due_ms else due_ms)
+
+
 cdef void relay_timer(worker_t* w, session_t* s) noexcept nogil:
     cdef bint is_half = (s.legs[FRONT].flags | s.legs[BACK].flags) & LEG_EOF != 0
     cdef uint64_t due_ms = s.active_ms + (s.half_close_ms if is_half else s.idle_ms)
     cdef uint32_t gen = s.gen
-    if s.cut_ms and s.cut_ms <= w.now_ms:
-        session_close(w, s, REASON_DRAIN_DEADLINE)
+    if relay_is_cut(w, s):
         return
-    if due_ms <= w.now_ms:      # after a gap of the clock bytes may wait that no event has told of yet: look once
-        s.legs[FRONT].flags |= LEG_READABLE
-        s.legs[BACK].flags |= LEG_READABLE
+    if due_ms <= w.now_ms:
+        relay_look(s)
         relay_run(w, s)
         if s.gen != gen:
             return
@@ -158,6 +172,4 @@ cdef void relay_timer(worker_t* w, session_t* s) noexcept nogil:
     if s.keepalive_s:           # only a connection that lasts pays these two calls; the front inherits them
         sock_keepalive(s.legs[BACK].fd, s.keepalive_s)
         s.keepalive_s = 0
-    if s.cut_ms and s.cut_ms < due_ms:
-        due_ms = s.cut_ms
-    wheel_arm(&w.wheel, &s.timer.node, due_ms)
+    relay_arm(w, s, due_ms)

@@ -16,8 +16,8 @@ from nginy._fast.engine.exchange cimport exchange_open
 from nginy._fast.engine.exchanges cimport (
     EXCHANGE_AGAIN, EXCHANGE_KEPT, EXCHANGE_LAST, EXCHANGE_OLD, EXCHANGE_UPGRADE, PHASE_BACKEND, PHASE_LINGER, exchange_t,
 )
-from nginy._fast.engine.link cimport exchange_of
-from nginy._fast.engine.own cimport head_give, own_of_refusal, own_respond
+from nginy._fast.engine.link cimport exchange_of, head_give
+from nginy._fast.engine.own cimport own_of_refusal, own_respond
 from nginy._fast.engine.relay cimport leg_note
 from nginy._fast.engine.routing cimport request_head, route_request, route_stays
 from nginy._fast.engine.session cimport queue_push, session_close

@@ -1,23 +1,21 @@
 """Respond: nothing is held for a slow client but how far it is; bodies leave from the snapshot, without a copy."""
 
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint32_t, uint8_t
 from libc.string cimport memcpy
-from nginy._fast.base.cdefs cimport EAGAIN
 from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.base.limits cimport BUFFER_BYTES
-from nginy._fast.base.status cimport (
-    OWN_HEAD_TOO_LONG, OWN_REDIRECTED, OWN_RESPONDED, REASON_FRONT_RESET, REASON_NO_ROUTE,
-)
+from nginy._fast.base.status cimport OWN_HEAD_TOO_LONG, OWN_REDIRECTED, OWN_RESPONDED, REASON_NO_ROUTE
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, PHASE_OWN, exchange_t
 from nginy._fast.engine.link cimport exchange_of
-from nginy._fast.engine.own cimport exchange_next, own_is_kept, own_put, own_put_number, own_respond, own_send
+from nginy._fast.engine.own cimport (
+    exchange_next, own_is_kept, own_pass, own_put, own_put_number, own_put_status, own_respond, own_send,
+)
 from nginy._fast.engine.relay cimport relay_cut_at
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport FRONT, LEG_WRITABLE, SESS_EXCHANGE, session_t, worker_t
 from nginy._fast.mem.buffers cimport buffers_at
 from nginy._fast.mem.wheel cimport wheel_arm
-from nginy._fast.net.sock cimport sock_send
 from nginy._fast.policy.site cimport ACTION_REDIRECT, site_found_t, site_route_t, site_t
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_site
 from nginy._fast.policy.target cimport location_write
@@ -27,33 +25,8 @@ cdef enum:
     HEAD_REST = 512             # room for what stands around lines of a route
 
 
-# With a space in front; a reason may be left out, the space may not (RFC 9112, section 4).
-cdef const char* phrase(uint32_t status) noexcept nogil:
-    if status == 200:
-        return b" OK"
-    if status == 301:
-        return b" Moved Permanently"
-    if status == 302:
-        return b" Found"
-    if status == 303:
-        return b" See Other"
-    if status == 307:
-        return b" Temporary Redirect"
-    if status == 308:
-        return b" Permanent Redirect"
-    if status == 403:
-        return b" Forbidden"
-    if status == 404:
-        return b" Not Found"
-    if status == 410:
-        return b" Gone"
-    if status == 503:
-        return b" Service Unavailable"
-    return b" "
-
-
 cdef uint8_t* put_status(uint8_t* to, uint32_t status) noexcept nogil:
-    return own_put(own_put(own_put_number(own_put(to, b"HTTP/1.1 "), status), phrase(status)), b"\r\n")
+    return own_put(own_put_status(own_put(to, b"HTTP/1.1 "), status), b"\r\n")
 
 
 # Length, but where there must be none (RFC 9110, section 8.6), and connection.
@@ -83,18 +56,15 @@ cdef bint respond_send(worker_t* w, session_t* s, exchange_t* x, const site_t* s
             n = min(n_body, <uint32_t>BUFFER_BYTES - n_head)
             memcpy(head + n_head, body, n)
             n += n_head - x.n_own
-            sent = sock_send(s.legs[FRONT].fd, head + x.n_own, n)
+            sent = own_pass(w, s, head + x.n_own, n)
         else:
             n = n_head + n_body - x.n_own
-            sent = sock_send(s.legs[FRONT].fd, body + x.n_own - n_head, n)
-        if sent < 0 and sent != -EAGAIN:
-            session_close(w, s, REASON_FRONT_RESET)
+            sent = own_pass(w, s, body + x.n_own - n_head, n)
+        if sent < 0:
             return False
         if sent > 0:
             x.n_own += <uint32_t>sent
-            s.bytes[1 - FRONT] += <uint64_t>sent
             s.active_ms = w.now_ms
-            count(&w.row.listeners[s.listener].bytes_out, <uint64_t>sent)
         if sent < <ssize_t>n:
             s.legs[FRONT].flags &= ~<uint32_t>LEG_WRITABLE
             return False

@@ -14,13 +14,14 @@ from nginy._fast.engine.exchanges cimport (
     PHASE_HEAD, PHASE_RESPONSE, PHASE_SENT, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
-from nginy._fast.engine.own cimport exchange_clear, head_give, own_respond
+from nginy._fast.engine.link cimport head_give, part_give
+from nginy._fast.engine.own cimport exchange_clear, own_respond
 from nginy._fast.engine.relay cimport relay_begin
 from nginy._fast.engine.rewriting cimport rewrite_response, rewriting_t
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport BACK, FRONT, LEG_EOF, QUEUE_READY, SESS_HEAD, leg_t, session_side, session_t, worker_t
-from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_give, buffers_take
+from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.net.sock cimport sock_recv
 from nginy._fast.policy.choose cimport chooser_distrust, chooser_spent
 from nginy._fast.policy.snapshot cimport snapshot_listener
@@ -29,13 +30,6 @@ from nginy._fast.wire.http1write cimport http1_write_response
 
 cdef enum:
     BODY_AT = HEAD_GROWTH       # where a receive into an empty buffer begins: room for a head that has grown
-
-
-cdef void part_give(worker_t* w, exchange_t* x) noexcept nogil:
-    if x.part != NO_BUFFER:
-        buffers_give(&w.http.heads, x.part)
-    x.part = NO_BUFFER
-    x.n_part = 0
 
 
 # ---- a backend that does not answer, or not so that it can be passed on ----

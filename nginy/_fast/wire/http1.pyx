@@ -224,6 +224,17 @@ cdef inline void start(head_t* head, facts_t* facts) noexcept nogil:
     memset(facts, 0, sizeof(facts_t))
 
 
+# The lines behind the first one, of which the parser said `status`. As all parsers say it; the head's bytes are noted.
+cdef inline int lines_read(const uint8_t* p, int status, uint32_t window, head_t* head, facts_t* facts) noexcept nogil:
+    if status > 0:
+        status = fields_read(p, <uint32_t>status, window, head, facts)
+    if status == 0 and window == HEAD_MOST_BYTES:
+        return -HTTP_TOO_LONG
+    if status > 0:
+        head.n_bytes = <uint32_t>status
+    return status
+
+
 cdef int http1_request(const uint8_t* p, uint32_t n, uint32_t n_seen, head_t* head) noexcept nogil:
     cdef facts_t facts
     cdef uint32_t window = min(n, <uint32_t>HEAD_MOST_BYTES)
@@ -237,14 +248,9 @@ cdef int http1_request(const uint8_t* p, uint32_t n, uint32_t n_seen, head_t* he
         if status <= 0:
             return status
         at = 2
-    status = request_line(p, at, window, head)
-    if status > 0:
-        status = fields_read(p, <uint32_t>status, window, head, &facts)
-    if status == 0 and window == HEAD_MOST_BYTES:
-        return -HTTP_TOO_LONG
+    status = lines_read(p, request_line(p, at, window, head), window, head, &facts)
     if status <= 0:
         return status
-    head.n_bytes = <uint32_t>status
     status = request_settle(p, head, &facts)
     return status if status < 0 else <int>head.n_bytes
 
@@ -257,13 +263,8 @@ cdef int http1_response(const uint8_t* p, uint32_t n, uint32_t n_seen, uint8_t m
         return 0
     start(head, &facts)
     head.method = method
-    status = status_line(p, window, head)
-    if status > 0:
-        status = fields_read(p, <uint32_t>status, window, head, &facts)
-    if status == 0 and window == HEAD_MOST_BYTES:
-        return -HTTP_TOO_LONG
+    status = lines_read(p, status_line(p, window, head), window, head, &facts)
     if status <= 0:
         return status
-    head.n_bytes = <uint32_t>status
     status = response_settle(p, head, &facts)
     return status if status < 0 else <int>head.n_bytes
