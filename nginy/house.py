@@ -16,6 +16,7 @@ from nginy.control.report import ApplyReport
 from nginy.errors import ConfigError, ControlError, NginyError
 from nginy.model import Config
 from nginy.observe.access import AccessDrain
+from nginy.observe.recent import Recent
 from nginy.observe.status import status_tree
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class House:
     def __init__(self, control: Control, log: EventLog, config_path: Path | None) -> None:
         self.control = control
         self.access = AccessDrain(control, control.config.runtime.access_log, log=log)
+        self.recent = Recent(control)
         self._log = log
         self._config_path = config_path
         self._undo = AsyncExitStack()
@@ -67,6 +69,8 @@ class House:
             undo.push_async_callback(self._end_control)
             await self.access.start()
             undo.push_async_callback(self.access.stop)
+            self.recent.start()
+            undo.push_async_callback(self.recent.stop)
             await self._open_http(undo)
             if door is not None:
                 await door.start()
@@ -138,7 +142,7 @@ class House:
         )
 
     def _status(self) -> dict[str, Any]:
-        return status_tree(self.control)
+        return status_tree(self.control, self.recent)
 
     def _stop_wish(self, now: bool) -> None:
         self.ask(self.control.stop() if now else self.control.drain())

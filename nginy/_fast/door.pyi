@@ -30,6 +30,8 @@ KEY_SLICE_BYTES: int
 FLOW_BYTES: int
 CONNECT_BUCKETS_S: tuple[float, ...]
 TURN_BUCKETS_S: tuple[float, ...]
+SPAN_BUCKETS_S: tuple[float, ...]
+"""Upper bounds of the buckets of times that requests take."""
 TURN_STAGES: tuple[str, ...]
 POLICIES: Mapping[str, int]
 RINGS: Mapping[str, int]
@@ -253,6 +255,22 @@ class PoolCounters(TypedDict):
     stale: int
     releases_dropped: int
 
+class HttpPoolCounters(TypedDict):
+    """responses: that clients got, by the first digit of their status, 1 to 5.   hist: by SPAN_BUCKETS_S."""
+
+    responses: tuple[int, ...]
+    own: int
+    unanswered: int
+    cut: int
+    retried: int
+    reused: int
+    bytes_in: int
+    bytes_out: int
+    first_us_sum: int
+    total_us_sum: int
+    first_hist: tuple[int, ...]
+    total_hist: tuple[int, ...]
+
 class BackendCounters(TypedDict):
     sessions: int
     live: int
@@ -305,6 +323,7 @@ class Board:
     def http(self, id: int, slot: int = -1) -> HttpCounters: ...
     def backend(self, id: int, slot: int = -1) -> BackendCounters: ...
     def pool(self, id: int, slot: int = -1) -> PoolCounters: ...
+    def http_pool(self, id: int, slot: int = -1) -> HttpPoolCounters: ...
     def in_flight(self, backend: int) -> int: ...
     def report_load(self, backend: int, ms: int) -> int: ...
     def load_ms(self, backend: int) -> int: ...

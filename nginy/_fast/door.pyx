@@ -9,16 +9,17 @@ from nginy._fast.base cimport board as board_layout
 from nginy._fast.base cimport layout, limits, routing, status
 from nginy._fast.base cimport message as messages
 from nginy._fast.base.board cimport (
-    access_record_t, backend_row_t, board_header_t, http_row_t, listener_row_t, udp_row_t, worker_row_t,
+    access_record_t, backend_row_t, board_header_t, http_pool_row_t, http_row_t, listener_row_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.engine.board cimport (
     board_t, board_attach, board_detach, board_fold, board_forget_backend, board_forget_listener, board_forget_pool,
-    board_read_backend, board_read_http,
-    board_read_listener, board_read_pool, board_read_udp, board_read_worker, board_take_access,
+    board_read_backend, board_read_http, board_read_http_pool, board_read_listener,
+    board_read_pool, board_read_udp, board_read_worker, board_take_access,
 )
 from nginy._fast.engine.flows cimport flow_t
 from nginy._fast.engine.stats cimport board_bytes
+from nginy._fast.engine.tally cimport span_bound_us
 from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
 from nginy._fast.mem.clock cimport clock_us
@@ -83,6 +84,7 @@ FLOW_BYTES = sizeof(flow_t)   # beside an entry of the table
 OUTCOMES = ("connected", "refused", "timeout", "unreachable", "reset", "local_error", "self_connect", "abandoned")
 CONNECT_BUCKETS_S = tuple(1e-4 * 2**i for i in range(board_layout.CONNECT_BUCKETS))
 TURN_BUCKETS_S = tuple(8e-6 * 2**i for i in range(board_layout.TURN_BUCKETS))
+SPAN_BUCKETS_S = tuple(span_bound_us(i) / 1e6 for i in range(board_layout.SPAN_BUCKETS))
 TURN_STAGES = ("events", "control", "ready", "timers", "upkeep")
 POLICIES = {
     "round_robin": choose.POLICY_ROUND_ROBIN, "least_conn": choose.POLICY_LEAST_CONN, "least_time": choose.POLICY_LEAST_TIME,
@@ -408,6 +410,18 @@ cdef class Board:
         return {
             "asked": row.asked, "answered": row.answered, "misses": tuple(row.misses[i] for i in range(status.MISS_COUNT)),
             "abandoned": row.abandoned, "stale": row.stale, "releases_dropped": row.releases_dropped,
+        }
+
+    def http_pool(self, id, slot=-1):
+        cdef http_pool_row_t row
+        self.check("pool", id, limits.MAX_POOLS)
+        board_read_http_pool(&self.board, id, slot, &row)
+        return {
+            "responses": tuple(row.responses[i] for i in range(5)), "own": row.own, "unanswered": row.unanswered,
+            "cut": row.cut, "retried": row.retried, "reused": row.reused, "bytes_in": row.bytes_in,
+            "bytes_out": row.bytes_out, "first_us_sum": row.first_us_sum, "total_us_sum": row.total_us_sum,
+            "first_hist": tuple(row.first_hist[i] for i in range(board_layout.SPAN_BUCKETS + 1)),
+            "total_hist": tuple(row.total_hist[i] for i in range(board_layout.SPAN_BUCKETS + 1)),
         }
 
     def in_flight(self, backend):

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from nginy.admin.amounts import read_bytes, read_count, read_duration
-from nginy.admin.pools import fallbacks_text, policy_text
+from nginy.admin.pools import RECENT_HEADS, fallbacks_text, policy_text, recent_texts
 
 REFRESH_S = 5
 POOLS_SHOWN = 3  # of one listener
@@ -35,6 +35,7 @@ def render_page(status: Mapping[str, Any], unready: Sequence[str]) -> str:
             _listeners(status["listeners"]),
             _datagrams(status["listeners"]),
             _requests(status["listeners"]),
+            _answers(status["pools"]),
             *(_pool(pool) for pool in status["pools"]),
             _workers(status["workers"]),
             '<p style="margin-top:2rem"><a href="/metrics">metrics</a> · <a href="/readyz">readyz</a></p>',
@@ -96,6 +97,18 @@ def _requests(listeners: Iterable[Mapping[str, Any]]) -> str:
             rows.append([escape(listener["name"]), classes, _drops(counts["own"]), *numbers])
     heads = ["listener", "responses by class", "own responses by reason", "requests", "reused", "retried"]
     return "<h2>HTTP</h2>" + _table(heads, 3, rows) if rows else ""
+
+
+def _answers(pools: Iterable[Mapping[str, Any]]) -> str:
+    """What clients of HTTP pools got, and how fast; nothing without such a pool."""
+    rows = []
+    for pool in pools:
+        http = pool["http"]
+        if http is not None:
+            numbers = [read_count(http[key]) for key in ("own", "unanswered", "cut", "retried")]
+            rows.append([escape(pool["name"]), _drops(http["responses"]), *recent_texts(http["recent"]), *numbers])
+    heads = ["pool", "responses by class", *RECENT_HEADS, "own", "unanswered", "cut", "retried"]
+    return "<h2>HTTP by pool</h2>" + _table(heads, 2, rows) if rows else ""
 
 
 def _counts(counts: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from nginy.admin.amounts import read_count
 
+RECENT_HEADS = ("requests/s", "errors", "p50", "p99")
+
 
 def policy_text(pool: Mapping[str, Any]) -> str:
     """The policy, and the members of a group: `group of blue 9, green 1`."""
@@ -18,3 +20,15 @@ def fallbacks_text(pool: Mapping[str, Any]) -> str:
     ordered = sorted(choices["fallbacks"].items(), key=lambda item: -item[1])
     whys = ", ".join(f"{why} {read_count(count)}" for why, count in ordered)
     return f"{whys} of {read_count(choices['asked'])} choices" if whys else ""
+
+
+def recent_texts(recent: Mapping[str, Any] | None) -> list[str]:
+    """Below RECENT_HEADS: `120.5`, `0.8%`, `1.2 ms`, `30.0 ms`; empty for what is not known."""
+    if recent is None:
+        return ["", "", "", ""]
+    share = recent["error_share"]
+    return [
+        f"{recent['requests_per_s']:,.1f}",
+        "" if share is None else f"{share:.1%}",
+        *("" if recent[key] is None else f"{recent[key]:,.1f} ms" for key in ("p50_ms", "p99_ms")),
+    ]

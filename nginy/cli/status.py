@@ -9,7 +9,7 @@ import click
 
 from nginy.admin.amounts import read_bytes, read_count, read_duration
 from nginy.admin.client import ControlClient
-from nginy.admin.pools import fallbacks_text, policy_text
+from nginy.admin.pools import RECENT_HEADS, fallbacks_text, policy_text, recent_texts
 from nginy.cli.check import count_of
 from nginy.cli.files import find_socket
 from nginy.cli.options import running_options
@@ -81,6 +81,10 @@ def show(console: "Console", tree: dict[str, Any]) -> None:
     if requests:
         console.print(request_table(requests))
         console.print()
+    answered = [pool for pool in tree["pools"] if pool["http"] is not None]
+    if answered:
+        console.print(answer_table(answered))
+        console.print()
     console.print(backend_table(tree["pools"]))
     if has_trouble(tree["workers"]):
         console.print()
@@ -132,6 +136,21 @@ def request_table(listeners: Iterable[dict[str, Any]]) -> "Table":
         for reason, count in sorted(counts["own"].items(), key=lambda item: -item[1]):
             if reason not in ORDINARY_OWN:
                 table.add_row(f"    [red]error: {plain(reason)} {read_count(count)}[/]")
+    return table
+
+
+def answer_table(pools: Iterable[dict[str, Any]]) -> "Table":
+    """What clients of each pool got, and how fast in the last seconds."""
+    classes = ("1xx", "2xx", "3xx", "4xx", "5xx")
+    table = new_table("http pool", numbers=(*RECENT_HEADS, *classes, "unanswered", "cut", "retried"))
+    for pool in pools:
+        counts = pool["http"]
+        table.add_row(
+            plain(pool["name"]),
+            *recent_texts(counts["recent"]),
+            *(read_count(counts["responses"].get(kind, 0)) for kind in classes),
+            *(read_count(counts[key]) for key in ("unanswered", "cut", "retried")),
+        )
     return table
 
 

@@ -72,7 +72,7 @@ class BackendView:
 class PoolView:
     """policy: `group` for one that is made of pools.   members: (pool, weight) of those.
 
-    choices: what a class in Python was asked, None where none is.
+    choices: what a class in Python was asked, None where none is.   requests: of HTTP listeners, if one leads here.
     """
 
     id: int
@@ -81,6 +81,7 @@ class PoolView:
     backends: tuple[BackendView, ...]
     choices: Counters | None = None
     members: tuple[tuple[str, int], ...] = ()
+    requests: Counters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +152,22 @@ def _listener_views(world: World, board: door.Board) -> tuple[ListenerView, ...]
 
 def _pool_views(world: World, board: door.Board, health: Health) -> tuple[PoolView, ...]:
     views = []
+    asked_by_http = http_pools(world)
     for name, pool in world.config.pools.items():
         backends = tuple(_backend_view(entry, world, board, health) for entry in world.weighed[name])
         number = world.ids.pool(name)
         choices = board.pool(number) if pool.asked is not None else None
         members = tuple((member.pool, member.weight) for member in pool.of)
         policy = "group" if members else pool.policy.kind
-        views.append(PoolView(number, name, policy, backends, choices, members))
+        requests = board.http_pool(number) if name in asked_by_http else None
+        views.append(PoolView(number, name, policy, backends, choices, members, requests))
     return tuple(views)
+
+
+def http_pools(world: World) -> set[str]:
+    """Pools that HTTP listeners send requests to: only their rows are memory that somebody uses."""
+    listeners = world.config.listeners.values()
+    return {name for listener in listeners if listener.protocol == "http" for name in listener.pools}
 
 
 def _backend_view(entry: ResolvedBackend, world: World, board: door.Board, health: Health) -> BackendView:

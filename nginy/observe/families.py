@@ -76,6 +76,48 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "nginy_http_reuses", "counter", _LISTENER, "HTTP: requests on a backend connection that had served before."
     ),
+    Family(
+        "nginy_http_pool_responses",
+        "counter",
+        ("pool", "class"),
+        "HTTP: responses that clients got for requests to the pool, by class, nginy's own among them.",
+    ),
+    Family(
+        "nginy_http_pool_own_responses", "counter", ("pool",), "HTTP: those of them that were nginy's own."
+    ),
+    Family(
+        "nginy_http_pool_unanswered",
+        "counter",
+        ("pool",),
+        "HTTP: requests to the pool that ended before a response began, mostly because the client left.",
+    ),
+    Family(
+        "nginy_http_pool_cut", "counter", ("pool",), "HTTP: responses that ended before all of them was passed on."
+    ),
+    Family(
+        "nginy_http_pool_retries", "counter", ("pool",), "HTTP: attempts after the first one, connections included."
+    ),
+    Family(
+        "nginy_http_pool_reuses", "counter", ("pool",), "HTTP: responses on a connection that had served before."
+    ),
+    Family(
+        "nginy_http_pool_bytes",
+        "counter",
+        ("pool", "direction"),
+        "HTTP: bytes of requests (in) and responses (out), heads included, counted when an exchange is over.",
+    ),
+    Family(
+        "nginy_http_pool_first_byte_seconds",
+        "histogram",
+        ("pool",),
+        "HTTP: time from a request's whole head to the beginning of its response.",
+    ),
+    Family(
+        "nginy_http_pool_request_seconds",
+        "histogram",
+        ("pool",),
+        "HTTP: time to the end of the response, of those that were passed on in full.",
+    ),
     Family("nginy_flows_assured", "gauge", _LISTENER, "UDP: live flows that a backend has answered; never evicted."),
     Family(
         "nginy_receive_buffer_bytes",

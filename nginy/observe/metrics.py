@@ -20,7 +20,7 @@ from nginy._fast.door import CONNECT_BUCKETS_S, LAYOUT_VERSION, OUTCOMES, REASON
 from nginy.observe.access import STAGES
 from nginy.observe.choices import fill_choices, fill_policy_process
 from nginy.observe.datagrams import fill_datagrams
-from nginy.observe.requests import fill_requests
+from nginy.observe.requests import fill_pool_requests, fill_requests
 from nginy.observe.sheet import Climb, Labels, Lift, Sheet
 from nginy.observe.source import Counters, Picture, Source, count_usable, wary_pools
 from nginy.observe.workers import fill_worker
@@ -158,6 +158,7 @@ def _fill_listeners(sheet: Sheet, picture: Picture) -> None:
 
 def _fill_pools(sheet: Sheet, picture: Picture, wary: Collection[str]) -> None:
     for pool in picture.pools:
+        fill_pool_requests(sheet, pool)
         if pool.members:  # its members' backends are theirs
             continue
         sheet.add("nginy_pool_backends", (pool.name,), len(pool.backends))

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from nginy._fast.door import OUTCOMES, REASONS
 from nginy.observe.choices import choices_tree
 from nginy.observe.datagrams import datagram_tree
-from nginy.observe.requests import request_tree
+from nginy.observe.recent import Recent
+from nginy.observe.requests import pool_request_tree, request_tree
 from nginy.observe.source import BackendPicture, ListenerPicture, Picture, PoolPicture, WorkerPicture
 
 STATUS_VERSION = 1
@@ -23,8 +24,8 @@ class StatusSource(Protocol):
     def view(self) -> Picture: ...
 
 
-def status_tree(source: StatusSource) -> dict[str, Any]:
-    """Everything about the running nginy, as JSON values. Control's loop only."""
+def status_tree(source: StatusSource, recent: Recent | None = None) -> dict[str, Any]:
+    """Everything about the running nginy, as JSON values. Control's loop only. recent: knows the last seconds."""
     picture = source.view()
     return {
         "status_version": STATUS_VERSION,
@@ -34,7 +35,7 @@ def status_tree(source: StatusSource) -> dict[str, Any]:
         "uptime_s": round(picture.uptime_s, 3),
         "workers": [_worker(worker) for worker in picture.workers],
         "listeners": [_listener(listener, source.addresses) for listener in picture.listeners],
-        "pools": [_pool(pool) for pool in picture.pools],
+        "pools": [_pool(pool, recent) for pool in picture.pools],
     }
 
 
@@ -71,13 +72,17 @@ def _listener(listener: ListenerPicture, addresses: Mapping[str, list[str]]) -> 
     }
 
 
-def _pool(pool: PoolPicture) -> dict[str, Any]:
+def _pool(pool: PoolPicture, recent: Recent | None) -> dict[str, Any]:
+    http = pool_request_tree(pool)
+    if http is not None and pool.requests is not None:
+        http["recent"] = recent.of(pool.name, pool.requests) if recent is not None else None
     return {
         "name": pool.name,
         "policy": pool.policy,
         "choices": choices_tree(pool),
         "backends": [_backend(backend) for backend in pool.backends],
         "of": [{"pool": name, "weight": weight} for name, weight in pool.members],
+        "http": http,
     }
 
 

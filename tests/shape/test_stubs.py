@@ -60,6 +60,7 @@ def test_counters_have_the_declared_fields() -> None:
     board = door.Board(door.board_create(1), 1)
     rows = {"Worker": board.worker(0), "Listener": board.listener(0), "Backend": board.backend(0), "Udp": board.udp(0)}
     rows["Pool"] = board.pool(0)
+    rows["Http"], rows["HttpPool"] = board.http(0), board.http_pool(0)
     for name, row in rows.items():
         node = stub_names()[f"{name}Counters"]
         assert isinstance(node, ast.ClassDef)

@@ -8,6 +8,7 @@ cdef enum:
     BOARD_MAGIC = 0x4e475942
     CONNECT_BUCKETS = 14        # upper bounds in policy order, then one for the rest
     TURN_BUCKETS = 14           # 8 us, doubling to 65.536 ms, then one for the rest
+    SPAN_BUCKETS = 16           # of requests: 0.5 ms to 60 s, then one for the rest
 
 cdef enum:                      # turn_stage_t: what a loop turn is made of
     STAGE_EVENTS = 0            # accept, connect, relay
@@ -55,7 +56,7 @@ cdef struct worker_row_t:       # one writer: the worker (control zeroes it afte
     uint64_t turn_us_sum        # time from the end of a wait to the end of its turn
     uint64_t turn_hist[TURN_BUCKETS + 1]
     uint64_t slow_turns[STAGE_COUNT]    # turns over 10 ms, by the stage that took longest
-    uint64_t reserved[1]
+    uint64_t n_http_pools       # pool ids below it may have requests counted; the other rows are untouched memory
 
 cdef struct listener_row_t:     # 256 bytes
     uint64_t seq
@@ -99,6 +100,22 @@ cdef struct http_row_t:         # 256 bytes; one per listener, zero for others
     uint64_t reused             # requests on a connection that had served before
     uint64_t reserved[23 - OWN_COUNT]
 
+cdef struct http_pool_row_t:    # 512 bytes; one per pool, zero for one that no request was sent to
+    uint64_t seq
+    uint64_t responses[5]       # that began towards clients, by the first digit of their status; our own ones among them
+    uint64_t own                # our own ones
+    uint64_t unanswered         # requests that ended before a response began: the client left, or we stopped
+    uint64_t cut                # responses that ended before all of them was passed on
+    uint64_t retried            # attempts after the first one
+    uint64_t reused             # responses on a connection that had served before
+    uint64_t bytes_in           # of exchanges that have ended, heads included
+    uint64_t bytes_out
+    uint64_t first_us_sum       # from a request's whole head to the beginning of its response
+    uint64_t total_us_sum       # to the end of it
+    uint64_t first_hist[SPAN_BUCKETS + 1]
+    uint64_t total_hist[SPAN_BUCKETS + 1]
+    uint64_t reserved[15]
+
 cdef struct access_record_t:    # 80 bytes
     uint64_t end_wall_ms
     uint64_t bytes_in
@@ -130,6 +147,7 @@ cdef struct board_region_t:
     http_row_t http[MAX_LISTENERS]
     pool_row_t pools[MAX_POOLS]
     access_ring_t access
+    http_pool_row_t http_pools[MAX_POOLS]
 
 cdef struct board_shared_t:     # process-wide atomics, one per capped object
     uint32_t in_flight[MAX_BACKENDS + 1]

@@ -3,7 +3,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.board cimport (
-    access_record_t, backend_row_t, board_region_t, board_shared_t, http_row_t, listener_row_t, udp_row_t, worker_row_t,
+    access_record_t, backend_row_t, board_region_t, board_shared_t, http_pool_row_t, http_row_t, listener_row_t, udp_row_t,
+    worker_row_t,
 )
 
 cdef struct board_t:
@@ -22,6 +23,7 @@ cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_
 cdef void board_read_http(const board_t* b, uint32_t id, int slot, http_row_t* out) noexcept nogil
 cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil
 cdef void board_read_pool(const board_t* b, uint32_t id, int slot, pool_row_t* out) noexcept nogil
+cdef void board_read_http_pool(const board_t* b, uint32_t id, int slot, http_pool_row_t* out) noexcept nogil
 cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_row_t* out) noexcept nogil
 
 # A worker is dead: its counters join the departed, its sessions end as WORKER_DIED, its share of the atomics is

@@ -6,8 +6,8 @@ from nginy._fast.base.cdefs cimport (
     EINVAL, ENOMEM, ngy_fence_acquire, ngy_load64, ngy_load64_acquire, ngy_store64_release, ngy_sub32,
 )
 from nginy._fast.base.board cimport (
-    BOARD_MAGIC, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, http_row_t, listener_row_t,
-    udp_row_t, worker_row_t,
+    BOARD_MAGIC, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, http_pool_row_t, http_row_t,
+    listener_row_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.layout cimport LAYOUT_VERSION
 from nginy._fast.base.letter cimport pool_row_t
@@ -19,6 +19,7 @@ from nginy._fast.mem.region cimport region_close, region_map
 cdef enum:
     READ_TRIES = 10000          # a writer holds a row for nanoseconds; a dead one may hold it for ever
     ROW_WORDS = 32              # rows of listeners, of UDP listeners, of pools and of backends: 256 bytes
+    WIDE_WORDS = 64             # rows of requests by pool: 512 bytes
 
 
 cdef int board_attach(board_t* b, int fd, uint32_t slots) noexcept nogil:
@@ -55,17 +56,21 @@ cdef void row_read(const uint64_t* row, uint64_t* out, uint32_t n_words) noexcep
             return
 
 
-cdef void row_add(const uint64_t* row, uint64_t* sum) noexcept nogil:
-    cdef uint64_t copy[ROW_WORDS]
+cdef void words_add(const uint64_t* row, uint64_t* sum, uint32_t n_words) noexcept nogil:
+    cdef uint64_t copy[WIDE_WORDS]
     cdef uint32_t k
-    row_read(row, copy, ROW_WORDS)
-    for k in range(1, ROW_WORDS):
+    row_read(row, copy, n_words)
+    for k in range(1, n_words):
         sum[k] += copy[k]
 
 
-cdef void row_subtract(const uint64_t* row, uint64_t* sum) noexcept nogil:
+cdef inline void row_add(const uint64_t* row, uint64_t* sum) noexcept nogil:
+    words_add(row, sum, ROW_WORDS)
+
+
+cdef void row_subtract(const uint64_t* row, uint64_t* sum, uint32_t n_words) noexcept nogil:
     cdef uint32_t k
-    for k in range(1, ROW_WORDS):
+    for k in range(1, n_words):
         sum[k] -= row[k]
 
 
@@ -81,15 +86,19 @@ cdef inline const uint64_t* row_at(const board_t* b, uint32_t region, const void
 
 
 # One worker's row, or with slot -1 the sum of all since the row was last given to somebody.
-cdef void rows_sum(const board_t* b, const void* in_first, int slot, uint64_t* out) noexcept nogil:
+cdef void words_sum(const board_t* b, const void* in_first, int slot, uint64_t* out, uint32_t n_words) noexcept nogil:
     cdef uint32_t i
-    memset(out, 0, ROW_WORDS * sizeof(uint64_t))
+    memset(out, 0, n_words * sizeof(uint64_t))
     if slot >= 0:
-        row_add(row_at(b, <uint32_t>slot, in_first), out)
+        words_add(row_at(b, <uint32_t>slot, in_first), out, n_words)
         return
     for i in range(b.slots + 1):
-        row_add(row_at(b, i, in_first), out)
-    row_subtract(row_at(b, b.slots + 1, in_first), out)
+        words_add(row_at(b, i, in_first), out, n_words)
+    row_subtract(row_at(b, b.slots + 1, in_first), out, n_words)
+
+
+cdef inline void rows_sum(const board_t* b, const void* in_first, int slot, uint64_t* out) noexcept nogil:
+    words_sum(b, in_first, slot, out, ROW_WORDS)
 
 
 cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_row_t* out) noexcept nogil:
@@ -106,6 +115,10 @@ cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out
 
 cdef void board_read_pool(const board_t* b, uint32_t id, int slot, pool_row_t* out) noexcept nogil:
     rows_sum(b, &board_region(b.base, 0).pools[id], slot, <uint64_t*>out)
+
+
+cdef void board_read_http_pool(const board_t* b, uint32_t id, int slot, http_pool_row_t* out) noexcept nogil:
+    words_sum(b, &board_region(b.base, 0).http_pools[id], slot, <uint64_t*>out, WIDE_WORDS)
 
 
 cdef void board_read_backend(const board_t* b, uint32_t id, int slot, backend_row_t* out) noexcept nogil:
@@ -141,9 +154,13 @@ cdef uint64_t fold_listeners(board_t* b, board_region_t* dead, board_region_t* d
     return lost
 
 
-cdef bint row_is_used(const uint64_t* row) noexcept nogil:
+cdef inline bint row_is_used(const uint64_t* row) noexcept nogil:
+    return words_are_used(row, ROW_WORDS)
+
+
+cdef bint words_are_used(const uint64_t* row, uint32_t n_words) noexcept nogil:
     cdef uint32_t i
-    for i in range(ROW_WORDS):
+    for i in range(n_words):
         if row[i]:
             return True
     return False
@@ -186,6 +203,18 @@ cdef void fold_pools(board_region_t* dead, board_region_t* departed) noexcept no
         memset(row, 0, sizeof(pool_row_t))
 
 
+cdef void fold_http_pools(board_region_t* dead, board_region_t* departed) noexcept nogil:
+    cdef http_pool_row_t* row
+    cdef uint32_t id
+    for id in range(min(<uint32_t>dead.worker.n_http_pools, <uint32_t>MAX_POOLS)):
+        row = &dead.http_pools[id]
+        if not words_are_used(<const uint64_t*>row, WIDE_WORDS):
+            continue
+        row.seq = 0
+        words_add(<uint64_t*>row, <uint64_t*>&departed.http_pools[id], WIDE_WORDS)
+        memset(row, 0, sizeof(http_pool_row_t))
+
+
 cdef void fold_backends(board_t* b, board_region_t* dead, board_region_t* departed) noexcept nogil:
     cdef backend_row_t* row
     cdef uint32_t id
@@ -209,6 +238,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
     fold_udp(dead, departed)
     fold_http(dead, departed)
     fold_pools(dead, departed)
+    fold_http_pools(dead, departed)
     departed.worker.accepted += dead.worker.accepted
     departed.worker.ended += dead.worker.accepted
     departed.worker.stale_events += dead.worker.stale_events
@@ -246,8 +276,12 @@ cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:
 
 cdef void board_forget_pool(board_t* b, uint32_t id) noexcept nogil:
     cdef pool_row_t sum
+    cdef http_pool_row_t requests
+    cdef board_region_t* baseline = board_region(b.base, b.slots + 1)
     board_read_pool(b, id, -1, &sum)
-    row_add(<uint64_t*>&sum, <uint64_t*>&board_region(b.base, b.slots + 1).pools[id])
+    row_add(<uint64_t*>&sum, <uint64_t*>&baseline.pools[id])
+    board_read_http_pool(b, id, -1, &requests)
+    words_add(<uint64_t*>&requests, <uint64_t*>&baseline.http_pools[id], WIDE_WORDS)
 
 
 cdef bint board_take_access(board_t* b, uint32_t slot, access_record_t* out) noexcept nogil:

@@ -7,7 +7,7 @@ from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, PIPE_BYTES, SMALL
 from nginy._fast.engine.carrier cimport leg_give_buffer, pipe_at_hand
 from nginy._fast.engine.stats cimport count, stats_moved
 from nginy._fast.engine.types cimport (
-    BACK, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_LARGE, LEG_LAST, LEG_NAGLE, LEG_PIPE,
+    BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_HTTP, LEG_LARGE, LEG_LAST, LEG_NAGLE, LEG_PIPE,
     LEG_READABLE, LEG_WRITABLE, carrier_pipes_lent, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_t, buffers_take
@@ -22,6 +22,8 @@ from nginy._fast.policy.choose cimport chooser_spent
 # The first bytes in one direction: how long the backend took, from the client's request or, when it speaks first, from the
 # connection on.
 cdef void first_sent(worker_t* w, session_t* s, int side) noexcept nogil:
+    if s.legs[FRONT].flags & LEG_HTTP:      # whose responses are timed one by one
+        return
     if side == BACK:
         chooser_spent(&w.chooser, s.backend, w.now_us - s.attempt_us if w.now_us > s.attempt_us else 0, w.now_ms)
     s.attempt_us = w.now_us

@@ -25,6 +25,7 @@ cdef enum:                      # exchange_flag_t
     EXCHANGE_UPGRADE = 64       # the client asks for another protocol
     EXCHANGE_LAST = 128         # the client said that it sends no other request
     EXCHANGE_MADE = 256         # its route makes another path of the request's
+    EXCHANGE_COUNTED = 512      # its pool counts it
 
 cdef struct body_t:             # of a message, as far as it is not yet received
     uint64_t left               # BODY_LENGTH
@@ -54,6 +55,9 @@ cdef struct exchange_t:
     uint32_t n_own              # PHASE_OWN: bytes of the message that were sent
     uint32_t reserved
     body_t body[2]              # [FRONT] of the request, [BACK] of the response
+    uint16_t status             # of the response that leaves; 0 = none yet
+    uint16_t reserved_too
+    uint32_t reserved_last
 
 cdef struct link_t:
     wheel_node_t node           # first; the fields that every timer has follow

@@ -18,6 +18,7 @@ from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_give, part_give
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.tally cimport tally_answer, tally_end
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_ASKED, LEG_EOF, LEG_KEYED, LEG_OWN, LEG_READABLE, QUEUE_READY, SESS_HEAD, leg_t, session_side,
     session_t, worker_t,
@@ -148,10 +149,16 @@ cdef ssize_t own_pass(worker_t* w, session_t* s, const uint8_t* from_, uint32_t 
     return sent
 
 
+# Of a message of ours.
+cdef uint32_t status_at(const uint8_t* message) noexcept nogil:
+    return (message[9] - 48) * 100 + (message[10] - 48) * 10 + (message[11] - 48)
+
+
 cdef void own_send(worker_t* w, session_t* s, uint32_t why, uint32_t n, bint is_kept) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef ssize_t sent
     count(&w.row.http[s.listener].own[why], 1)
+    tally_answer(w, s, x, status_at(w.carrier.scratch), True)
     if s.legs[BACK].fd >= 0:
         leg_close(w, s, BACK, True)
     sent = own_pass(w, s, w.carrier.scratch, n)     # 0: what was said before is still on its way
@@ -197,6 +204,7 @@ cdef void exchange_last(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
 cdef void exchange_next(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    tally_end(w, s, x, True)
     session_release(w, s, RELEASE_SESSION, REASON_CLOSED, True)
     lease_drop(w, s)
     exchange_clear(w, s)

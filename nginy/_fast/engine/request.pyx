@@ -14,7 +14,8 @@ from nginy._fast.engine.carry cimport leg_received
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.exchange cimport exchange_open
 from nginy._fast.engine.exchanges cimport (
-    EXCHANGE_AGAIN, EXCHANGE_KEPT, EXCHANGE_LAST, EXCHANGE_OLD, EXCHANGE_UPGRADE, PHASE_BACKEND, PHASE_LINGER, exchange_t,
+    EXCHANGE_AGAIN, EXCHANGE_COUNTED, EXCHANGE_KEPT, EXCHANGE_LAST, EXCHANGE_OLD, EXCHANGE_UPGRADE, PHASE_BACKEND,
+    PHASE_LINGER, exchange_t,
 )
 from nginy._fast.engine.link cimport exchange_of, head_give
 from nginy._fast.engine.own cimport own_of_refusal, own_respond
@@ -22,8 +23,9 @@ from nginy._fast.engine.relay cimport leg_note
 from nginy._fast.engine.routing cimport request_head, route_request, route_stays
 from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.tally cimport tally_begin
 from nginy._fast.engine.types cimport (
-    FRONT, LEG_EOF, LEG_READABLE, QUEUE_READY, SESS_CONNECT, SESS_HEAD, leg_t, session_side, session_t, worker_t,
+    BACK, FRONT, LEG_EOF, LEG_READABLE, QUEUE_READY, SESS_CONNECT, SESS_HEAD, leg_t, session_side, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.mem.wheel cimport wheel_arm
@@ -109,11 +111,14 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
     s.n_tried = 0
     if listener != NULL:
         session_side(w, s).retries = listener.retries
+    s.bytes[FRONT] = s.bytes[BACK] = 0
+    s.connect_us = 0
     count(&w.row.http[s.listener].requests, 1)
     if head.method == METHOD_CONNECT:
         own_respond(w, s, OWN_METHOD_REFUSED)
         return
     if route_request(w, s, x, head):
+        tally_begin(w, s, x)
         s.state = SESS_CONNECT
         connect_next(w, s)
 
@@ -164,12 +169,14 @@ cdef void request_again(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
     x.phase = PHASE_BACKEND
     if not route_stays(w, s, x):
         s.n_tried = 0
+        x.flags &= ~<uint32_t>EXCHANGE_COUNTED
         head = request_head(w, s, x)
         if head == NULL:
             own_respond(w, s, OWN_BAD_REQUEST)
             return
         if not route_request(w, s, x, head):
             return
+        tally_begin(w, s, x)
     s.state = SESS_CONNECT
     connect_next(w, s)
 

@@ -13,6 +13,7 @@ from nginy._fast.engine.own cimport (
 from nginy._fast.engine.relay cimport relay_cut_at
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.tally cimport tally_answer
 from nginy._fast.engine.types cimport FRONT, LEG_WRITABLE, SESS_EXCHANGE, session_t, worker_t
 from nginy._fast.mem.buffers cimport buffers_at
 from nginy._fast.mem.wheel cimport wheel_arm
@@ -103,6 +104,7 @@ cdef void respond_begin(
     s.state = SESS_EXCHANGE
     s.active_ms = w.now_ms
     count(&w.row.http[s.listener].own[OWN_RESPONDED], 1)
+    tally_answer(w, s, x, site.routes[found.route].status, True)
     if respond_send(w, s, x, site):
         exchange_next(w, s)
     elif s.gen == gen:

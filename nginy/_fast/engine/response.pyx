@@ -20,6 +20,7 @@ from nginy._fast.engine.relay cimport relay_begin
 from nginy._fast.engine.rewriting cimport rewrite_response, rewriting_t
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.tally cimport tally_answer
 from nginy._fast.engine.types cimport BACK, FRONT, LEG_EOF, QUEUE_READY, SESS_HEAD, leg_t, session_side, session_t, worker_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.net.sock cimport sock_recv
@@ -152,6 +153,7 @@ cdef bint response_begin(
     x.flags &= ~<uint32_t>(EXCHANGE_REPEATABLE | EXCHANGE_AGAIN)
     if s.legs[BACK].flags & LEG_EOF and x.body[BACK].kind == BODY_UNTIL_END:
         x.body[BACK].is_done = True
+    tally_answer(w, s, x, head.status, False)
     spare_send(w, s, at, begin, body_at + n_body)
     return True
 
@@ -169,6 +171,7 @@ cdef bint response_upgrade(
         return response_bad(w, s, x, OWN_BAD_RESPONSE)
     part_give(w, x)
     count(&w.row.http[s.listener].responses[0], 1)
+    tally_answer(w, s, x, w.http.response.status, False)
     x.phase = PHASE_RESPONSE
     spare_send(w, s, at, begin, BODY_AT + n_all)
     if x.head_end > x.body_at:

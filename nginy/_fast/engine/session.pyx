@@ -11,8 +11,9 @@ from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASO
 from nginy._fast.engine.ask cimport ask_abandon, ask_release, ended_t
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.lease cimport lease_drop
-from nginy._fast.engine.link cimport exchange_drop, link_forget
+from nginy._fast.engine.link cimport exchange_drop, exchange_of, link_forget
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
+from nginy._fast.engine.tally cimport tally_end
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_HTTP, LEG_OWN, QUEUE_NONE, SESS_ASK, SESS_CONNECT,
     SESS_FREE, SESS_HEAD, TIMER_SESSION, leg_t, queue_t, session_side, session_side_t, session_t, worker_t,
@@ -181,6 +182,7 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
     leg_give_buffer(w, &s.legs[FRONT])
     leg_give_buffer(w, &s.legs[BACK])
     if s.legs[FRONT].flags & LEG_HTTP:
+        tally_end(w, s, exchange_of(w, s), reason == REASON_CLOSED)
         exchange_drop(w, s)
     lease_drop(w, s)
     ngy_sub32(&w.shared.sessions[s.listener], 1)

@@ -1,13 +1,26 @@
 """The page at /: everything shown, nothing trusted."""
 
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
-from nginy._fast.door import DROPS, MISSES
+from nginy._fast.door import DROPS, MISSES, SPAN_BUCKETS_S
 from nginy.admin.page import ROWS_MAX, render_page
 from nginy.control.view import PoolView
+from nginy.observe.recent import Recent
 from nginy.observe.status import status_tree
-from tests.unit.observe.pictures import Source, backend, listener, pool, pool_counters, udp_counters, udp_listener, view
+from tests.unit.observe.pictures import (
+    Source,
+    backend,
+    http_pool_counters,
+    listener,
+    pool,
+    pool_counters,
+    udp_counters,
+    udp_listener,
+    view,
+)
 
 
 class Balance(HTMLParser):
@@ -65,6 +78,22 @@ def test_datagrams_are_shown_where_udp_is_spoken_with_the_commonest_loss_first()
         assert wanted in text
     _, text = shown(Source())
     assert "Datagrams" not in text
+
+
+def test_what_clients_of_a_pool_got_is_shown_with_the_last_seconds() -> None:
+    now = http_pool_counters(
+        responses=(0, 900, 0, 0, 100), cut=7, total_hist=(0, 0, 1000, *[0] * (len(SPAN_BUCKETS_S) - 2))
+    )
+    source = Source(view(pools=(replace(pool("api"), requests=now), pool("other"))))
+    _, text = shown(source)
+    assert "HTTP by pool" in text and "2xx 900, 5xx 100" in text
+    recent = Recent(replace(source, board=SimpleNamespace(http_pool=lambda _id: http_pool_counters())))
+    recent.look(time.monotonic() - 10)
+    page = render_page({"version": "1", "pid": 1, **status_tree(source, recent)}, ())
+    for wanted in ("100.0<", "10.0%", "1.8 ms", "2.5 ms"):
+        assert wanted in page, wanted
+    _, text = shown(Source())
+    assert "HTTP by pool" not in text
 
 
 def test_a_pool_says_how_often_its_fallback_chose_and_a_group_who_its_members_are() -> None:

@@ -61,6 +61,15 @@ def http_counters(**given: Any) -> dict[str, Any]:
         board.close()
 
 
+def http_pool_counters(**given: Any) -> dict[str, Any]:
+    """What is counted of a pool's requests."""
+    board = door.Board(door.board_create(1), 1)
+    try:
+        return {**board.http_pool(0), **given}
+    finally:
+        board.close()
+
+
 def http_listener(name: str = "site", **given: Any) -> ListenerView:
     """A listener for requests."""
     plain = listener(name, bind=("127.0.0.1:8080",), protocol="http", requests=http_counters())

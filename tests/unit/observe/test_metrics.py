@@ -20,6 +20,7 @@ from tests.unit.observe.pictures import (
     backend_counters,
     http_counters,
     http_listener,
+    http_pool_counters,
     listener,
     listener_counters,
     pool,
@@ -57,7 +58,8 @@ BACKEND = {"pool": "api", "backend": "10.0.0.1:80", "address": "10.0.0.1:80"}
 
 def test_every_family_of_the_list_is_exposed_with_samples_of_its_labels() -> None:
     asking = replace(pool("own"), choices=pool_counters())
-    source = Source(view(listeners=(listener(), udp_listener(), http_listener()), pools=(pool(), asking)))
+    site = replace(pool("site"), requests=http_pool_counters())
+    source = Source(view(listeners=(listener(), udp_listener(), http_listener()), pools=(pool(), asking, site)))
     _, body = asyncio.run(Metrics(source).render())
     families = {family.name: family for family in parse_text(body.decode())}
     for wanted in FAMILIES:
@@ -94,6 +96,26 @@ def test_listener_counters_come_out_by_name() -> None:
     assert value(samples, "nginy_listener_bytes_total", listener="web", direction="out") == 22
     for code, reason in enumerate(REASONS):
         assert value(samples, "nginy_session_ends_total", listener="web", reason=reason) == code
+
+
+def test_requests_of_a_pool_come_out_by_name_and_of_a_group_too() -> None:
+    counters = http_pool_counters(
+        responses=(1, 2, 3, 4, 5), own=2, unanswered=6, cut=7, retried=8, reused=9, bytes_in=10, bytes_out=11,
+        first_us_sum=500, total_us_sum=9_000, first_hist=(15, *[0] * 16), total_hist=(0, 0, 0, 8, *[0] * 13),
+    )  # fmt: skip
+    site = replace(pool("site"), requests=counters, members=(("api", 1),))
+    samples = scrape(Metrics(Source(view(pools=(pool(), site)))))
+    for nth in range(1, 6):
+        assert value(samples, "nginy_http_pool_responses_total", **{"pool": "site", "class": f"{nth}xx"}) == nth
+    wanted = {"own_responses": 2, "unanswered": 6, "cut": 7, "retries": 8, "reuses": 9}
+    for name, count in wanted.items():
+        assert value(samples, f"nginy_http_pool_{name}_total", pool="site") == count
+    assert value(samples, "nginy_http_pool_bytes_total", pool="site", direction="out") == 11
+    assert value(samples, "nginy_http_pool_first_byte_seconds_bucket", pool="site", le="0.0005") == 15
+    assert value(samples, "nginy_http_pool_request_seconds_bucket", pool="site", le="0.0025") == 0
+    assert value(samples, "nginy_http_pool_request_seconds_bucket", pool="site", le="0.005") == 8
+    assert value(samples, "nginy_http_pool_request_seconds_sum", pool="site") == 0.009
+    assert {dict(labels)["pool"] for name, labels in samples if name.startswith("nginy_http_pool")} == {"site"}
 
 
 def test_http_counters_come_out_by_name_and_others_have_none() -> None:

@@ -2,9 +2,11 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from nginy._fast.door import DROPS, OUTCOMES, OWN, REASONS
+from nginy.observe.recent import compared
 from nginy.observe.status import status_tree
 from tests.unit.observe.pictures import (
     BUCKETS,
@@ -13,6 +15,7 @@ from tests.unit.observe.pictures import (
     backend_counters,
     http_counters,
     http_listener,
+    http_pool_counters,
     listener,
     listener_counters,
     pool,
@@ -103,6 +106,25 @@ def test_an_http_listener_tells_its_requests_and_why_it_answered_itself() -> Non
     }
 
 
+def test_a_pool_of_requests_tells_what_clients_got() -> None:
+    counters = http_pool_counters(
+        responses=(0, 5, 0, 1, 2), own=2, unanswered=3, cut=1, retried=4, reused=6, bytes_in=10, bytes_out=20
+    )
+    [found, bare] = status_tree(Source(view(pools=(replace(pool(), requests=counters), pool("other")))))["pools"]
+    assert found["http"] == {
+        "responses": {"2xx": 5, "4xx": 1, "5xx": 2},
+        "own": 2,
+        "unanswered": 3,
+        "cut": 1,
+        "retried": 4,
+        "reused": 6,
+        "bytes_in": 10,
+        "bytes_out": 20,
+        "recent": None,
+    }
+    assert bare["http"] is None
+
+
 def test_a_backend_that_was_never_connected_has_no_mean() -> None:
     assert status_tree(Source())["pools"][0]["backends"][0]["connect_ms_mean"] is None
 
@@ -115,10 +137,13 @@ def test_the_tree_is_json() -> None:
 def test_every_key_is_documented() -> None:
     text = PAGE.read_text()
     section = text[text.index("### What `status` answers") : text.index("## HTTP")]
-    known = set(re.findall(r"`([a-z_]+)", section))
+    known = set(re.findall(r"`([a-z0-9_]+)", section))
     tree = status_tree(busy_source())
     keys = set(tree) | set(tree["workers"][0]) | set(tree["listeners"][0]) | set(tree["pools"][0])
     keys |= set(tree["pools"][0]["backends"][0])
     keys |= set(status_tree(Source(view(listeners=(udp_listener(),))))["listeners"][0]["datagrams"])
     keys |= set(status_tree(Source(view(listeners=(http_listener(),))))["listeners"][0]["http"])
+    site = replace(pool(), requests=http_pool_counters())
+    keys |= set(status_tree(Source(view(pools=(site,))))["pools"][0]["http"])
+    keys |= set(compared(http_pool_counters(), http_pool_counters(), 1.0) or ())
     assert keys - known == set()
