@@ -72,7 +72,7 @@ cdef class Slab:
         return slab_settle(&self.slab)
 
     def trim(self):
-        return slab_trim(&self.slab)
+        return slab_trim(&self.slab, NULL, 0)
 
     def write(self, uint32_t idx, uint64_t value):
         (<uint64_t*>slab_at(&self.slab, idx))[0] = value

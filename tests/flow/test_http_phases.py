@@ -8,7 +8,7 @@ import struct
 import termios
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from tests.tools.waiting import wait_until
 from tests.tools.web import Message, Seen, Stream, answering, text
 
 DEADLINE_S = 10
-N_HEADS, HALF_HEAD_BYTES = 400, 12_000
 LAST_GET = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
@@ -172,19 +171,3 @@ def test_a_client_that_came_just_before_the_end_is_still_served(
         said, end = read_to_end(sock)
     assert (said.split(b"\r\n")[0], end) == (b"HTTP/1.1 200 OK", "eof")
     assert nginy.wait_exit() == 0
-
-
-def test_the_memory_of_heads_goes_back_when_they_are_over(start_nginy: StartNginy, start_peer: StartPeer) -> None:
-    nginy = start_nginy(http_config([start_peer(answering(text())).address]))
-    (pid,) = nginy.worker_pids()
-
-    def own_bytes() -> int:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Anon"))
-
-    before = own_bytes()
-    with ExitStack() as stack:
-        for _ in range(N_HEADS):
-            stack.enter_context(connect(nginy.address())).sendall(b"GET /" + b"x" * HALF_HEAD_BYTES)
-        wait_until(lambda: own_bytes() > before + N_HEADS * HALF_HEAD_BYTES, "all of them are held")
-    wait_until(lambda: own_bytes() < before + N_HEADS * HALF_HEAD_BYTES // 4, "nothing of them is held")

@@ -69,4 +69,5 @@ cdef enum:
     LINKS_RESTING = 4096        # of all backends, per worker
     LINK_FRESH_MS = 1000        # at rest for less: a request that must not be sent twice may take it
     LINK_LOOK_MS = 10           # at rest for longer: one look whether it still lives
+    BUFFER_WAIT_MS = 16         # between two looks for a free buffer, of a chunked body when all are lent
     LINGER_MS = 2000            # for what a client still sends after the last response

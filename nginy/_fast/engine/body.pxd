@@ -10,6 +10,9 @@ cdef void body_begin(body_t* b, const head_t* head) noexcept nogil
 # Chunks are rewritten where they lie; is_bare: without chunks, for HTTP/1.0.
 cdef int body_pass(body_t* b, uint8_t* p, uint32_t n, bint is_bare, uint32_t* n_out) noexcept nogil
 
-# Receive from this side and send on, once. 0, or -http_refusal_t. What follows the message stays in the head buffer (FRONT), or
+cdef enum:
+    BODY_WAITS = 1              # no buffer is free: the session's timer looks again, and nothing was received
+
+# Receive from this side and send on, once. 0, BODY_WAITS, or -http_refusal_t. What follows the message stays in the head buffer (FRONT), or
 # spoils the link (BACK).
 cdef int body_move(worker_t* w, session_t* s, exchange_t* x, int side) noexcept nogil

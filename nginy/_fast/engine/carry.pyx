@@ -29,7 +29,7 @@ cdef void first_sent(worker_t* w, session_t* s, int side) noexcept nogil:
     s.attempt_us = w.now_us
 
 
-cdef void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
+cdef inline void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
     if unlikely(w.chooser.is_timed and s.bytes[side] == 0):
         first_sent(w, s, side)
     s.bytes[side] += <uint64_t>n

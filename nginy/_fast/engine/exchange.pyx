@@ -183,17 +183,19 @@ cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     cdef uint64_t most = s.bytes[FRONT] + TURN_BYTES
     cdef uint32_t _turn
     cdef step_t step
+    cdef int code
     for _turn in range(READS_PER_EVENT):
         if s.bytes[FRONT] >= most:
             break
         step = step_look(w, s, FRONT, x.body[FRONT].is_done)
         if step == STEP_OVER:
             return False
-        if step == STEP_MOVE and body_move(w, s, x, FRONT) < 0:
-            if x.phase == PHASE_SENT:
-                own_respond(w, s, OWN_BAD_REQUEST)
-            else:
-                session_close(w, s, REASON_FRONT_RESET)
+        code = body_move(w, s, x, FRONT) if step == STEP_MOVE else 0
+        if code < 0 and x.phase == PHASE_SENT:
+            own_respond(w, s, OWN_BAD_REQUEST)
+        elif code < 0:
+            session_close(w, s, REASON_FRONT_RESET)
+        if code:                # BODY_WAITS too
             return False
     return True
 
@@ -203,6 +205,7 @@ cdef bint response_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
     cdef uint64_t most = s.bytes[BACK] + TURN_BYTES
     cdef uint32_t _turn
     cdef step_t step
+    cdef int code
     for _turn in range(READS_PER_EVENT):
         if s.bytes[BACK] >= most:
             break
@@ -214,9 +217,12 @@ cdef bint response_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
         if x.phase == PHASE_SENT:
             if not response_read(w, s, x):
                 return False
-        elif body_move(w, s, x, BACK) < 0:
-            session_close(w, s, REASON_BACK_RESET)
-            return False
+        else:
+            code = body_move(w, s, x, BACK)
+            if code < 0:
+                session_close(w, s, REASON_BACK_RESET)
+            if code:            # BODY_WAITS too
+                return False
         if s.gen != gen:
             return False
     return True
@@ -297,12 +303,13 @@ cdef void exchange_timer(worker_t* w, session_t* s) noexcept nogil:
         return
     if s.active_ms + s.idle_ms <= w.now_ms:
         relay_look(s)
-        exchange_run(w, s)
-        if s.gen != gen or s.state != SESS_EXCHANGE:
-            return
-    if s.active_ms + s.idle_ms > w.now_ms:
+        relay_arm(w, s, w.now_ms + s.idle_ms)
+    else:
         relay_arm(w, s, s.active_ms + s.idle_ms)
-    elif x.phase == PHASE_SENT:
+    exchange_run(w, s)          # in time as well: a body may wait for a buffer (BODY_WAITS)
+    if s.gen != gen or s.state != SESS_EXCHANGE or s.active_ms + s.idle_ms > w.now_ms:
+        return
+    if x.phase == PHASE_SENT:
         own_respond(w, s, OWN_RESPONSE_TIMEOUT)
     else:
         session_close(w, s, REASON_IDLE)

@@ -8,10 +8,11 @@ from nginy._fast.base.message cimport MSG_DRAINED
 from nginy._fast.base.status cimport REASON_BACKEND_DOWN, REASON_DRAIN_DEADLINE
 from nginy._fast.engine.carrier cimport carrier_settle
 from nginy._fast.engine.channel cimport channel_tell, worker_drain
+from nginy._fast.engine.exchanges cimport exchange_t
 from nginy._fast.engine.relay cimport relay_cut_at
 from nginy._fast.engine.request cimport request_leave
 from nginy._fast.engine.session cimport session_close
-from nginy._fast.engine.types cimport SESS_EXCHANGE, SESS_HEAD, SESS_RELAY, session_t, worker_t
+from nginy._fast.engine.types cimport SESS_EXCHANGE, SESS_HEAD, SESS_RELAY, session_t, upkeep_t, worker_t
 from nginy._fast.engine.udp cimport udp_cut_all, udp_step
 from nginy._fast.mem.slab cimport slab_at, slab_is_taken, slab_settle, slab_t, slab_trim
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_listener, snapshot_pool
@@ -86,13 +87,24 @@ cdef void drain_step(worker_t* w) noexcept nogil:
 # ---- memory ----
 
 # One chunk of this pool, when its round says so.
-cdef bint trim_one(slab_t* slab, uint32_t* n) noexcept nogil:
+cdef bint trim_one(slab_t* slab, uint32_t* n, void* beside, uint32_t beside_bytes) noexcept nogil:
     if n[0] == 0:
         return False
     n[0] -= 1
-    if not slab_trim(slab):
+    if not slab_trim(slab, beside, beside_bytes):
         n[0] = 0
     return True
+
+
+cdef void trim_next(worker_t* w) noexcept nogil:
+    if trim_one(&w.sessions, &w.upkeep.n_sessions, w.http.exchanges, sizeof(exchange_t)):
+        return
+    if trim_one(&w.carrier.buffers.blocks, &w.upkeep.n_buffers, NULL, 0):
+        return
+    if trim_one(&w.carrier.large.blocks, &w.upkeep.n_large, NULL, 0):
+        return
+    if not trim_one(&w.http.heads.blocks, &w.upkeep.n_heads, NULL, 0):
+        trim_one(&w.http.links, &w.upkeep.n_links, NULL, 0)
 
 
 cdef void memory_step(worker_t* w) noexcept nogil:
@@ -102,15 +114,14 @@ cdef void memory_step(worker_t* w) noexcept nogil:
         w.upkeep.n_buffers = slab_settle(&w.carrier.buffers.blocks)
         w.upkeep.n_large = slab_settle(&w.carrier.large.blocks)
         w.upkeep.n_heads = slab_settle(&w.http.heads.blocks)
+        w.upkeep.n_links = slab_settle(&w.http.links)
         carrier_settle(&w.carrier)
-    if trim_one(&w.sessions, &w.upkeep.n_sessions) or trim_one(&w.carrier.buffers.blocks, &w.upkeep.n_buffers):
-        return
-    if not trim_one(&w.carrier.large.blocks, &w.upkeep.n_large):
-        trim_one(&w.http.heads.blocks, &w.upkeep.n_heads)
+    trim_next(w)
 
 
 cdef bint upkeep_is_pending(const worker_t* w) noexcept nogil:
-    return (w.upkeep.n_sessions | w.upkeep.n_buffers | w.upkeep.n_large | w.upkeep.n_heads) != 0 or w.udp_is_sweeping != 0
+    cdef const upkeep_t* u = &w.upkeep
+    return (u.n_sessions | u.n_buffers | u.n_large | u.n_heads | u.n_links) != 0 or w.udp_is_sweeping != 0
 
 
 cdef bint upkeep_is_due(const worker_t* w) noexcept nogil:

@@ -176,7 +176,7 @@ cdef void early_event(worker_t* w, session_t* s, int side, uint32_t bits) noexce
         connect_event(w, s, side, bits)
 
 
-cdef void leg_event(worker_t* w, session_t* s, int side, uint32_t bits) noexcept nogil:
+cdef inline void leg_event(worker_t* w, session_t* s, int side, uint32_t bits) noexcept nogil:
     if s.state == SESS_RELAY:
         leg_note(s, side, bits)
         relay_run(w, s)

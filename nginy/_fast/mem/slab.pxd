@@ -48,8 +48,9 @@ cdef bint slab_give(slab_t* s, uint32_t idx) noexcept nogil
 # Begin a new period. Returns how many chunks were idle during the whole of the last one.
 cdef uint32_t slab_settle(slab_t* s) noexcept nogil
 
-# Give the memory of the chunk that has been idle longest back to the kernel. False when none is idle.
-cdef bint slab_trim(slab_t* s) noexcept nogil
+# Give the memory of the chunk that has been idle longest back to the kernel. False when none is idle. beside: of this many
+# bytes for each object, in the same order, which somebody else keeps; their memory goes with it. NULL = nothing.
+cdef bint slab_trim(slab_t* s, void* beside, uint32_t beside_bytes) noexcept nogil
 
 cdef inline bint slab_is_taken(const slab_t* s, uint32_t idx) noexcept nogil:
     return idx < s.n_touched and s.next_free[idx] == SLAB_TAKEN

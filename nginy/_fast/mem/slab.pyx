@@ -160,7 +160,7 @@ cdef uint32_t slab_settle(slab_t* s) noexcept nogil:
     return unneeded
 
 
-cdef bint slab_trim(slab_t* s) noexcept nogil:
+cdef bint slab_trim(slab_t* s, void* beside, uint32_t beside_bytes) noexcept nogil:
     cdef uint32_t at = s.idle_tail
     cdef slab_chunk_t* c
     cdef uint64_t first, n
@@ -180,6 +180,8 @@ cdef bint slab_trim(slab_t* s) noexcept nogil:
     region_trim(s.base, first * s.item_bytes, n * s.item_bytes)
     if s.side != NULL:
         region_trim(s.side, first * s.side_bytes, n * s.side_bytes)
+    if beside != NULL:
+        region_trim(beside, first * beside_bytes, n * beside_bytes)
     c.free_head = SLAB_NONE
     c.n_fresh = 0
     c.next = s.bare
