@@ -13,6 +13,6 @@ cdef int body_pass(body_t* b, uint8_t* p, uint32_t n, bint is_bare, uint32_t* n_
 cdef enum:
     BODY_WAITS = 1              # no buffer is free: the session's timer looks again, and nothing was received
 
-# Receive from this side and send on, once. 0, BODY_WAITS, or -http_refusal_t. What follows the message stays in the head buffer (FRONT), or
-# spoils the link (BACK).
+# Receive from this side and send on, once. 0, BODY_WAITS, or -http_refusal_t. What follows the message stays in the head buffer
+# (FRONT), or spoils the link (BACK).
 cdef int body_move(worker_t* w, session_t* s, exchange_t* x, int side) noexcept nogil

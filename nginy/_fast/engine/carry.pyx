@@ -29,12 +29,16 @@ cdef void first_sent(worker_t* w, session_t* s, int side) noexcept nogil:
     s.attempt_us = w.now_us
 
 
-cdef inline void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
+cdef inline void sent_note(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
     if unlikely(w.chooser.is_timed and s.bytes[side] == 0):
         first_sent(w, s, side)
     s.bytes[side] += <uint64_t>n
     s.active_ms = w.now_ms
     stats_moved(w, s, side, <uint64_t>n)
+
+
+cdef void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil:
+    sent_note(w, s, side, n)
 
 
 # What a receive says about the leg: got > 0 bytes of `room` asked for, or 0 or -errno.
@@ -83,7 +87,7 @@ cdef ssize_t leg_send(worker_t* w, session_t* s, int side, const uint8_t* at, si
     sent = sock_send(dst.fd, at, n)
     if unlikely(sent < 0):
         return -1 if leg_refused(dst, sent) else 0
-    leg_sent(w, s, side, sent)
+    sent_note(w, s, side, sent)
     if <size_t>sent < n:        # a partial send means the kernel's room is used up
         dst.flags &= ~<uint32_t>LEG_WRITABLE
     return sent
