@@ -32,8 +32,8 @@ def check_loops(met: Iterable[Met], problems: Problems) -> None:
     known = list(met)
     protocols = protocols_of(known)
     reached = leaves_of(known)
-    for protocol in ("tcp", "udp"):
-        steps = _steps(known, {path for path, spoken in protocols.items() if spoken == protocol})
+    for is_udp in (False, True):
+        steps = _steps(known, {path for path, spoken in protocols.items() if (spoken == "udp") == is_udp})
         for pool, backend, listener in steps:
             if _is_reached(reached(listener), pool, steps, reached):
                 address, name = backend.values["address"], listener.path[-1]

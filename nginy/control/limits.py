@@ -70,7 +70,7 @@ def make_room(config: Config, limit: int, workers: int, n_sockets: int, spawn: S
     """
     free = _free_descriptors(limit, workers, n_sockets, spawn)
     needed = max(config.runtime.sessions or 0, -(-sum(_tcp_caps(config).values()) // workers), SESSIONS_MIN)
-    has_tcp = any(listener.protocol == "tcp" for listener in config.listeners.values())
+    has_tcp = any(listener.protocol != "udp" for listener in config.listeners.values())
     wanted = min(config.runtime.pipes // door.PIPE_BYTES, PIPES_MAX) if has_tcp else 0
     pipes = max(0, min(wanted, free // PIPES_SHARE // PER_PIPE, (free - needed * PER_SESSION) // PER_PIPE))
     left = max(0, free - pipes * PER_PIPE - needed * PER_SESSION)
@@ -92,7 +92,7 @@ def _wanted_flows(config: Config, workers: int) -> int:
 def _tcp_caps(config: Config) -> dict[str, int]:
     """limits.sessions of the TCP listeners that have one, by name."""
     listeners = config.listeners.items()
-    return {name: one.limits.sessions for name, one in listeners if one.protocol == "tcp" and one.limits.sessions}
+    return {name: one.limits.sessions for name, one in listeners if one.protocol != "udp" and one.limits.sessions}
 
 
 def _free_descriptors(limit: int, workers: int, n_sockets: int, spawn: SpawnKind) -> int:

@@ -147,6 +147,8 @@ def test_large_bodies_pass_both_ways_unchanged(
             assert stream.message().body == content
     assert [request.body == content for request in seen.requests] == [True, True]
     assert nginy.listener("front")["http"]["reused"] == 1
+    spliced = nginy.workers()[0]["counters"]["spliced_bytes"]
+    assert spliced == 0 if is_chunked else spliced > 3 * len(content), "a length says that it is bulk"
 
 
 def test_an_event_stream_arrives_event_by_event(start_nginy: StartNginy, start_peer: StartPeer) -> None:

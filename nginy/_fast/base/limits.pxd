@@ -16,6 +16,7 @@ cdef enum:
     MAX_PIPES = 4096            # per worker: 4 GiB
     FULL_READS = 2              # in a row, before a direction counts as bulk
     SPLICE_LEAST = 16384        # a splice of fewer bytes ends that
+    BULK_LEAST = 65536          # a body of a known length that is bulk from its first byte on
     PIPE_RETRY_MS = 1000        # after the kernel refused a pipe
     SMALL_SEND_BYTES = 512      # less than any segment: Nagle's algorithm lets a first one pass at once
     FASTOPEN_BYTES = 1400       # of the client's, with the SYN: what surely fits one segment

@@ -1,10 +1,15 @@
 # Bodies: moved as they come, held against the length or the chunks that their head promised.
 from libc.stdint cimport uint8_t, uint32_t
+from nginy._fast.base.limits cimport BULK_LEAST
 from nginy._fast.engine.exchanges cimport body_t, exchange_t
 from nginy._fast.engine.types cimport session_t, worker_t
-from nginy._fast.wire.http1 cimport head_t
+from nginy._fast.wire.http1 cimport BODY_LENGTH, head_t
 
 cdef void body_begin(body_t* b, const head_t* head) noexcept nogil
+
+# Is what is left of it known to be bulk?
+cdef inline bint body_is_bulk(const body_t* b) noexcept nogil:
+    return b.kind == BODY_LENGTH and b.left >= BULK_LEAST
 
 # n bytes were received. How many of them are the body's, or -http_refusal_t; what goes on is left at p, *n_out bytes.
 # Chunks are rewritten where they lie; is_bare: without chunks, for HTTP/1.0.

@@ -5,12 +5,12 @@ from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport EAGAIN, likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT
-from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
+from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, HEAD_BYTES, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
     OUTCOME_ABANDONED, OWN_BAD_REQUEST, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_CLIENT_GONE,
     REASON_FRONT_RESET, REASON_IDLE,
 )
-from nginy._fast.engine.body cimport body_begin, body_move, body_pass
+from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_move, body_pass
 from nginy._fast.engine.carry cimport leg_flush, leg_keep, leg_send, spare_at_hand
 from nginy._fast.engine.exchanges cimport (
     EXCHANGE_AGAIN, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_HEAD, PHASE_OWN, PHASE_RESPONSE,
@@ -128,6 +128,8 @@ cdef bint request_send(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     if x.body[FRONT].is_done and is_idempotent(x.method):
         x.flags |= EXCHANGE_REPEATABLE
     head_let_go(w, x)
+    if body_is_bulk(&x.body[FRONT]):
+        s.n_full[FRONT] = FULL_READS
     sent = leg_send(w, s, FRONT, to, n)
     if 0 <= sent < n:
         leg_keep(&s.legs[FRONT], &w.carrier.spare, 0, sent, n)

@@ -9,7 +9,7 @@ from nginy._fast.engine.exchanges cimport exchange_t, link_t, rests_t
 from nginy._fast.engine.session cimport TAG_LINK, tag_make
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport (
-    BACK, LEG_COPY, LEG_EAGER, LEG_FRESH, LEG_NAGLE, LEG_WRITABLE, TIMER_LINK, leg_t, session_t, worker_t,
+    BACK, LEG_BULK, LEG_COPY, LEG_EAGER, LEG_FRESH, LEG_NAGLE, LEG_WRITABLE, TIMER_LINK, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_close, buffers_give, buffers_open
 from nginy._fast.mem.region cimport region_close, region_open
@@ -138,7 +138,7 @@ cdef void link_rest(worker_t* w, session_t* s) noexcept nogil:
         sock_close(link.fd)
     else:
         link.session = NO_INDEX
-        link.flags = leg.flags & (LEG_COPY | LEG_EAGER | LEG_FRESH | LEG_NAGLE)
+        link.flags = leg.flags & (LEG_BULK | LEG_COPY | LEG_EAGER | LEG_FRESH | LEG_NAGLE)
         link.since_ms = w.now_ms
         link.idle_ms = pool.kept_idle_ms
         link.prev = NO_INDEX

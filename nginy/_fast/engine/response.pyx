@@ -5,9 +5,9 @@ from libc.string cimport memcpy, memmove
 from nginy._fast.base.cdefs cimport unlikely
 from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT
-from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_BYTES, HEAD_GROWTH
+from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, HEAD_BYTES, HEAD_GROWTH
 from nginy._fast.base.status cimport OUTCOME_RESET, OWN_BACK_RESET, OWN_BAD_RESPONSE, OWN_NO_BUFFER, REASON_BACK_RESET
-from nginy._fast.engine.body cimport body_begin, body_pass
+from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_pass
 from nginy._fast.engine.carry cimport leg_keep, leg_received, leg_send, spare_at_hand
 from nginy._fast.engine.exchanges cimport (
     EXCHANGE_AGAIN, EXCHANGE_KEPT, EXCHANGE_LINK_KEPT, EXCHANGE_OLD, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, EXCHANGE_UPGRADE,
@@ -21,7 +21,9 @@ from nginy._fast.engine.rewriting cimport rewrite_response, rewriting_t
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.tally cimport tally_answer
-from nginy._fast.engine.types cimport BACK, FRONT, LEG_EOF, QUEUE_READY, SESS_HEAD, leg_t, session_side, session_t, worker_t
+from nginy._fast.engine.types cimport (
+    BACK, FRONT, LEG_BULK, LEG_EOF, QUEUE_READY, SESS_HEAD, leg_t, session_side, session_t, worker_t,
+)
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.net.sock cimport sock_recv
 from nginy._fast.policy.choose cimport chooser_distrust, chooser_spent
@@ -75,7 +77,7 @@ cdef bint response_bad(worker_t* w, session_t* s, exchange_t* x, uint32_t why) n
 
 # A spare with what is known of the head so far, and what comes now. Bytes in all from BODY_AT on; 0: nothing new.
 cdef uint32_t head_fill(worker_t* w, session_t* s, exchange_t* x, uint8_t* at) noexcept nogil:
-    cdef ssize_t room = BUFFER_BYTES - BODY_AT - x.n_part
+    cdef ssize_t room = (HEAD_BYTES if s.legs[BACK].flags & LEG_BULK else BUFFER_BYTES - BODY_AT) - x.n_part
     cdef ssize_t got
     if x.n_part:
         memcpy(at + BODY_AT, buffers_at(&w.http.heads, x.part), x.n_part)
@@ -151,6 +153,10 @@ cdef bint response_begin(
     part_give(w, x)
     x.phase = PHASE_RESPONSE
     x.flags &= ~<uint32_t>(EXCHANGE_REPEATABLE | EXCHANGE_AGAIN)
+    s.legs[BACK].flags &= ~<uint32_t>LEG_BULK
+    if body_is_bulk(&x.body[BACK]):
+        s.legs[BACK].flags |= LEG_BULK
+        s.n_full[BACK] = FULL_READS     # no need to see full receives first
     if s.legs[BACK].flags & LEG_EOF and x.body[BACK].kind == BODY_UNTIL_END:
         x.body[BACK].is_done = True
     tally_answer(w, s, x, head.status, False)

@@ -49,6 +49,7 @@ cdef enum:                      # leg_flag_t
     LEG_OWN = 16384             # front leg: that policy named the backend, not its fallback
     LEG_KEYED = 32768           # front leg: in place of the ticket lies the hash of the key that the pool asked has for it
     LEG_HTTP = 65536            # front leg: an exchange_t belongs to the session
+    LEG_BULK = 131072           # back leg: its last response was bulk, so that of the next one little is copied with the head
 
 cdef enum:                      # queue_mark_t
     QUEUE_NONE = 0

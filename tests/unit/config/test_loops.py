@@ -27,6 +27,7 @@ LOOPS = [
     one("[::]:80", "localhost.:80"),
     one("127.0.0.1:80", "LOCALHOST:80"),
     one("unix:/run/web", "unix:/run/web"),
+    one(":80", "127.0.0.1:80", ", protocol: http"),
     one(":53", "127.0.0.1:53", ", protocol: udp"),
     one("127.0.0.1:5000-5100", "127.0.0.1:5100", ", protocol: udp"),
     whole(

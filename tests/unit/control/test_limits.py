@@ -61,6 +61,12 @@ def test_pipes_take_an_eighth_of_the_descriptors_at_most() -> None:
     assert limits.make_room(config({"pipes": "4GiB"}), 1 << 20, 1, 1, "process").pipes == limits.PIPES_MAX
 
 
+@pytest.mark.parametrize(("protocol", "pipes"), [("tcp", 10), ("http", 10), ("udp", 0)])
+def test_whoever_has_a_stream_gets_pipes(protocol: str, pipes: int) -> None:
+    room = limits.make_room(mixed(protocol, runtime={"pipes": "10MiB"}), 1032, 2, 100, "process")
+    assert room.pipes == pipes
+
+
 def test_sessions_that_are_asked_for_come_before_pipes() -> None:
     wanted = FREE // 2 - 3
     for asked in (config({"sessions": wanted}), config(sessions=wanted * 2)):
