@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from nginy._fast.sites import Request
+
 TRIED_MOST: int
 
 class Visit:
@@ -9,6 +11,7 @@ class Visit:
 
     ip, local_ip: 4 or 16 bytes in network order, or none.   name: server name of a TLS hello.   received: first
     bytes, or the payload of a datagram.   session: a UDP session's key; None where it is the address.
+    request: of HTTP; None where there is none.
     Errors: ValueError.
     """
 
@@ -24,6 +27,7 @@ class Visit:
         name: bytes = b"",
         received: bytes = b"",
         session: bytes | None = None,
+        request: Request | None = None,
     ) -> None: ...
 
 class Choices:

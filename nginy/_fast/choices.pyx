@@ -14,6 +14,7 @@ from nginy._fast.policy.ring cimport ring_find, ring_point_t, ring_t
 from nginy._fast.policy.route cimport route_find
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_pool, snapshot_read, snapshot_t
 from nginy._fast.policy.table cimport TABLE_MAGLEV, TABLE_MAP, TABLE_RING, table_read, table_t, table_tier_t
+from nginy._fast.sites cimport Request
 
 TRIED_MOST = MAX_TRIED
 
@@ -23,14 +24,15 @@ cdef class Visit:
 
     ip, local_ip: 4 or 16 bytes in network order, or none.   name: server name of a TLS hello.   received: first bytes, or
     the payload of a datagram.   session: what a UDP listener takes for its session's key; None where it is the address.
+    request: of HTTP; None where there is none.
     """
 
     def __cinit__(
         self, bytes ip=b"", uint16_t port=0, *, bytes local_ip=b"", uint16_t local_port=0, uint32_t listener=0,
-        uint64_t listener_hash=0, bytes name=b"", bytes received=b"", bytes session=None,
+        uint64_t listener_hash=0, bytes name=b"", bytes received=b"", bytes session=None, Request request=None,
     ):
         memset(&self.visit, 0, sizeof(visit_t))
-        self.name, self.received, self.session_bytes = name, received, session
+        self.name, self.received, self.session_bytes, self.request = name, received, session, request
         self.visit.family = self.address(self.visit.ip, ip)
         self.visit.local_family = self.address(self.visit.local_ip, local_ip)
         self.visit.port, self.visit.local_port = port, local_port
@@ -40,6 +42,8 @@ cdef class Visit:
         if session is not None:
             self.session.at, self.session.n = <const uint8_t*>session, len(session)
             self.visit.session = &self.session
+        if request is not None:
+            self.visit.request, self.visit.head = <const uint8_t*>request.bytes, &request.head
 
     cdef uint8_t address(self, uint8_t* to, bytes ip) except 255:
         if len(ip) not in (0, 4, 16):

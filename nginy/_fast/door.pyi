@@ -59,7 +59,8 @@ MAX_MESSAGE_FDS: int
 MAX_MESSAGE_BYTES: int
 
 class KeyRow(Protocol):
-    """What to take as a key; kind is one of KEYS. offset, n_bytes: of `bytes`; value: of `constant`.
+    """What to take as a key; kind is one of KEYS. offset, n_bytes: of `bytes`; of `path` the segments, 0 for
+    all, and 1 for the query besides.   value: of `constant`; of `header`, `cookie` and `query` the name.
 
     cid_bytes: length of the connection ids in short headers, of `quic_cid`.   ring: one of RINGS, whose hash is taken.
     """

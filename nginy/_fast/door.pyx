@@ -72,7 +72,8 @@ PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP, "http": lay
 KEYS = {
     "tuple": layout.KEY_TUPLE, "source": layout.KEY_SOURCE, "bytes": layout.KEY_BYTES, "quic_cid": layout.KEY_QUIC_CID,
     "destination": layout.KEY_DESTINATION, "sni": layout.KEY_SNI, "listener": layout.KEY_LISTENER,
-    "constant": layout.KEY_CONSTANT, "session": layout.KEY_SESSION,
+    "constant": layout.KEY_CONSTANT, "session": layout.KEY_SESSION, "header": layout.KEY_HEADER,
+    "cookie": layout.KEY_COOKIE, "path": layout.KEY_PATH, "query": layout.KEY_QUERY, "host": layout.KEY_HOST,
 }
 PREREADS = {"off": routing.PREREAD_OFF, "bytes": routing.PREREAD_BYTES, "tls_hello": routing.PREREAD_HELLO}
 CHECKS = {"none": layout.CHECK_NONE, "dns": layout.CHECK_DNS}

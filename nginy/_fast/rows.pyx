@@ -111,6 +111,7 @@ cdef pool_fill(snap_pool_t* to, row):
     to.saturated = row.saturated
     # a policy in Python may look at all there is
     to.wants_local = row.key.kind == layout.KEY_DESTINATION or row.deadline_ms != 0
+    to.heeds = layout.HEED_REQUEST if row.key.kind >= layout.KEY_HEADER else 0
     to.id = row.id
     to.policy = row.policy
     to.is_on_down_reset = bool(row.on_down_reset)
@@ -288,6 +289,7 @@ cdef class SnapshotRows:
         cdef uint32_t n = 0
         cdef uint32_t i
         of_pool = {row.id: row for row in rows}
+        places = {row.id: place for place, row in enumerate(rows)}
         members = <snap_member_t*>rows_alloc([one for row in rows for one in row.members], sizeof(snap_member_t))
         self.parts.members = members
         for i, row in enumerate(rows):
@@ -298,6 +300,7 @@ cdef class SnapshotRows:
                 if pool not in of_pool or of_pool[pool].members:
                     raise ValueError(f"member {pool} of group {row.id} is no pool with backends")
                 to[i].wants_local |= of_pool[pool].key.kind == layout.KEY_DESTINATION
+                to[i].heeds |= to[places[pool]].heeds
                 members[n].group, members[n].pool, members[n].weight = row.id, pool, weight
                 n += 1
         self.parts.n_members = n

@@ -248,11 +248,13 @@ cdef class Request:
         self.head.method_name = self.span(method.encode())
         self.head.host = self.span(host)
         self.head.path = self.span(path)
+        self.bytes += b"?" if query else b""
         self.head.query, self.head.has_query = self.span(query), len(query) > 0
         if len(headers) > http1.HEAD_MOST_FIELDS:
             raise ValueError(f"{len(headers)} headers; {http1.HEAD_MOST_FIELDS} at most")
         for i, (name, value) in enumerate(headers):
             self.head.fields[i].name, self.head.fields[i].value = self.span(name), self.span(value)
+            self.head.fields[i].kind = http1.FIELD_COOKIE if name.lower() == b"cookie" else http1.FIELD_OTHER
         self.head.n_fields = len(headers)
 
     cdef span_t span(self, bytes given) except *:

@@ -14,7 +14,7 @@ from nginy._fast.policy.site cimport site_find, site_found_t
 from nginy._fast.policy.siteblock cimport site_checksum
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_read, snapshot_t
 from nginy._fast.sites cimport Request, Site
-from nginy._fast.wire.http1 cimport head_t, span_t
+from nginy._fast.wire.http1 cimport head_t, http1_request, span_t
 
 
 cdef class Chooser(Choices):
@@ -64,6 +64,15 @@ def route_of(bytes block, uint32_t listener, bytes name):
         raise ValueError("unsound snapshot")
     pool = route_find(&s, snapshot_listener(&s, listener), <const uint8_t*>name, <uint32_t>len(name))
     return None if pool == NO_INDEX else pool
+
+
+def request_of(bytes message):
+    """The request that a message is, read as a worker does. Errors: ValueError for none."""
+    cdef Request request = Request()
+    request.bytes = message
+    if http1_request(<const uint8_t*>message, <uint32_t>len(message), 0, &request.head) <= 0:
+        raise ValueError(f"{message!r} is no request")
+    return request
 
 
 cdef struct asked_t:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
+from nginy._fast.sites import Request
 from nginy.backend.owntables import Kept
 from nginy.backend.registry import BackendKey, Resolved
 from nginy.model import Config
@@ -15,7 +16,8 @@ Name = TypeVar("Name", bound=Hashable)
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who asks. local: the address that was asked.   name: server name of a TLS hello.   received: first bytes, or the
-    payload of a datagram.   session: what stands for the address where the policy names no key of its own."""
+    payload of a datagram.   session: what stands for the address where the policy names no key of its own.
+    request: of HTTP."""
 
     ip: IPv4Address | IPv6Address | None = None
     port: int = 0
@@ -24,6 +26,7 @@ class Client:
     name: str = ""
     received: bytes = b""
     session: bytes | None = None
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from nginy._fast.sites import UNCLEAR, Request, Site
 from nginy.backend.sites import rules_of
 from nginy.errors import ControlError
-from nginy.model import Listener, Route
+from nginy.model import CookieKey, HeaderKey, HostKey, Listener, QueryKey, RequestKey, Route
 from nginy.site.build import Rule, build
 
 PASSED_MOST = 20
@@ -38,6 +38,17 @@ class RequestAsk:
             return Request(self.host.encode(), path.encode(), query.encode(), self.method, pairs)
         except ValueError as error:
             raise ControlError(str(error)) from None
+
+
+def request_saying(key: RequestKey, said: str) -> Request:
+    """A request whose key of this kind is this text. Errors: ControlError for what cannot be a request."""
+    if isinstance(key, HeaderKey):
+        return RequestAsk(headers=(f"{key.name}:{said}",)).request()
+    if isinstance(key, CookieKey):
+        return RequestAsk(headers=(f"Cookie:{key.name}={said}",)).request()
+    if isinstance(key, QueryKey):
+        return RequestAsk(path=f"/?{key.name}={said}").request()
+    return RequestAsk(host=said).request() if isinstance(key, HostKey) else RequestAsk(path=said).request()
 
 
 def route_request(listener: Listener, ask: RequestAsk) -> dict[str, Any]:

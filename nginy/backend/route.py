@@ -69,11 +69,17 @@ def route(trial: Trial, ask: Ask, asked: Mapping[str, Asked] | None = None, why:
         nobody: dict[str, Any] = {"pool": "", "policy": "", "address": None, "reason": "no_route", "passed": []}
         nothing = dict.fromkeys(("pool", "policy", "key", "key_hash", "place"), "")
         return {"listener": ask.listener, **nothing, "choices": [nobody]}
+    return {"listener": ask.listener} | choose_in(trial, ask, pool, client, asked, why)
+
+
+def choose_in(
+    trial: Trial, ask: Ask, pool: str, client: Client, asked: Mapping[str, Asked] | None = None, why: str = UNASKED
+) -> dict[str, Any]:
+    """What a pool has for a client of the listener; the rest is as with `route`."""
     visit = trial.visit(ask.listener, client)
     choices = [_choose(trial, pool, client, visit, asked or {}, why) for _ in range(ask.count)]
     first = choices[0]
     answer: dict[str, Any] = {
-        "listener": ask.listener,
         "pool": pool,
         "policy": "group" if trial.config.pools[pool].of else first.policy,
         "key": key_text(first.key),

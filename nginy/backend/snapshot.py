@@ -28,12 +28,16 @@ from nginy.model import (
     Config,
     ConnectionIdKey,
     ConstantKey,
+    CookieKey,
     HashPreserve,
+    HeaderKey,
     JumpLoad,
     Key,
     Listener,
     Native,
+    PathKey,
     Pool,
+    QueryKey,
     QuicCidKey,
     SessionKey,
 )
@@ -182,6 +186,10 @@ def key_row(key: SessionKey | Key) -> KeyRow:
         row.cid_bytes = key.length
     elif isinstance(key, ConstantKey):
         row.value = key.value.encode("ascii")
+    elif isinstance(key, HeaderKey | CookieKey | QueryKey):
+        row.value = key.name.encode("ascii")
+    elif isinstance(key, PathKey):
+        row.offset, row.n_bytes = key.segments or 0, int(key.query)
     return row
 
 

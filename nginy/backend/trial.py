@@ -139,6 +139,7 @@ class Trial:
             name=client.name.lower().encode("ascii", "replace"),
             received=client.received,
             session=client.session,
+            request=client.request,
         )
 
     # ---- why ----

@@ -12,17 +12,19 @@ from nginy.backend.address import split_address
 from nginy.backend.choice import Client
 from nginy.backend.owntables import OwnTable, check_basis, map_of, table_from
 from nginy.backend.registry import BackendKey, ResolvedBackend
+from nginy.backend.request import request_saying
 from nginy.backend.trial import Trial
 from nginy.balancer.api import Backend, Visit
 from nginy.balancer.asked import AskedPool, context_of
 from nginy.balancer.hooks import Hooks, check_policy, key_of
 from nginy.balancer.published import Table, table_of
 from nginy.balancer.publisher import Publisher
-from nginy.model import ByKey, CallKey, Config, PythonPolicy, TablePolicy
+from nginy.model import ByKey, CallKey, Config, Key, PythonPolicy, RequestKey, TablePolicy
 
 POOL = "simulated"
 OF_DATAGRAMS = ("bytes", "quic_cid")
 OF_ADDRESSES = ("source", "tuple")
+OF_REQUESTS = ("header", "cookie", "path", "query", "host")
 TURNS = 4  # of the loop, for what a class has begun to publish
 
 
@@ -38,7 +40,7 @@ class NativePool:
             self._found.append(ResolvedBackend(name, one, one.weight, one.tier, one.state, one.max_conns))
         self._trial = Trial(config, {POOL: self._found}, seed=seed)
         native = config.pools[POOL].native
-        self._key = native.key.kind if isinstance(native, ByKey) else "session"
+        self._key = native.key if isinstance(native, ByKey) else None
 
     def choose(self, key: Any, tried: Sequence[str] = ()) -> str | None:
         """One session's backend."""
@@ -179,13 +181,16 @@ async def _turns() -> None:
 # ---- what clients bring ----
 
 
-def client_of(key: Any, kind: str) -> Client:
+def client_of(key: Any, by: Key | None) -> Client:
     """The client who brings this key. Errors: TypeError, ValueError."""
     if isinstance(key, Client):
         return key
     if not isinstance(key, (str, bytes)):
         raise TypeError(f"a key is text, bytes or a Client, not {key!r}")
     data = key.encode() if isinstance(key, str) else key
+    kind = by.kind if by is not None else "session"
+    if isinstance(by, RequestKey):
+        return Client(request=request_saying(by, data.decode("latin-1")))
     if kind == "sni":
         return Client(name=data.decode("ascii", "replace"))
     if kind in OF_DATAGRAMS:

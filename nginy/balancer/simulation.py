@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from nginy.balancer.asked import AskedPool
 from nginy.balancer.load import load_class, looking_in
-from nginy.balancer.simulated import OF_DATAGRAMS, POOL, KeyPool, NativePool, PythonPool, TablePool
+from nginy.balancer.simulated import OF_DATAGRAMS, OF_REQUESTS, POOL, KeyPool, NativePool, PythonPool, TablePool
 from nginy.config import parse_config
 from nginy.model import Config, PythonPolicy, TablePolicy
 
@@ -98,6 +98,8 @@ def _tree_of(policy: Any, backends: list[Any]) -> dict[str, Any]:
     key = _kind_of_key(policy)
     if key in OF_DATAGRAMS:
         listener["protocol"] = "udp"
+    elif key in OF_REQUESTS:
+        listener["protocol"] = "http"
     elif key == "sni":
         listener["preread"] = "tls_hello"
     return {"version": 1, "pools": {POOL: {"policy": policy, "backends": backends}}, "listeners": {POOL: listener}}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from nginy.backend.route import Ask, Asked
+    from nginy.backend.trial import Trial
     from nginy.model import Config
 
 Command = Callable[..., Any]
@@ -41,6 +43,19 @@ def answer_request(config: "Config", name: str, said: dict[str, Any]) -> dict[st
     if said:
         raise click.UsageError(f"requests are for listeners with `protocol: http`, and {name!r} is none")
     return None
+
+
+def answer_pools(
+    trial: "Trial", ask: "Ask", pools: list[str], said: dict[str, Any], asked: "dict[str, Asked]", why: str
+) -> list[dict[str, Any]]:
+    """What each of these pools has for the request, as backend.route tells it."""
+    from dataclasses import replace
+
+    from nginy.backend.request import RequestAsk
+    from nginy.backend.route import choose_in, client_of
+
+    client = replace(client_of(ask), request=RequestAsk(**said).request())
+    return [choose_in(trial, ask, pool, client, asked, why) for pool in pools]
 
 
 def show_request(answer: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import click
 from nginy.admin.client import ControlClient
 from nginy.cli.files import find_config, find_socket
 from nginy.cli.options import FILE
-from nginy.cli.request import answer_request, request_options, show_request, taken_from
+from nginy.cli.request import answer_pools, answer_request, request_options, show_request, taken_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,13 +89,16 @@ def ask_file(
     config: Config = load_config(path)
     name = listener or only_one(list(config.listeners))
     found = answer_request(config, name, request)
-    if found is not None:
+    if found is not None and "pools" not in found:
         return found
+    ask = Ask.read(listener=name, **question)
     resolved = asyncio.run(resolve_backends(config, source=str(path)))
     trial = Trial(config, resolved)
     with asking(config, resolved, path.resolve().parent if is_asking else None) as asked:
         why = "keys of a class are not asked here" if is_asking else "--fallback leaves it out"
-        return answer_of(trial, Ask.read(listener=name, **question), asked, why)
+        if found is None:
+            return answer_of(trial, ask, asked, why)
+        return found | {"in_pools": answer_pools(trial, ask, list(found["pools"]), request, asked, why)}
 
 
 @contextmanager
@@ -133,9 +136,17 @@ def show(answer: dict[str, Any]) -> None:
     """For a person."""
     if "route" in answer:
         show_request(answer)
+        for one in answer.get("in_pools", ()):
+            click.echo(f"pool {one['pool']} ({one['policy']})")
+            show_choices(one)
         return
     where = f"pool {answer['pool']} ({answer['policy']})" if answer["pool"] else "no route"
     click.echo(f"listener {answer['listener']} → {where}")
+    show_choices(answer)
+
+
+def show_choices(answer: dict[str, Any]) -> None:
+    """Key, place and backends of one pool."""
     first = answer["choices"][0]
     inside = f"in {first['pool']}: " if first["pool"] != answer["pool"] else ""
     if "asked_first" in answer:

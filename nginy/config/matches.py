@@ -91,6 +91,20 @@ def parse_query_match(text: str) -> str:
     return text
 
 
+def parse_token(text: str) -> str:
+    """The name of a header or of a cookie."""
+    if not re.fullmatch(_TOKEN, text):
+        raise UnitError(f"{text!r} is not a name", "letters, digits and hyphens, as in X-User")
+    return text
+
+
+def parse_argument(text: str) -> str:
+    """The name of an argument, as it stands in a query."""
+    if not re.fullmatch(r"[!-~]+", text) or any(sign in text for sign in "?&=#"):
+        raise UnitError(f"{text!r} is not the name of an argument", "what is not ASCII stands in a query as %XX")
+    return text
+
+
 def parse_location(text: str) -> str:
     """A URL or a path, as it goes out."""
     if not re.fullmatch(r"[!-~]+", text):

@@ -16,6 +16,7 @@ from nginy.model import (
     MaglevBase,
     Pool,
     Preread,
+    RequestKey,
     RingBase,
     SliceKey,
 )
@@ -44,15 +45,14 @@ def _check_key(listener: Met, pool: Met, problems: Problems) -> None:
     policy = _native(pool)
     if not isinstance(policy, ByKey):
         return
-    kind, is_udp = policy.key.kind, listener.values.get("protocol") == "udp"
+    kind, protocol = policy.key.kind, listener.values.get("protocol", "tcp")
     if listener.says("preread") and "preread" not in listener.values:
         return
-    why, hint = _lack(policy.key, is_udp, listener.values.get("preread"))
+    why, hint = _lack(policy.key, protocol, listener.values.get("preread"))
     binds = listener.values.get("bind", ())
     if kind in ("source", "tuple", "destination") and binds and all(bind.startswith("unix:") for bind in binds):
         why = "all its binds are unix sockets, which have no addresses"
     if why:
-        protocol = "udp" if is_udp else "tcp"
         message = f"the listener {listener.path[1]!r} (`protocol: {protocol}`) has no key `{kind}`: {why}"
         problems.add(pool.place_of("policy"), pool.path_of("policy"), message, f"{hint}{_HINT}")
 
@@ -63,10 +63,12 @@ def _native(pool: Met) -> object:
     return policy.fallback if isinstance(policy, CalledPolicy) else policy
 
 
-def _lack(key: Key, is_udp: bool, preread: Preread | None) -> tuple[str, str]:
+def _lack(key: Key, protocol: str, preread: Preread | None) -> tuple[str, str]:
     """Why a listener has no key of this kind, and what else would help; empty when it has."""
     kind = key.kind
-    if is_udp:
+    if isinstance(key, RequestKey):
+        return ("", "") if protocol == "http" else ("it reads no requests", "write `protocol: http` there, ")
+    if protocol == "udp":
         return ("UDP has no TLS hello", "") if kind == "sni" else ("", "")
     if kind == "quic_cid":
         return "TCP connections have no connection ids of QUIC", ""

@@ -168,6 +168,8 @@ _TYPES = {
     "header_match": "header",
     "header_line": "header",
     "query_match": "argument",
+    "token": "name",
+    "argument": "name",
     "location": "URL",
     "authority": "host",
     "file": "path of a file",

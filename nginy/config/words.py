@@ -132,6 +132,7 @@ _FOREIGN: dict[str, str] = {
         tuple: 4tuple 5tuple address_port ip_port   source: client_ip ip source_ip src
         bytes: payload slice token   quic_cid: cid connection_id dcid quic   sni: server_name ssl_preread_server_name
         destination: dst local   constant: fixed static   listener: frontend port
+        header: hdr http_header   path: request_uri uri url   query: arg argument url_param   host: authority http_host
     """,
     "check": "none: no off",
     "proxy_protocol": "flow: first on once session yes   datagram: all always every packet",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from nginy.model.form import Form, Kinded, OneKind
+from nginy.model.form import Form, Kinded, OneKind, Switch
 from nginy.model.session import CID_MAX_BYTES, PREREAD_MAX_BYTES, SLICE_MAX_BYTES, BytesKey
 
 
@@ -71,6 +71,57 @@ class ConstantKey(Kinded):
         default="nginy", description="A text of ASCII characters: other texts lead to other backends.")
 
 
+Name: TypeAlias = Annotated[str, Form("token"), Field(max_length=SLICE_MAX_BYTES)]
+
+
+class RequestKey(Kinded):
+    """What a request of HTTP says, as it came: nothing of it is decoded."""
+
+
+class HeaderKey(RequestKey):
+    """A header of a request: the value of the first one of this name (HTTP)."""
+
+    kind: Literal["header"] = "header"
+    name: Name = Field(description="Its name, in any case.")
+
+
+class CookieKey(RequestKey):
+    """A cookie of a request: the value of the first one of this name (HTTP)."""
+
+    kind: Literal["cookie"] = "cookie"
+    name: Name = Field(description="Its name, case and all.")
+
+
+class PathKey(RequestKey):
+    """The path of a request, before a route changes it, or its beginning (HTTP)."""
+
+    kind: Literal["path"] = "path"
+    segments: Annotated[int, Field(ge=1, le=255)] | None = Field(default=None, description=(
+        "So many segments of it alone: 1 of `/a/b/c` is `/a`; HAProxy calls it `depth`. Left out: all of it."))
+    query: Switch = Field(default=False, description="`on`: and the query, as nginx has `$request_uri`.")
+
+    @field_validator("query")
+    @classmethod
+    def _query_follows_the_whole_path(cls, query: bool, info: ValidationInfo) -> bool:
+        if query and info.data.get("segments") is not None:
+            raise ValueError("a query follows the whole path: leave out `segments`, or this")
+        return query
+
+
+class QueryKey(RequestKey):
+    """An argument in the query of a request: the value of the first one of this name (HTTP)."""
+
+    kind: Literal["query"] = "query"
+    name: Annotated[str, Form("argument"), Field(max_length=SLICE_MAX_BYTES)] = Field(description=(
+        "Its name, as it stands in the query."))
+
+
+class HostKey(RequestKey):
+    """The host of a request, in lower case, without its port and a dot at its end (HTTP)."""
+
+    kind: Literal["host"] = "host"
+
+
 Called: TypeAlias = Annotated[str, Form("call"), Field(max_length=255)]
 Patience: TypeAlias = Annotated[float, Form("duration"), Field(ge=0.001, le=1.0)]
 
@@ -89,4 +140,4 @@ class CallKey(Kinded):
 
 Key: TypeAlias = Annotated[
     AnyKey | AddressKey | AddressPortKey | DestinationKey | ServerNameKey | ListenerKey | ConnectionIdKey | SliceKey
-    | ConstantKey | CallKey, OneKind()]
+    | ConstantKey | CallKey | HeaderKey | CookieKey | PathKey | QueryKey | HostKey, OneKind()]

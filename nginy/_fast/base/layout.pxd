@@ -5,7 +5,7 @@ from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.base.routing cimport snap_members_t, snap_preread_t, snap_routes_t, snap_sites_t
 
 cdef enum:
-    LAYOUT_VERSION = 10
+    LAYOUT_VERSION = 11
     SNAPSHOT_MAGIC = 0x4e475953
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound
@@ -27,7 +27,15 @@ cdef enum:                      # key_kind_t: what a client is known by, and wha
     KEY_LISTENER = 6            # the listener's name
     KEY_CONSTANT = 7            # the same for everybody
     KEY_SESSION = 8             # UDP: the key of the session; TCP, and where that is the tuple: the address
-    KEY_COUNT = 9
+    KEY_HEADER = 9              # of a request, as those that follow: the value of the first field of a name
+    KEY_COOKIE = 10             # the value of the first cookie of a name
+    KEY_PATH = 11               # all of it, its first segments, or all with the query
+    KEY_QUERY = 12              # the value of the first argument of a name
+    KEY_HOST = 13               # in lower case, without port and a dot at its end
+    KEY_COUNT = 14
+
+cdef enum:                      # heed_t, bits
+    HEED_REQUEST = 1            # the key is of a request
 
 cdef enum:                      # check_kind_t: how an answer is told from a stray datagram
     CHECK_NONE = 0
@@ -78,10 +86,10 @@ cdef struct snap_key_t:         # what to take as a key
     uint8_t kind                # key_kind_t
     uint8_t ring                # ring_kind_t: of another program, then its text is hashed as there, so that it lands there
     uint8_t cid_bytes           # KEY_QUIC_CID: length of connection ids in short headers
-    uint8_t n_value             # KEY_CONSTANT
-    uint16_t offset             # KEY_BYTES: where the slice begins
-    uint16_t n_bytes            # KEY_BYTES: 1 to KEY_SLICE_BYTES
-    uint8_t value[KEY_SLICE_BYTES]
+    uint8_t n_value             # bytes of `value`
+    uint16_t offset             # KEY_BYTES: where the slice begins; KEY_PATH: so many segments, 0 = all
+    uint16_t n_bytes            # KEY_BYTES: 1 to KEY_SLICE_BYTES; KEY_PATH: 1 = and the query
+    uint8_t value[KEY_SLICE_BYTES]  # KEY_CONSTANT; KEY_HEADER, KEY_COOKIE, KEY_QUERY: the name
 
 cdef struct snap_udp_t:         # what only a UDP listener has; zero otherwise
     uint32_t flows_max          # entries of its table, per worker
@@ -169,6 +177,8 @@ cdef struct snap_pool_t:
     uint32_t saturated          # hash_preserve: sessions per unit of weight; 0 = max_conns alone
     uint32_t reserved_too
     snap_members_t members      # of a group, which has no backends of its own
+    uint32_t heeds              # heed_t: what of an exchange matters here; of a group: of all its members
+    uint32_t reserved_again
 
 cdef struct snap_tier_t:
     uint32_t first              # position of the first backend

@@ -17,7 +17,7 @@ from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_site
 from nginy._fast.wire.http1 cimport head_t, http1_request
 
 
-cdef const head_t* request_head(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
+cdef const head_t* request_head(worker_t* w, const session_t* s, const exchange_t* x) noexcept nogil:
     if w.http.whose != s.timer.idx:
         w.http.whose = NO_INDEX
         if http1_request(buffers_at(&w.http.heads, x.head) + x.head_at, x.n_head, 0, &w.http.request) != x.n_head:

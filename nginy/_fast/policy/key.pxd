@@ -1,9 +1,10 @@
 # What a choice goes by: one extractor for every protocol. A key is bytes; equal bytes, equal backend.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.layout cimport snap_cid_t, snap_key_t, snap_udp_t
+from nginy._fast.wire.http1 cimport head_t
 
 cdef enum:
-    KEY_OWN_BYTES = 64          # an address and port as text
+    KEY_OWN_BYTES = 256         # an address and port as text, a host
 
 cdef struct key_t:              # not to be copied: `at` may point into itself
     const uint8_t* at           # borrowed from the visit, or own
@@ -28,6 +29,8 @@ cdef struct visit_t:
     const uint8_t* alpn         # names of protocols in a TLS hello, a byte of length before each
     const uint8_t* bytes        # first bytes of a preread, or the payload of a datagram
     const key_t* session        # UDP: the session's key; NULL = its address is
+    const uint8_t* request      # HTTP, where the pool heeds requests: where its head was read; NULL = none
+    const head_t* head          # of it
 
 # The key of a visit; key.n = 0 when the visit has none of this kind.
 cdef void key_extract(key_t* key, const snap_key_t* conf, const visit_t* visit) noexcept nogil

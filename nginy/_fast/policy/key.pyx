@@ -3,11 +3,12 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nginy._fast.base.layout cimport (
-    KEY_BYTES, KEY_CONSTANT, KEY_DESTINATION, KEY_LISTENER, KEY_QUIC_CID, KEY_SESSION, KEY_SNI, KEY_TUPLE, NO_INDEX,
-    snap_cid_t, snap_key_t, snap_udp_t,
+    KEY_BYTES, KEY_CONSTANT, KEY_DESTINATION, KEY_HEADER, KEY_LISTENER, KEY_QUIC_CID, KEY_SESSION, KEY_SNI, KEY_TUPLE,
+    NO_INDEX, snap_cid_t, snap_key_t, snap_udp_t,
 )
 from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.mem.hash cimport hash_bytes
+from nginy._fast.policy.requestkey cimport take_of_request
 from nginy._fast.policy.ring cimport RING_OWN, ring_hash
 from nginy._fast.policy.text cimport text_of_address
 
@@ -85,6 +86,9 @@ cdef void key_extract(key_t* key, const snap_key_t* conf, const visit_t* v) noex
         take_own(key, 8)
     elif kind == KEY_CONSTANT:
         take_borrowed(key, conf.value, conf.n_value)
+    elif kind >= KEY_HEADER:
+        if v.request != NULL:
+            take_of_request(key, conf, v.request, v.head)
     elif kind != KEY_DESTINATION:
         take_address(key, conf.ring != RING_OWN, v.ip, v.family, v.port, kind == KEY_TUPLE)
     elif v.local_family:

@@ -10,7 +10,7 @@ import pytest
 
 from nginy.backend.choice import Client
 from nginy.balancer import Simulator, simulate
-from nginy.errors import ConfigError
+from nginy.errors import ConfigError, ControlError
 
 A, B, C = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
 KEYS = [f"client {number}" for number in range(3000)]
@@ -278,3 +278,25 @@ def test_a_class_that_says_the_key_is_asked(compat: str, monkeypatch: pytest.Mon
     assert len(set(chosen)) == 3
     asked = {**policy, "key": {"kind": "call", "call": "__main__:ByUser"}}
     assert simulate(asked, [A, B], ["192.0.2.9:5"]) == simulate(policy | {"key": "source"}, [A, B], ["192.0.2.9"])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"kind": "header", "name": "X-User"}, {"kind": "cookie", "name": "sid"}, {"kind": "query", "name": "user"},
+        "path", {"kind": "path", "segments": 1}, "host",
+    ],
+    ids=str,
+)  # fmt: skip
+def test_keys_of_requests_are_what_requests_say(key: Any) -> None:
+    said = [f"/user-{number}" if "path" in str(key) else f"user-{number}" for number in range(300)]
+    chosen = simulate({"kind": "ring", "key": key}, [A, B, C], said)
+    assert chosen == simulate({"kind": "ring", "key": key}, [A, B, C], said)
+    assert set(chosen) == {A, B, C}
+    by_text = simulate({"kind": "ring", "key": "session"}, [A, B, C], said)
+    assert chosen == by_text  # the bytes of the key decide, wherever they come from
+
+
+def test_a_path_cannot_be_any_text() -> None:
+    with pytest.raises(ControlError, match="does not begin with a slash"):
+        simulate({"kind": "ring", "key": "path"}, [A], ["user"])
