@@ -20,6 +20,7 @@ from benchmarks import (
     udp_latency,
     udp_workloads,
     web,
+    web_latency,
     workers,
 )
 from benchmarks.bench import Part
@@ -35,7 +36,10 @@ OVER_UDP: dict[str, Part] = {
     udp_workloads.LATENCY.key: udp_latency.run,
     udp_flood.KEY: udp_flood.run,
 }
-OVER_HTTP: dict[str, Part] = {workload.key: partial(web.row, workload) for workload in web.ROWS}
+OVER_HTTP: dict[str, Part] = {
+    **{workload.key: partial(web.row, workload) for workload in web.ROWS},
+    web_latency.KEY: web_latency.run,
+}
 FURTHER: dict[str, Part] = {
     **{workload.key: partial(main_row, workload) for workload in CUBIC},
     scale.KEY: scale.run,

@@ -76,6 +76,7 @@ RATIOS: tuple[Target, ...] = (
     Target("http-new", "nginy", "haproxy", 0.9),
     Target("http-large", "nginy", "haproxy", 0.35),
     Target("http-large", "nginy", "haproxy splice-auto", 0.7),
+    Target("http-routes", "nginy 10,000 routes", "nginy 10 routes", 1.05),
     *_udp("udp-echo1000", 0.87),
     *_udp("udp-runs32", 0.73),
     *_udp("udp-runs32-1200", 0.73),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import web, web_proxies
+from benchmarks import web, web_latency, web_proxies
 from benchmarks.measure import MeasureError
 from benchmarks.parts import GROUPS, chosen
 
@@ -42,6 +42,16 @@ def test_something_else_than_a_report_is_an_error() -> None:
 
 
 def test_http_is_a_group_of_workloads_whose_proxies_exist() -> None:
-    assert list(chosen(["http"], False)) == list(GROUPS["http"]) == [row.key for row in web.ROWS]
+    assert list(chosen(["http"], False)) == list(GROUPS["http"]) == [*(row.key for row in web.ROWS), web_latency.KEY]
     names = {kind.name for kind in web_proxies.ALL}
     assert all(set(row.compares) <= names for row in web.ROWS)
+
+
+def test_a_log_of_h2load_gives_sorted_times_and_no_failed_request_passes() -> None:
+    log = "1795318918919700\t200\t300\n1795318918919635\t204\t100\n1795318918919640\t200\t200\n"
+    times = web_latency.times_of(log)
+    assert times == [100, 200, 300]
+    assert (web_latency.at(times, 0.5), web_latency.at(times, 0.99)) == (200.0, 300.0)
+    for spoilt in (log + "1795318918919650\t503\t10\n", ""):
+        with pytest.raises(MeasureError):
+            web_latency.times_of(spoilt)

@@ -46,6 +46,10 @@ ROWS = (
         "http-large", "HTTP, answers of 1 MiB, 16 kept connections", 16, path="/large",
         compares=("haproxy", "haproxy splice-auto", "nginx", "nginy"),
     ),
+    _requests(
+        "http-routes", "HTTP, answers of 64 B, 64 kept connections, among so many routes", 64, path="/routed/small",
+        compares=("haproxy", "nginy 10 routes", "nginy 10,000 routes"),
+    ),
 )  # fmt: skip
 
 

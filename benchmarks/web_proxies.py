@@ -1,6 +1,7 @@
 """The proxies once more, for HTTP; and the server behind them."""
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -45,6 +46,26 @@ class NginyHttp(Nginy):
         return super().values() | {"listeners": f"  front: {{{', '.join(key_lines(listener))}}}"}
 
 
+class NginyRoutes(NginyHttp):
+    """With so many routes, of which the requests take one in the middle."""
+
+    name = "nginy 10 routes"
+    n_routes = 10
+
+    def values(self) -> dict[str, object]:
+        routes = [{"path": f"/{number:05d}", "pool": "back", "strip": True} for number in range(self.n_routes)]
+        routes[self.n_routes // 2]["path"] = "/routed"
+        listener = {"bind": f"{self.shape.hosts[0]}:{self.port}", "protocol": "http", "routes": routes}
+        return super().values() | {"listeners": f"  front: {json.dumps(listener)}"}
+
+
+class NginyManyRoutes(NginyRoutes):
+    """With very many."""
+
+    name = "nginy 10,000 routes"
+    n_routes = 10_000
+
+
 class Backend(NginxHttp):
     """A plain nginx on the load's core: one port on as many addresses as there are backends."""
 
@@ -55,7 +76,7 @@ class Backend(NginxHttp):
         return super().values() | {"small": "x" * SMALL_BYTES}
 
 
-ALL: tuple[type[Proxy], ...] = (HaproxyHttp, HaproxyHttpSpliceAuto, NginxHttp, NginyHttp)
+ALL: tuple[type[Proxy], ...] = (HaproxyHttp, HaproxyHttpSpliceAuto, NginxHttp, NginyHttp, NginyRoutes, NginyManyRoutes)
 
 
 @contextlib.contextmanager
