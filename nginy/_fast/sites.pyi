@@ -9,6 +9,7 @@ AT_MOST: int
 BYTES_MOST: int
 CONDS: Mapping[str, int]
 CONDS_MOST: int
+EDITS: Mapping[str, int]
 HOST_MOST: int
 METHODS: Mapping[str, int]
 NONE: int
@@ -18,8 +19,11 @@ PATTERNS_MOST: int
 ROUTES_MOST: int
 STATES_MOST: int
 UNCLEAR: int
+VARIABLES: Mapping[str, int]
 
+def is_authority(text: bytes) -> bool: ...
 def pack(parts: Parts) -> bytes: ...
+def pack_edit(kind: int, name: bytes, value: bytes = b"") -> bytes: ...
 
 class Request:
     def __init__(

@@ -3,16 +3,19 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.limits cimport MAX_POOLS
+from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy cimport site as layout
 from nginy._fast.policy.site cimport (
     SITE_MAGIC, SITE_MOST_BYTES, SITE_NONE, SITE_VERSION, site_cond_t, site_find, site_found_t, site_hash, site_header_t,
-    site_host_t, site_node_t, site_pattern_t, site_pick_t, site_pool, site_route_t, site_share_t, site_slot_t, site_step,
-    site_t, text_t,
+    site_host_t, site_node_t, site_pattern_t, site_pick_t, site_pool, site_route_t, site_rules_t, site_share_t, site_slot_t,
+    site_step, site_t, text_t,
 )
 from nginy._fast.policy.siteblock cimport site_checksum, site_lay, site_read
 from nginy._fast.policy.target cimport location_write, target_make, target_t
-from nginy._fast.wire cimport http1
+from nginy._fast.wire cimport http1, http1write
+from nginy._fast.wire.authority cimport authority_is_sound
 from nginy._fast.wire.http1 cimport head_t, span_t
+from nginy._fast.wire.http1write cimport edit_t
 
 NO_ROUTE = layout.SITE_NO_ROUTE
 UNCLEAR = layout.SITE_UNCLEAR
@@ -27,6 +30,12 @@ PATH_MOST = layout.SITE_MOST_PATH
 HOST_MOST = layout.SITE_MOST_HOST
 ACTIONS = {"pool": layout.ACTION_POOL, "respond": layout.ACTION_RESPOND, "redirect": layout.ACTION_REDIRECT}
 CONDS = {"method": layout.COND_METHOD, "header": layout.COND_HEADER, "query": layout.COND_QUERY}
+EDITS = {"set": http1write.EDIT_SET, "add": http1write.EDIT_ADD, "remove": http1write.EDIT_REMOVE}
+VARIABLES = {
+    "client": http1write.VARIABLE_CLIENT, "request_id": http1write.VARIABLE_REQUEST_ID,
+    "backend": http1write.VARIABLE_BACKEND, "host": http1write.VARIABLE_HOST, "method": http1write.VARIABLE_METHOD,
+    "path": http1write.VARIABLE_PATH,
+}
 METHODS = {
     "GET": http1.METHOD_GET, "HEAD": http1.METHOD_HEAD, "POST": http1.METHOD_POST, "PUT": http1.METHOD_PUT,
     "DELETE": http1.METHOD_DELETE, "OPTIONS": http1.METHOD_OPTIONS, "PATCH": http1.METHOD_PATCH,
@@ -67,6 +76,36 @@ cdef slots_fill(site_slot_t* slots, uint32_t n_slots, list entries):
         slots[at].hash, slots[at].index = h, index
 
 
+def pack_edit(uint8_t kind, bytes name, bytes value=b""):
+    """An edit as workers read it. Errors: OverflowError for a name or a value that is too long."""
+    cdef edit_t packed
+    packed.kind, packed.n_name, packed.n_value = kind, len(name), len(value)
+    return (<const uint8_t*>&packed)[:sizeof(edit_t)] + name + value
+
+
+def is_authority(bytes text):
+    """Whether it may stand in Host."""
+    return 0 < len(text) <= layout.SITE_MOST_HOST and bool(authority_is_sound(text, <uint32_t>len(text), False))
+
+
+cdef ids_of(rules):
+    """An id for each of different rules: made of what they say, so that it means the same in each generation."""
+    cdef uint32_t id
+    cdef dict found = {}
+    taken = set()
+    for one in sorted(rules):
+        said = b"".join(len(text).to_bytes(4, "little") + text for text in one)
+        seed = 0
+        while True:
+            id = <uint32_t>hash_bytes(<const uint8_t*>said, len(said), seed)
+            if id and id not in taken:
+                break
+            seed += 1
+        taken.add(id)
+        found[one] = id
+    return found
+
+
 cdef class Writer:
     """One block in the making."""
 
@@ -78,9 +117,11 @@ cdef class Writer:
     cdef site_t site
     cdef uint32_t n_moves       # written so far, as are these bytes
     cdef uint32_t n_bytes
+    cdef dict rules             # Rules -> id
 
     def __cinit__(self, parts):
         self.parts, self.offsets, self.texts = parts, {}, bytearray()
+        self.rules = ids_of({rules for rules in (parts.rules, *(route.rules for route in parts.routes)) if any(rules)})
         memset(&self.header, 0, sizeof(self.header))
 
     cdef text_t text(self, bytes given) except *:
@@ -111,6 +152,7 @@ cdef class Writer:
         self.fill_picks()
         self.fill_patterns()
         self.fill_routes()
+        self.fill_rules()
         memcpy(<void*>self.site.texts, <uint8_t*>self.texts, len(self.texts))
         h.checksum = site_checksum(<uint8_t*>self.block, n_bytes)
         memcpy(<uint8_t*>self.block, h, sizeof(site_header_t))
@@ -125,6 +167,9 @@ cdef class Writer:
             self.text(cond.value or b"")
         for route in self.parts.routes:
             for field in (route.put, route.lines, route.body, route.location, route.scheme, route.host, route.path):
+                self.text(field)
+        for rules in self.rules:
+            for field in rules:
                 self.text(field)
 
     cdef count(self):
@@ -142,6 +187,7 @@ cdef class Writer:
         h.n_bytes = sum(256 + len(ends) for _classes, ends, _moves in different)
         h.n_shares = sum(len(route.pools) for route in parts.routes if len(route.pools) > 1)
         h.n_texts = len(self.texts)
+        h.n_rules, h.rules = len(self.rules), self.rules.get(self.parts.rules, 0)
 
     cdef fill_hosts(self):
         cdef site_host_t* host
@@ -214,7 +260,16 @@ cdef class Writer:
             route.put, route.lines, route.body = self.text(row.put), self.text(row.lines), self.text(row.body)
             route.location, route.scheme = self.text(row.location), self.text(row.scheme)
             route.host, route.path = self.text(row.host), self.text(row.path)
+            route.rules = self.rules.get(row.rules, 0)
             first_share = self.fill_pools(route, row.pools, first_share)
+
+    cdef fill_rules(self):
+        cdef site_rules_t* rules
+        for i, (row, id) in enumerate(sorted(self.rules.items(), key=lambda entry: entry[1])):
+            rules = <site_rules_t*>&self.site.rules[i]
+            rules.id = id
+            rules.request, rules.response = self.text(row.request), self.text(row.response)
+            rules.host = self.text(row.host)
 
     cdef uint32_t fill_pools(self, site_route_t* route, pools, uint32_t at) except? 0:
         cdef site_share_t* share

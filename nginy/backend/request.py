@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nginy._fast.sites import UNCLEAR, Request, Site
+from nginy.backend.heads import edits_of
 from nginy.backend.sites import rules_of
 from nginy.errors import ControlError
 from nginy.model import CookieKey, HeaderKey, HostKey, Listener, QueryKey, RequestKey, Route
@@ -52,7 +53,8 @@ def request_saying(key: RequestKey, said: str) -> Request:
 
 
 def route_request(listener: Listener, ask: RequestAsk) -> dict[str, Any]:
-    """The answer as JSON values: `route` by number, or `reason` and `status` for none; `passed`: others, and why not.
+    """The answer as JSON values: `route` by number, or `reason` and `status` for none; `passed`: others, and why not;
+    `filters`: what is changed in the request's and the response's head, the listener's and the route's as one.
 
     Errors: ControlError for what cannot be a request.
     """
@@ -66,8 +68,14 @@ def route_request(listener: Listener, ask: RequestAsk) -> dict[str, Any]:
         reason, status = ("unclear_path", 400) if found == -UNCLEAR else ("no_route", 404)
         return {"route": None, "reason": reason, "status": status, "passed": passed}
     route = (listener.routes or (Route(pool=listener.pool),))[found]
+    changes = zip(("request", "response"), edits_of(listener, route), strict=True)
     answer = {"route": found, "matched": ask.path.encode()[:n_matched].decode(errors="replace")}
-    return answer | _action(route, site, request) | {"passed": passed}
+    filters = {name: [_said(*edit) for edit in edits] for name, edits in changes if edits}
+    return answer | _action(route, site, request) | {"filters": filters, "passed": passed}
+
+
+def _said(kind: str, name: str, value: str) -> str:
+    return f"{kind} {name}: {value}" if kind != "remove" else f"remove {name}"
 
 
 def _action(route: Route, site: Site, request: Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from nginy._fast import sites
+from nginy.backend.heads import fixed_lines, rules_of_heads
 from nginy.model import Listener, Route
 from nginy.site.build import Rule, build
 from nginy.site.parts import Action
@@ -16,40 +17,55 @@ _PLAIN = "/!$&'()*+,=:@-._~"
 
 
 class _Packed(NamedTuple):
-    """A block and what it was made of. routes: kept, so that no others can have their id()."""
+    """A block and what it was made of. of: kept, so that nothing else can have their id()."""
 
-    routes: tuple[Route, ...]
+    of: tuple[object, ...]
     pools: tuple[int, ...]
     block: bytes
 
 
-_packed: dict[int, _Packed] = {}
+_packed: dict[tuple[object, ...], _Packed] = {}
 
 
-def site_of(listener: Listener, pool_id: Callable[[str], int]) -> bytes:
-    """The block of an HTTP listener, made once for each configuration. Errors: KeyError for a pool without an id."""
-    pools = tuple(map(pool_id, listener.pools))
-    known = _packed.pop(id(listener.routes), None) if listener.routes else None
-    if known is None or known.routes is not listener.routes or known.pools != pools:
-        known = _Packed(listener.routes, pools, build(rules_of(listener, pool_id)))
-    if listener.routes:
-        _packed[id(listener.routes)] = known
-        while len(_packed) > KEPT:
-            del _packed[next(iter(_packed))]  # used longest ago
+def has_site(listener: Listener) -> bool:
+    """Whether an HTTP listener needs a block: it has routes, or changes heads."""
+    return bool(listener.routes or listener.filters)
+
+
+def site_of(listener: Listener, pool_id: Callable[[str], int], name: str = "") -> bytes:
+    """The block of an HTTP listener, made once for each configuration. name: of the listener.
+
+    Errors: KeyError for a pool without an id.
+    """
+    pools, of = tuple(map(pool_id, listener.pools)), (listener.routes, listener.filters)
+    key = (name, *map(id, of))
+    known = _packed.pop(key, None)
+    if known is None or known.pools != pools:
+        outer = rules_of_heads(name, listener)
+        known = _Packed(of, pools, build(rules_of(listener, pool_id, name), outer))
+    _packed[key] = known
+    while len(_packed) > KEPT:
+        del _packed[next(iter(_packed))]  # used longest ago
     return known.block
 
 
-def rules_of(listener: Listener, pool_id: Callable[[str], int]) -> list[Rule]:
+def rules_of(listener: Listener, pool_id: Callable[[str], int], name: str = "") -> list[Rule]:
     """A rule for each route, in declared order; one for everything where a listener has a pool alone."""
     routes = listener.routes or (Route(pool=listener.pool),)
-    return [_rule(route, number, pool_id) for number, route in enumerate(routes)]
+    rules = []
+    for number, route in enumerate(routes):
+        action = _action(route, number, pool_id)._replace(rules=rules_of_heads(name, listener, route, number))
+        if route.respond is not None:
+            action = action._replace(lines=fixed_lines(name, listener, route, number))
+        rules.append(_rule(route, action))
+    return rules
 
 
-def _rule(route: Route, number: int, pool_id: Callable[[str], int]) -> Rule:
+def _rule(route: Route, action: Action) -> Rule:
     headers = [line.partition(": ") for line in route.header or ()]
     query = [argument.partition("=") for argument in route.query or ()]
     return Rule(
-        _action(route, number, pool_id),
+        action,
         hosts=route.host or (),
         path=route.path,
         exact=route.exact,
@@ -63,9 +79,8 @@ def _rule(route: Route, number: int, pool_id: Callable[[str], int]) -> Rule:
 def _action(route: Route, number: int, pool_id: Callable[[str], int]) -> Action:
     is_cut, put = route.strip or route.rewrite is not None, _put(route.rewrite or route.add or "")
     if route.respond is not None:
-        lines = "".join(f"{line}\r\n" for line in route.respond.headers).encode()
         answer = route.respond
-        return Action(sites.ACTIONS["respond"], number, answer.status, lines=lines, body=answer.content)
+        return Action(sites.ACTIONS["respond"], number, answer.status, body=answer.content)
     if route.redirect is not None:
         to = route.redirect
         return Action(

@@ -16,7 +16,7 @@ from nginy.backend.address import split_address
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.routing import preread_of, routes_of, to_ms
 from nginy.backend.rows import BackendRow, HttpRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
-from nginy.backend.sites import site_of
+from nginy.backend.sites import has_site, site_of
 from nginy.backend.tables import ring_of
 from nginy.model import (
     BoundedMaglev,
@@ -139,15 +139,15 @@ def _listener_row(name: str, listener: Listener, ids: Ids) -> ListenerRow:
         name_hash=door.name_hash(name),
         **preread_of(listener.preread),
         routes=routes_of(listener, ids.pool),
-        http=_http_row(listener, ids) if listener.protocol == "http" else None,
+        http=_http_row(name, listener, ids) if listener.protocol == "http" else None,
     )
 
 
-def _http_row(listener: Listener, ids: Ids) -> HttpRow:
+def _http_row(name: str, listener: Listener, ids: Ids) -> HttpRow:
     timeouts = listener.timeouts
     return HttpRow(
         to_ms(timeouts.head), to_ms(timeouts.keep_alive), to_ms(timeouts.response),
-        block=site_of(listener, ids.pool) if listener.routes else b"",
+        block=site_of(listener, ids.pool, name) if has_site(listener) else b"",
     )  # fmt: skip
 
 

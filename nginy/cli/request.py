@@ -73,6 +73,14 @@ def show_request(answer: dict[str, Any]) -> None:
         click.echo(f"→ {answer['redirect']} {click.style(answer['location'], bold=True)}")
     else:
         click.echo(f"→ {answer['respond']}, {answer['body_bytes']} bytes")
+    show_filters(answer.get("filters", {}))
+
+
+def show_filters(filters: dict[str, list[str]]) -> None:
+    """What is changed in heads, a line for each change."""
+    for name, edits in filters.items():
+        for edit in edits:
+            click.echo(f"  {name}: {edit}")
 
 
 def shares_of(pools: dict[str, int]) -> str:

@@ -6,6 +6,7 @@ Works on what could be read, so that these problems show in the same pass as all
 from __future__ import annotations
 
 from nginy.config.binds import check_clashes
+from nginy.config.filters import check_filters
 from nginy.config.flows import check_flows
 from nginy.config.groups import check_groups
 from nginy.config.loops import check_loops
@@ -29,6 +30,7 @@ def check_all(root: Mapping, reader: Reader) -> None:
     check_groups(reader.met, reader.problems)
     check_routes(reader.met, reader.problems)
     check_sites(reader.met, reader.problems)
+    check_filters(reader.met, reader.problems)
     check_shadows(reader.met, reader.problems)
     check_flows(reader.met, reader.problems)
     check_policies(reader.met, reader.problems)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 
 from nginy.config.units import UnitError
 from nginy.site.automaton import compile_pattern
+from nginy.site.edits import NAME_MOST, VALUE_MOST, VARIABLES, UnknownVariable, template
 from nginy.site.paths import canonical_host, exact_bytes, prefix_bytes
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -78,6 +80,30 @@ def parse_header_line(text: str) -> str:
     if name.lower() in _OURS:
         raise UnitError(f"{name} is nginy's own business", "remove it")
     return line
+
+
+def parse_header_name(text: str) -> str:
+    """The name of a header, as written."""
+    if not re.fullmatch(_TOKEN, text) or len(text) > NAME_MOST:
+        hint = f"{NAME_MOST} letters, digits and hyphens at most"
+        raise UnitError(f"{text[:60]!r} is not the name of a header", hint)
+    return text
+
+
+def parse_header_value(text: str) -> str:
+    """A value with variables, as written."""
+    if not re.fullmatch(_VALUE, text) or text != text.strip() or len(text) > VALUE_MOST:
+        why = f"ASCII without controls, nor spaces at its ends, {VALUE_MOST} characters at most"
+        raise UnitError(f"{text[:60]!r} is not the value of a header", why)
+    try:
+        template(text)
+    except UnknownVariable as error:
+        near = get_close_matches(error.name, VARIABLES, n=1, cutoff=0.5)
+        hint = f"did you mean {{{near[0]}}}?" if near else f"variables: {', '.join(VARIABLES)}"
+        raise UnitError(f"there is no variable {{{error.name}}}", hint) from None
+    except ValueError as error:
+        raise UnitError(f"{text!r}: {error}", "a brace that is meant as one is written twice: {{ or }}") from None
+    return text
 
 
 def parse_query_match(text: str) -> str:

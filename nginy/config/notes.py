@@ -1,4 +1,10 @@
-"""What the reference says of routes of HTTP."""
+"""What the reference says of routes of HTTP, and of what may stand where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nginy.model import PARTS, parts_at
 
 HTTP_NOTES = """\
 **Routes of HTTP** (`protocol: http`). The host decides first: a full name, else the longest `*.`, else the routes
@@ -30,3 +36,21 @@ reads another. Hosts whose routes neither ask for a path nor change it pass ever
 slash. Escapes in `path`, `exact` and `rewrite` may be written or not: `/a%20b` is `/a b`.
 
 """
+_ROLES = """\
+A handler says what becomes of a client, a filter changes what passes, a balancer chooses a backend. Keys and arguments
+of each are in the sections below. `filters` is a list of mappings with one key each. What stands on a listener holds
+for all its routes: on the way to a backend its filters come before those of the route, on the way back after them;
+those of one place run in the order written. A later filter sees what an earlier one has made.
+
+"""
+
+
+def role_notes() -> Iterator[str]:
+    """The table of handlers, filters and balancers."""
+    yield "## Handlers, filters, balancers\n\n" + _ROLES
+    yield "| what | role | may stand on |\n| --- | --- | --- |\n"
+    for part in PARTS:
+        if part.role != "balancer":
+            yield f"| `{part.name}` | {part.role} | {', '.join(part.places)} |\n"
+    kinds = ", ".join(f"`{name}`" for name in parts_at("balancer", "pool"))
+    yield f"| {kinds} | balancer | pool, as `policy` |\n\n"

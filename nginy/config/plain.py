@@ -36,7 +36,7 @@ def plain_value(value: Any, shape: Shape) -> Any:
     if isinstance(value, tuple) and shape.item is not None:
         items = [plain_value(item, shape.item) for item in value]
         return items[0] if shape.one_or_many and len(items) == 1 else items
-    if shape.kind == "arguments":
+    if shape.kind in ("arguments", "headers"):
         return _argument(value)
     if isinstance(value, str):
         return escape(value)

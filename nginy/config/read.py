@@ -15,7 +15,7 @@ from nginy.config.shape import Key, Shape, keys_of
 from nginy.config.translate import explain
 from nginy.config.tree import Mapping, Node, Path, Place, Problems, Scalar, Sequence, copy_of, describe
 from nginy.config.units import UnitError
-from nginy.config.values import expected, read_scalar
+from nginy.config.values import expected, read_key, read_scalar
 from nginy.config.words import is_later, key_hint
 from nginy.model import NAME_PATTERN, Model
 
@@ -24,7 +24,6 @@ INVALID: Final = object()
 """Stands for a value whose problem has been noted."""
 
 _NAME = re.compile(NAME_PATTERN)
-_ID = re.compile(r"([0-9a-fA-F]{2})+")
 _CITED_KINDS = frozenset(("bind", "loopback", "pool", "socket"))
 
 
@@ -94,8 +93,8 @@ class Reader:
             return self._union(node, shape, path, at)
         if shape.kind == "names":
             return self._names(node, shape, path)
-        if shape.kind == "ids":
-            return self._ids(node, shape, path)
+        if shape.kind in ("ids", "headers"):
+            return self._keyed(node, shape, path)
         if shape.kind == "list":
             return self._list(node, shape, path)
         if shape.kind == "arguments":
@@ -144,21 +143,22 @@ class Reader:
             named[name] = self.read(complete(child), shape.item, (*path, name), node.keys[name])
         return INVALID if any(value is INVALID for value in named.values()) else named
 
-    def _ids(self, node: Node, shape: Shape, path: Path) -> Any:
+    def _keyed(self, node: Node, shape: Shape, path: Path) -> Any:
+        """A mapping whose keys are read too: ids, or names of headers."""
         if shape.item is None or not isinstance(node, Mapping):
             return self._wrong(node, path, shape)
-        found: dict[str, Any] = {}
+        found, seen = dict[str, Any](), set[str]()
         for written, child in node.entries.items():
-            id = written.lower()
-            if not _ID.fullmatch(written):
-                message = f"an id is hexadecimal, two digits for each byte, got {written!r}"
-                self.problems.add(node.keys[written], (*path, written), message)
-                found[written] = INVALID
-            elif id in found:
-                self.problems.add(node.keys[written], (*path, written), f"the id {id} is given twice", "keep one")
-                found[written] = INVALID
-            else:
-                found[id] = self.read(child, shape.item, (*path, written), node.keys[written])
+            key, value = written, self.read(child, shape.item, (*path, written), node.keys[written])
+            try:
+                key = read_key(written, shape)
+                if key.lower() in seen:
+                    raise UnitError(f"the {shape.kind.removesuffix('s')} {key} is given twice", "keep one")
+            except UnitError as error:
+                self.problems.add(node.keys[written], (*path, written), str(error), error.hint)
+                value = INVALID
+            seen.add(key.lower())
+            found[key] = value
         return INVALID if any(value is INVALID for value in found.values()) else found
 
     def _arguments(self, node: Node, shape: Shape, path: Path) -> Any:
@@ -227,11 +227,10 @@ class Reader:
         else:
             kind = self._scalar(node.entries["kind"], kinds, (*path, "kind"), _last_key(path))
         if kind is INVALID:
-            self._kindless(node, shape, path)
-            return INVALID
+            return self._kindless(node, shape, path)
         return self._mapping(node, Shape("mapping", model=variants[kind]), path, at)
 
-    def _kindless(self, node: Mapping, shape: Shape, path: Path) -> None:
+    def _kindless(self, node: Mapping, shape: Shape, path: Path) -> object:
         """Note what is wrong in a mapping of an unknown kind, but for keys that differ from kind to kind."""
         every: dict[str, list[Key]] = {}
         for _, model in shape.variants:
@@ -240,6 +239,7 @@ class Reader:
         doubtful = {"kind", *(name for name, known in every.items() if len({key.shape for key in known}) > 1)}
         keys = {name: known[0] for name, known in every.items()}
         self._entries(copy_of(node, node.entries.keys() - doubtful), keys, path, shape.variants[-1][1])
+        return INVALID
 
     def _entries(
         self, node: Mapping, keys: dict[str, Key], path: Path, model: type[Model]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nginy.config.include import TOTAL_MAX_BYTES
 from nginy.config.load import ALIAS_NODES_MAX, DEPTH_MAX, FILE_MAX_BYTES
-from nginy.config.notes import HTTP_NOTES
+from nginy.config.notes import HTTP_NOTES, role_notes
 from nginy.config.plain import plain_value
 from nginy.config.shape import Key, Shape, first_sentence, keys_of, walk_models
 from nginy.config.values import show
@@ -167,6 +167,8 @@ _TYPES = {
     "method": "method",
     "header_match": "header",
     "header_line": "header",
+    "header_name": "name of a header",
+    "header_value": "text",
     "query_match": "argument",
     "token": "name",
     "argument": "name",
@@ -190,6 +192,7 @@ def _parts() -> Iterator[str]:
     yield _NOTES + HTTP_NOTES
     yield "## Top level\n\n" + _table(list(keys_of(Config).values()))
     yield "`include` may stand here too, see above.\n\n"
+    yield from role_notes()
     for title, models in _sections().items():
         yield from _section(title, models)
 
@@ -259,7 +262,7 @@ def _type(shape: Shape) -> str:
         words = f"{short.replace('bind', 'address')} or mapping" if short else "mapping"
     elif shape.kind == "union":
         words = "kind or mapping"
-    elif shape.kind in ("names", "ids"):
+    elif shape.kind in ("names", "ids", "headers"):
         words = f"mapping of {shape.kind}"
     elif shape.kind == "list" and shape.item is not None:
         words = f"{_type(shape.item)}, or a list" if shape.one_or_many else f"list: {_type(shape.item)}"

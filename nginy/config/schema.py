@@ -16,7 +16,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SUBSTITUTED = {"$ref": "#/$defs/substituted"}
 _PATTERNS = {"duration": DURATION_PATTERN, "size": SIZE_PATTERN, "rate": RATE_PATTERN}
 _COUNTED = {"duration": "seconds", "size": "bytes", "rate": "per second"}
-_ID_PATTERN = "^([0-9a-fA-F]{2})+$"
+_KEYS = {"names": f"^{NAME_PATTERN}$", "ids": "^([0-9a-fA-F]{2})+$", "headers": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
 _INCLUDE = {
     "description": "Files to merge into this one, relative to it: a path or a list of paths.",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
@@ -86,9 +86,8 @@ def _forms(shape: Shape, definitions: dict[str, Any]) -> list[dict[str, Any]]:
     if shape.kind == "union":
         kinds = {"enum": [kind for kind, _ in shape.variants]}
         return [*(_reference(model, definitions) for _, model in shape.variants), kinds, _SUBSTITUTED]
-    if shape.kind in ("names", "ids") and shape.item is not None:
-        pattern = f"^{NAME_PATTERN}$" if shape.kind == "names" else _ID_PATTERN
-        named = {pattern: _value(shape.item, definitions)}
+    if shape.kind in _KEYS and shape.item is not None:
+        named = {_KEYS[shape.kind]: _value(shape.item, definitions)}
         return [{"type": "object", "patternProperties": named, "additionalProperties": False}]
     if shape.kind == "list" and shape.item is not None:
         item = _value(shape.item, definitions)
@@ -122,7 +121,7 @@ def _scalar_forms(shape: Shape) -> list[dict[str, Any]]:
         return [{"enum": ["on", "off", True, False]}, _SUBSTITUTED]
     if shape.kind == "arguments":
         return [{"type": "object"}]
-    if shape.kind == "payload":
+    if shape.kind in ("payload", "header_value"):
         return [{"type": "string"}]
     text: dict[str, Any] = {"type": "string", "minLength": 1, "description": expected(shape)}
     if shape.kind == "status":

@@ -16,7 +16,8 @@ from nginy.model import Form, Model
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One value. kind: mapping (model), union (variants by `kind`), names (item by name), ids (item by hexadecimal
-    id), list (item), arguments (plain values by name), integer, number, text, choice (choices), or a name of Form's.
+    id), headers (item by name of a header), list (item), arguments (plain values by name), integer, number, text,
+    choice (choices), or a name of Form's.
 
     choices: beside what the kind allows, or all there is for `choice`.   least, most: bounds, inclusive.
     is_optional: null stands for None; off, on, one_or_many: as in Form.

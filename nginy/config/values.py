@@ -38,6 +38,15 @@ def read_scalar(node: Scalar, shape: Shape, key: str) -> Any:
     return _TEXTS[shape.kind](text)
 
 
+def read_key(text: str, shape: Shape) -> str:
+    """A key of a mapping whose keys are more than names. Errors: UnitError."""
+    if shape.kind == "headers":
+        return matches.parse_header_name(text)
+    if not re.fullmatch(r"([0-9a-fA-F]{2})+", text):
+        raise UnitError(f"an id is hexadecimal, two digits for each byte, got {text!r}")
+    return text.lower()
+
+
 def show(value: Any, shape: Shape) -> str:
     """A value of the model as people write it, for messages."""
     if isinstance(value, (int, float)):
@@ -222,6 +231,8 @@ _EXPECTED = {
     "method": "a method such as GET",
     "header_match": "a header such as X-Beta or X-Beta: 1",
     "header_line": "a header such as Content-Type: text/plain",
+    "header_name": "the name of a header such as X-Team",
+    "header_value": "the value of a header",
     "query_match": "an argument such as debug or debug=1",
     "token": "a name such as X-User",
     "argument": "the name of an argument such as user",
@@ -233,6 +244,7 @@ _EXPECTED = {
     "list": "a list",
     "names": "a mapping of names",
     "ids": "a mapping of ids in hexadecimal",
+    "headers": "a mapping of values by name of header",
     "arguments": "a mapping of arguments by name",
     "mapping": "a mapping",
     "union": "a mapping with `kind`",
@@ -269,6 +281,8 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "method": matches.parse_method,
     "header_match": matches.parse_header_match,
     "header_line": matches.parse_header_line,
+    "header_name": matches.parse_header_name,
+    "header_value": matches.parse_header_value,
     "query_match": matches.parse_query_match,
     "token": matches.parse_token,
     "argument": matches.parse_argument,

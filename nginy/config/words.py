@@ -53,6 +53,7 @@ _FOREIGN: dict[str, str] = {
         pool: backend backends cluster default_backend proxy_pass server service target upstream
         use_backend   protocol: kind mode type   limits: maxconn max_conns max_connections
         timeouts: timeout   keepalive: tcp_keepalive   splice: sendfile splicing zero_copy
+        filters: middleware middlewares plugins
         routes: hosts rules server_names sni sites   preread: inspect_delay peek sniff ssl_preread tls_inspector
         session: affinity flow flows persistence sessions stickiness sticky
     """,
@@ -63,6 +64,11 @@ _FOREIGN: dict[str, str] = {
         pool: backend service target to upstream   pools: backends services split weighted_clusters
         respond: answer direct_response respond_with return static   redirect: moved redirection
         strip: strip_path strip_prefix   add: add_prefix prepend   rewrite: prefix_rewrite replace replace_path
+        filters: middleware middlewares plugins
+    """,
+    "Filter": "request: request_headers requestHeaders   response: headers response_headers",
+    "Edits": """
+        set: replace overwrite put   add: append   remove: delete del drop hide unset
     """,
     "Share": "pool: backend name   weight: share",
     "Respond": "status: code   headers: header   body: content text   file: body_file path",

@@ -5,6 +5,7 @@ Field descriptions are the only documentation of a key: the JSON Schema and docs
 """
 
 from nginy.model.config import Config, Defaults
+from nginy.model.filter import EDITS_MAX, FILTERS_MAX, Edits, Filter
 from nginy.model.form import (
     NAME_PATTERN,
     Cap,
@@ -96,6 +97,7 @@ from nginy.model.pool import (
     Pool,
     Resolve,
 )
+from nginy.model.roles import PARTS, Part, parts_at
 from nginy.model.route import BODY_MAX_BYTES, ROUTES_MAX, Redirect, Respond, Route, Share
 from nginy.model.runtime import (
     CPU_MAX,
@@ -125,9 +127,12 @@ __all__ = [
     "BODY_MAX_BYTES",
     "CPU_MAX",
     "DATAGRAM_BINDS_MAX",
+    "EDITS_MAX",
+    "FILTERS_MAX",
     "FLOWS_MAX",
     "LISTENERS_MAX",
     "NAME_PATTERN",
+    "PARTS",
     "POOLS_MAX",
     "RING_POINTS",
     "MAGLEV_SIZE_MAX",
@@ -158,7 +163,9 @@ __all__ = [
     "Deferral",
     "DnsHealth",
     "Duration",
+    "Edits",
     "Expect",
+    "Filter",
     "First",
     "Form",
     "FrontTcp",
@@ -184,6 +191,7 @@ __all__ = [
     "Member",
     "Model",
     "Native",
+    "Part",
     "PathKey",
     "Payload",
     "Policy",
@@ -225,5 +233,6 @@ __all__ = [
     "TupleKey",
     "UdpExpect",
     "UdpHealth",
+    "parts_at",
     "written_out",
 ]

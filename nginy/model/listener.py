@@ -6,7 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from nginy.model.filter import FILTERS_MAX, Filters
 from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Rate, Size, Switch
+from nginy.model.roles import parts_at
 from nginy.model.route import ROUTES_MAX, Route
 from nginy.model.session import PREREAD_MAX_BYTES, FrontUdp, Session
 
@@ -99,7 +101,7 @@ class Preread(Model):
 class Listener(Model):
     """An entry point: where clients connect, and the pool that serves them."""
 
-    one_of: ClassVar[tuple[str, ...]] = ("pool", "routes")
+    one_of: ClassVar[tuple[str, ...]] = (*parts_at("handler", "listener"), "routes")
 
     bind: Annotated[tuple[Annotated[str, Form("bind")], ...], Form(one_or_many=True), Listed] = Field(
         min_length=1, max_length=64, strict=False, description=(
@@ -113,6 +115,8 @@ class Listener(Model):
         "TCP: pools by the server name of the TLS hello; needs `preread: tls_hello`. A name without a route is reset, "
         "as is one whose pool has nobody usable: no other site serves it. HTTP: by host, path and more; a request "
         "without a route gets 404."))
+    filters: Filters = Field(default=(), max_length=FILTERS_MAX, strict=False, description=(
+        "HTTP: changes of the heads of all its requests and responses, in the order written."))
     preread: Annotated[Preread | None, Form(off=True)] = Field(default=None, description=(
         "TCP: wait for a client's first bytes before choosing a backend: `tls_hello`, a number of bytes, a mapping, or "
         "`off`."))

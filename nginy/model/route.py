@@ -6,7 +6,9 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, PrivateAttr
 
+from nginy.model.filter import FILTERS_MAX, Filters
 from nginy.model.form import Form, Listed, Model, Switch
+from nginy.model.roles import parts_at
 
 ROUTES_MAX = 65536
 BODY_MAX_BYTES = 1 << 20
@@ -62,7 +64,7 @@ class Redirect(Model):
 class Route(Model):
     """Who serves what. Which of several fits is the same in any order, but for routes at one place and for patterns."""
 
-    one_of: ClassVar[tuple[str, ...]] = ("pool", "pools", "respond", "redirect")
+    one_of: ClassVar[tuple[str, ...]] = parts_at("handler", "route")
 
     sni: Annotated[tuple[Annotated[str, Form("server_name")], ...], Form(one_or_many=True), Listed] | None = Field(
         default=None, min_length=1, max_length=ROUTES_MAX, strict=False, description=(
@@ -104,6 +106,9 @@ class Route(Model):
         "HTTP: put in front of the path, after `strip`: `/1` becomes `/v2/1`."))
     rewrite: Path | None = Field(default=None, description=(
         "HTTP: short for `strip: on` and this `add`."))
+    filters: Filters = Field(default=(), max_length=FILTERS_MAX, strict=False, description=(
+        "HTTP: changes of heads, in the order written; on the way to a backend after those of the listener, on the way "
+        "back before them."))
 
     @property
     def to(self) -> tuple[str, ...]:

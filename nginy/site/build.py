@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nginy._fast import sites
 from nginy.site.automaton import Automaton, compile_pattern
-from nginy.site.parts import Action, Cond, Host, Node, Parts, Pattern
+from nginy.site.parts import NO_RULES, Action, Cond, Host, Node, Parts, Pattern, Rules
 from nginy.site.paths import exact_bytes, prefix_bytes
 from nginy.site.tree import Branch, grow
 
@@ -34,9 +34,12 @@ class Rule(NamedTuple):
         return is_all and not self.action.is_cut and not self.action.put
 
 
-def build(rules: Sequence[Rule]) -> bytes:
-    """The block of these rules, in declared order. Errors: ValueError for wrong paths, patterns and amounts."""
-    return sites.pack(_Builder(rules).parts())
+def build(rules: Sequence[Rule], outer: Rules = NO_RULES) -> bytes:
+    """The block of these rules, in declared order. outer: what is changed in heads where no route is taken.
+
+    Errors: ValueError for wrong paths, patterns and amounts.
+    """
+    return sites.pack(_Builder(rules).parts()._replace(rules=outer))
 
 
 class _Builder:

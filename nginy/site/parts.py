@@ -53,11 +53,23 @@ class Pattern(NamedTuple):
     place: tuple[int, int]
 
 
+class Rules(NamedTuple):
+    """What is changed in heads. request, response: edits as workers read them. host: in place of the one that came."""
+
+    request: bytes = b""
+    response: bytes = b""
+    host: bytes = b""
+
+
+NO_RULES = Rules()
+
+
 class Action(NamedTuple):
     """What a route does. kind: of sites.ACTIONS. number: as declared. pools: (id, weight) of each.
 
     is_cut: what the route's path matched is taken off. put: in front of the path. lines: header lines, each with CR LF.
     location: of a redirect as it is; else scheme, host and path say what differs from the client's own.
+    rules: of its listener and its own, as one.
     """
 
     kind: int
@@ -72,10 +84,14 @@ class Action(NamedTuple):
     scheme: bytes = b""
     host: bytes = b""
     path: bytes = b""
+    rules: Rules = NO_RULES
 
 
 class Parts(NamedTuple):
-    """All of a block. picks: (route, first condition, conditions) of each; routes: by number."""
+    """All of a block. picks: (route, first condition, conditions) of each; routes: by number.
+
+    rules: where no route is taken.
+    """
 
     hosts: Sequence[Host]
     nodes: Sequence[Node]
@@ -83,3 +99,4 @@ class Parts(NamedTuple):
     conds: Sequence[Cond]
     patterns: Sequence[Pattern]
     routes: Sequence[Action]
+    rules: Rules = NO_RULES

@@ -53,11 +53,12 @@ cdef struct exchange_t:
     uint32_t route              # index
     uint32_t n_matched          # bytes of the path that the route's own path stands for
     uint32_t n_own              # PHASE_OWN: bytes of the message that were sent
-    uint32_t reserved
+    uint32_t rules              # id of what its route changes in heads (policy/site); 0 = nothing
     body_t body[2]              # [FRONT] of the request, [BACK] of the response
     uint16_t status             # of the response that leaves; 0 = none yet
     uint16_t reserved_too
     uint32_t reserved_last
+    uint64_t request_id[2]      # 128 bits, the first digits first
 
 cdef struct link_t:
     wheel_node_t node           # first; the fields that every timer has follow

@@ -16,6 +16,8 @@ from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LAST, PHASE_HEAD, PHASE_LINGER, exchange_t
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_give, part_give
+from nginy._fast.engine.rewriting cimport request_id_make, request_id_write
+from nginy._fast.engine.rules cimport rules_put
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.tally cimport tally_answer, tally_end
@@ -95,20 +97,27 @@ cdef uint8_t* own_put_status(uint8_t* to, uint32_t status) noexcept nogil:
     return own_put(own_put_number(to, status), http_phrase(status))
 
 
-# The whole message at `to`, which has room for it.
-cdef uint32_t own_write(uint8_t* to, uint32_t why, bint is_kept, bint has_body) noexcept nogil:
+# What has no request is named, too: whoever asks why it was refused can say which one.
+cdef uint8_t* put_request_id(worker_t* w, exchange_t* x, uint8_t* to) noexcept nogil:
+    if x.n_head == 0:
+        x.rules = 0
+        request_id_make(w, x)
+    to = own_put(to, b"\r\nX-Request-ID: ")
+    return to + request_id_write(x, to)
+
+
+# The whole message in the carrier's scratch.
+cdef uint32_t own_write(worker_t* w, session_t* s, exchange_t* x, uint32_t why, bint is_kept) noexcept nogil:
     cdef uint32_t status = status_of(why)
+    cdef uint8_t* to = w.carrier.scratch
     cdef uint8_t* at = own_put_status(own_put(to, b"HTTP/1.1 "), status)
     at = own_put(at, b"\r\nContent-Type: text/plain\r\nContent-Length: ")
     at = own_put_number(at, 3 + <uint32_t>strlen(http_phrase(status)) + 1)
     if why == OWN_METHOD_REFUSED:
         at = own_put(at, b"\r\nAllow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
-    at = own_put(at, b"\r\nConnection: ")
-    if is_kept:
-        at = own_put(at, b"keep-alive\r\n\r\n")
-    else:
-        at = own_put(at, b"close\r\n\r\n")
-    if has_body:
+    at = rules_put(w, s, x, own_put(put_request_id(w, x, at), b"\r\n"), True)
+    at = own_put(at, b"Connection: keep-alive\r\n\r\n" if is_kept else b"Connection: close\r\n\r\n")
+    if x.method != METHOD_HEAD:
         at = own_put(own_put_status(at, status), b"\n")
     return <uint32_t>(at - to)
 
@@ -134,7 +143,7 @@ cdef bint own_is_kept(const worker_t* w, exchange_t* x) noexcept nogil:
 cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef bint is_kept = own_is_kept(w, x)
-    own_send(w, s, why, own_write(w.carrier.scratch, why, is_kept, x.method != METHOD_HEAD), is_kept)
+    own_send(w, s, why, own_write(w, s, x, why, is_kept), is_kept)
 
 
 cdef ssize_t own_pass(worker_t* w, session_t* s, const uint8_t* from_, uint32_t n) noexcept nogil:

@@ -20,6 +20,7 @@ from nginy._fast.engine.exchanges cimport (
 from nginy._fast.engine.link cimport exchange_of, head_give
 from nginy._fast.engine.own cimport own_of_refusal, own_respond
 from nginy._fast.engine.relay cimport leg_note
+from nginy._fast.engine.rewriting cimport request_id_make
 from nginy._fast.engine.routing cimport request_head, route_request, route_stays
 from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.stats cimport count
@@ -98,6 +99,7 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
     x.phase = PHASE_BACKEND
     x.begin_us = w.now_us
     x.n_requests += 1
+    x.rules = 0
     x.flags = 0
     if head.minor == 0:
         x.flags |= EXCHANGE_OLD
@@ -107,6 +109,7 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
         x.flags |= EXCHANGE_LAST
     if listener != NULL and head.is_kept and (listener.http.requests == 0 or x.n_requests < listener.http.requests):
         x.flags |= EXCHANGE_KEPT
+    request_id_make(w, x)
     body_begin(&x.body[FRONT], head)
     s.n_tried = 0
     if listener != NULL:

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint8_t
 from libc.string cimport memcpy
 from nginy._fast.base.layout cimport snap_listener_t
-from nginy._fast.base.limits cimport BUFFER_BYTES
+from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_GROWTH
 from nginy._fast.base.status cimport OWN_HEAD_TOO_LONG, OWN_REDIRECTED, OWN_RESPONDED, REASON_NO_ROUTE
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, PHASE_OWN, exchange_t
 from nginy._fast.engine.link cimport exchange_of
@@ -11,6 +11,7 @@ from nginy._fast.engine.own cimport (
     exchange_next, own_is_kept, own_pass, own_put, own_put_number, own_put_status, own_respond, own_send,
 )
 from nginy._fast.engine.relay cimport relay_cut_at
+from nginy._fast.engine.rules cimport rules_put
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.tally cimport tally_answer
@@ -23,7 +24,7 @@ from nginy._fast.policy.target cimport location_write
 from nginy._fast.wire.http1 cimport METHOD_HEAD, head_t
 
 cdef enum:
-    HEAD_REST = 512             # room for what stands around lines of a route
+    HEAD_REST = 512 + HEAD_GROWTH   # room for what stands around lines of a route, and for what rules add
 
 
 cdef uint8_t* put_status(uint8_t* to, uint32_t status) noexcept nogil:
@@ -37,10 +38,14 @@ cdef uint8_t* put_end(uint8_t* to, uint32_t status, uint32_t n_body, bint is_kep
     return own_put(to, b"Connection: keep-alive\r\n\r\n" if is_kept else b"Connection: close\r\n\r\n")
 
 
-cdef uint32_t respond_head(uint8_t* to, const site_t* site, const site_route_t* route, bint is_kept) noexcept nogil:
+# In the carrier's scratch; the same each time.
+cdef uint32_t respond_head(worker_t* w, const session_t* s, const exchange_t* x, const site_t* site) noexcept nogil:
+    cdef const site_route_t* route = &site.routes[x.route]
+    cdef uint8_t* to = w.carrier.scratch
     cdef uint8_t* at = put_status(to, route.status)
     memcpy(at, site.texts + route.lines.off, route.lines.n)
-    return <uint32_t>(put_end(at + route.lines.n, route.status, route.body.n, is_kept) - to)
+    at = rules_put(w, s, x, at + route.lines.n, False) if x.rules else at + route.lines.n
+    return <uint32_t>(put_end(at, route.status, route.body.n, x.flags & EXCHANGE_KEPT != 0) - to)
 
 
 # Send what the client takes. False: not all of it, or the session has ended.
@@ -48,7 +53,7 @@ cdef bint respond_send(worker_t* w, session_t* s, exchange_t* x, const site_t* s
     cdef const site_route_t* route = &site.routes[x.route]
     cdef const uint8_t* body = site.texts + route.body.off
     cdef uint8_t* head = w.carrier.scratch
-    cdef uint32_t n_head = respond_head(head, site, route, x.flags & EXCHANGE_KEPT != 0)
+    cdef uint32_t n_head = respond_head(w, s, x, site)
     cdef uint32_t n_body = 0 if x.method == METHOD_HEAD else route.body.n
     cdef uint32_t n
     cdef ssize_t sent
@@ -84,7 +89,8 @@ cdef void redirect(
     if n < 0:
         own_respond(w, s, OWN_HEAD_TOO_LONG)
         return
-    at = put_end(own_put(at + n, b"\r\n"), status, 0, is_kept)
+    at = own_put(at + n, b"\r\n")
+    at = put_end(rules_put(w, s, x, at, False) if x.rules else at, status, 0, is_kept)
     own_send(w, s, OWN_REDIRECTED, <uint32_t>(at - w.carrier.scratch), is_kept)
 
 

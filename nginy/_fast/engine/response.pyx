@@ -121,10 +121,10 @@ cdef void spare_send(worker_t* w, session_t* s, uint8_t* at, uint32_t begin, uin
 
 
 # Write the head so that it ends where the body begins. Its first byte; 0: it has grown too much.
-cdef uint32_t head_place(worker_t* w, exchange_t* x, uint8_t* at, uint32_t body_at) noexcept nogil:
+cdef uint32_t head_place(worker_t* w, const session_t* s, exchange_t* x, uint8_t* at, uint32_t body_at) noexcept nogil:
     cdef rewriting_t rewrite
     cdef uint32_t n
-    rewrite_response(w, x, &w.http.response, &rewrite)
+    rewrite_response(w, s, x, &w.http.response, &rewrite)
     n = http1_write_response(at + BODY_AT, &w.http.response, &rewrite.how, w.carrier.scratch, BUFFER_BYTES)
     if n == 0 or n > body_at:
         return 0
@@ -142,7 +142,7 @@ cdef bint response_begin(
     cdef uint32_t begin
     cdef int used
     response_heed(w, s, x, head)
-    begin = head_place(w, x, at, body_at)
+    begin = head_place(w, s, x, at, body_at)
     if begin == 0:
         return response_bad(w, s, x, OWN_BAD_RESPONSE)
     used = body_pass(&x.body[BACK], at + body_at, n_all - n_head, x.flags & EXCHANGE_OLD != 0, &n_body)
@@ -168,7 +168,7 @@ cdef bint response_begin(
 cdef bint response_upgrade(
     worker_t* w, session_t* s, exchange_t* x, uint8_t* at, uint32_t n_head, uint32_t n_all
 ) noexcept nogil:
-    cdef uint32_t begin = head_place(w, x, at, BODY_AT + n_head)
+    cdef uint32_t begin = head_place(w, s, x, at, BODY_AT + n_head)
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
     cdef leg_t* front = &s.legs[FRONT]
     cdef uint32_t n_early
@@ -198,7 +198,7 @@ cdef bint response_upgrade(
 cdef bint response_interim(worker_t* w, session_t* s, exchange_t* x, uint8_t* at, uint32_t n_head) noexcept nogil:
     cdef uint32_t begin = 0
     if not x.flags & EXCHANGE_OLD:      # RFC 9110, section 15.2: none to a client of HTTP/1.0
-        begin = head_place(w, x, at, BODY_AT + n_head)
+        begin = head_place(w, s, x, at, BODY_AT + n_head)
     if begin:
         # the rest of the buffer is still wanted: this head leaves from the scratch it was written to
         if leg_send(w, s, BACK, w.carrier.scratch, BODY_AT + n_head - begin) != <ssize_t>(BODY_AT + n_head - begin):

@@ -4,6 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_MADE, EXCHANGE_OLD, exchange_t
 from nginy._fast.engine.link cimport exchange_of
+from nginy._fast.engine.rules cimport rules_request, rules_response
 from nginy._fast.engine.types cimport session_side, session_side_t, session_t, worker_t
 from nginy._fast.mem.hash cimport random_next
 from nginy._fast.policy.site cimport site_found_t, site_t
@@ -15,7 +16,7 @@ from nginy._fast.wire.http1 cimport (
     TARGET_ASTERISK, TARGET_AUTHORITY, head_t,
 )
 from nginy._fast.wire.http1write cimport (
-    CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_NONE, CONNECTION_UPGRADE, WAY_FILL, WAY_SET, rewrite_open,
+    CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_NONE, CONNECTION_UPGRADE, WAY_SET, rewrite_open,
     rewrite_t,
 )
 
@@ -26,16 +27,22 @@ cdef void put_text(rewrite_t* r, uint32_t field, uint8_t way, const uint8_t* p, 
     r.text[field].n = n
 
 
-# 128 random bits in hexadecimal digits.
-cdef void name_request(worker_t* w, uint8_t* to) noexcept nogil:
+cdef void request_id_make(worker_t* w, exchange_t* x) noexcept nogil:
+    x.request_id[0] = random_next(&w.chooser.random)
+    x.request_id[1] = random_next(&w.chooser.random)
+
+
+cdef uint32_t request_id_write(const exchange_t* x, uint8_t* to) noexcept nogil:
     cdef const char* digits = b"0123456789abcdef"
-    cdef uint64_t bits = 0
-    cdef uint32_t i
-    for i in range(REQUEST_ID_BYTES):
-        if i % 16 == 0:
-            bits = random_next(&w.chooser.random)
-        to[i] = <uint8_t>digits[bits & 15]
-        bits >>= 4
+    cdef uint64_t high = x.request_id[0]
+    cdef uint64_t low = x.request_id[1]
+    cdef int i
+    for i in range(15, -1, -1):
+        to[i] = <uint8_t>digits[high & 15]
+        to[i + 16] = <uint8_t>digits[low & 15]
+        high >>= 4
+        low >>= 4
+    return REQUEST_ID_BYTES
 
 
 # The path that the route makes of the request's; its text stays in the snapshot.
@@ -61,9 +68,10 @@ cdef void rewrite_request(
     worker_t* w, const session_t* s, const uint8_t* p, const head_t* head, rewriting_t* r
 ) noexcept nogil:
     cdef const session_side_t* side = session_side(w, s)
+    cdef const exchange_t* x = exchange_of(w, s)
     cdef uint32_t n
     rewrite_open(&r.how, head)
-    if exchange_of(w, s).flags & EXCHANGE_MADE:
+    if x.flags & EXCHANGE_MADE:
         rewrite_path(w, s, p, head, &r.how)
     r.how.connection = CONNECTION_UPGRADE if head.is_upgrade else CONNECTION_NONE
     r.how.takes_trailers = head.takes_trailers
@@ -73,11 +81,14 @@ cdef void rewrite_request(
     if head.host.n == 0 and head.minor == 0:    # HTTP/1.1, which goes on, has to have one
         put_text(&r.how, FIELD_HOST, WAY_SET, <const uint8_t*>b"localhost", 9)
     put_text(&r.how, FIELD_X_FORWARDED_PROTO, WAY_SET, <const uint8_t*>b"http", 4)
-    name_request(w, r.request_id)
-    put_text(&r.how, FIELD_X_REQUEST_ID, WAY_FILL, r.request_id, REQUEST_ID_BYTES)
+    put_text(&r.how, FIELD_X_REQUEST_ID, WAY_SET, r.request_id, request_id_write(x, r.request_id))
+    if x.rules:
+        rules_request(w, s, x, p, head, r)
 
 
-cdef void rewrite_response(const worker_t* w, const exchange_t* x, const head_t* head, rewriting_t* r) noexcept nogil:
+cdef void rewrite_response(
+    worker_t* w, const session_t* s, const exchange_t* x, const head_t* head, rewriting_t* r
+) noexcept nogil:
     cdef bint is_old = x.flags & EXCHANGE_OLD != 0
     rewrite_open(&r.how, head)
     if is_old and head.body == BODY_CHUNKED:
@@ -88,3 +99,5 @@ cdef void rewrite_response(const worker_t* w, const exchange_t* x, const head_t*
         r.how.connection = CONNECTION_CLOSE
     elif is_old:
         r.how.connection = CONNECTION_KEEP_ALIVE
+    if x.rules and (head.status >= 200 or head.status == 101):
+        rules_response(w, s, x, r)

@@ -36,6 +36,7 @@ cdef void route_note(exchange_t* x, const site_t* site, const site_found_t* foun
     x.site_sum = sum_of(site)
     x.route = found.route
     x.n_matched = found.n_matched
+    x.rules = route.rules
     x.flags &= ~<uint32_t>EXCHANGE_MADE
     if route.is_cut or route.put.n:
         x.flags |= EXCHANGE_MADE
@@ -43,7 +44,7 @@ cdef void route_note(exchange_t* x, const site_t* site, const site_found_t* foun
 
 # A listener without routes.
 cdef bint route_alone(worker_t* w, session_t* s, exchange_t* x, const snap_listener_t* listener) noexcept nogil:
-    x.site_sum = 0
+    x.site_sum = x.rules = 0
     x.flags &= ~<uint32_t>EXCHANGE_MADE
     s.pool = <uint16_t>listener.pool        # NO_INDEX becomes NO_POOL
     if likely(s.pool != NO_POOL):
@@ -66,6 +67,7 @@ cdef bint route_request(worker_t* w, session_t* s, exchange_t* x, const head_t* 
     if not snapshot_site(&w.snapshot, listener, &site):
         return route_alone(w, s, x, listener)
     x.site_sum = sum_of(&site)
+    x.rules = site.header.rules
     code = site_find(&site, p, head, &found)
     if code < 0:
         own_respond(w, s, OWN_UNCLEAR_PATH if code == -SITE_UNCLEAR else OWN_NO_ROUTE)

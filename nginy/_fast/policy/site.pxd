@@ -5,7 +5,7 @@ from nginy._fast.wire.http1 cimport head_t
 
 cdef enum:
     SITE_MAGIC = 0x4e475953
-    SITE_VERSION = 1
+    SITE_VERSION = 2
     SITE_NONE = 0xffffffff      # no such index
     SITE_MOST_BYTES = 268435456     # of a block
     SITE_MOST_ROUTES = 65536
@@ -82,7 +82,13 @@ cdef struct site_share_t:       # a pool among several
     uint32_t pool               # id
     uint32_t end                # of its part of the weights; starts where the one before ends
 
-cdef struct site_route_t:       # what is done; 80 bytes
+cdef struct site_rules_t:       # what is changed in heads; the block's are sorted by id
+    uint32_t id                 # made of what they say, so that it means the same in each generation; never 0
+    text_t request              # edits (wire/http1write), one behind another
+    text_t response
+    text_t host                 # in place of the Host that came; empty: that one goes on
+
+cdef struct site_route_t:       # what is done; 84 bytes
     uint8_t action              # site_action_t
     uint8_t is_cut              # what the route's path matched is taken off the front of the path
     uint16_t status             # respond, redirect
@@ -98,6 +104,7 @@ cdef struct site_route_t:       # what is done; 80 bytes
     text_t scheme               # redirect: these, or empty: as the client's
     text_t host
     text_t path
+    uint32_t rules              # id; 0 = none
 
 cdef struct site_header_t:
     uint32_t magic
@@ -118,6 +125,8 @@ cdef struct site_header_t:
     uint32_t n_routes
     uint32_t n_bytes            # of automata
     uint32_t n_texts            # bytes
+    uint32_t n_rules
+    uint32_t rules              # id of those for requests without a route; 0 = none
     # The parts follow in this order, each at a multiple of eight bytes.
 
 cdef struct site_t:             # a view of a block that somebody else keeps
@@ -135,6 +144,7 @@ cdef struct site_t:             # a view of a block that somebody else keeps
     const site_route_t* routes
     const uint8_t* bytes
     const uint8_t* texts
+    const site_rules_t* rules
 
 cdef struct site_found_t:
     uint32_t route              # index
@@ -145,6 +155,9 @@ cdef int site_find(const site_t* site, const uint8_t* p, const head_t* head, sit
 
 # The pool of a route that has some; turn: any number, such as a random one, for those that have several.
 cdef uint32_t site_pool(const site_t* site, const site_route_t* route, uint64_t turn) noexcept nogil
+
+# The rules with this id; NULL = there are none.
+cdef const site_rules_t* site_rules(const site_t* site, uint32_t id) noexcept nogil
 
 # The hash of hosts (from their last byte to their first) and of segments: a step for each byte, and then the end.
 cdef inline uint64_t site_step(uint64_t h, uint8_t c) noexcept nogil:

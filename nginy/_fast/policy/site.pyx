@@ -207,3 +207,16 @@ cdef uint32_t site_pool(const site_t* site, const site_route_t* route, uint64_t 
         else:
             high = mid
     return site.shares[low].pool
+
+
+cdef const site_rules_t* site_rules(const site_t* site, uint32_t id) noexcept nogil:
+    cdef uint32_t low = 0
+    cdef uint32_t high = site.header.n_rules
+    cdef uint32_t mid
+    while low < high:
+        mid = (low + high) // 2
+        if site.rules[mid].id < id:
+            low = mid + 1
+        else:
+            high = mid
+    return &site.rules[low] if low < site.header.n_rules and site.rules[low].id == id else NULL

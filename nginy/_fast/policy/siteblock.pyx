@@ -7,10 +7,12 @@ from nginy._fast.base.status cimport REFUSAL_BOUNDS, REFUSAL_CHECKSUM, REFUSAL_H
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy.site cimport (
     ACTION_POOL, ACTION_REDIRECT, COND_METHOD, COND_QUERY, SITE_MAGIC, SITE_MOST_AT, SITE_MOST_BYTES, SITE_MOST_CONDS,
-    SITE_MOST_PATH, SITE_MOST_PATTERNS, SITE_MOST_ROUTES, SITE_MOST_STATES, SITE_NONE, SITE_VERSION, site_cond_t,
-    site_header_t, site_host_t, site_node_t, site_pattern_t, site_pick_t, site_place_t, site_route_t, site_share_t,
-    site_slot_t, site_t, text_t,
+    SITE_MOST_HOST, SITE_MOST_PATH, SITE_MOST_PATTERNS, SITE_MOST_ROUTES, SITE_MOST_STATES, SITE_NONE, SITE_VERSION,
+    site_cond_t, site_header_t, site_host_t, site_node_t, site_pattern_t, site_pick_t, site_place_t, site_route_t,
+    site_rules, site_rules_t, site_share_t, site_slot_t, site_t, text_t,
 )
+from nginy._fast.wire.authority cimport authority_is_sound
+from nginy._fast.wire.edits cimport edits_are_sound
 
 
 cdef inline const uint8_t* part(const uint8_t* base, uint64_t* at, uint64_t n_bytes) noexcept nogil:
@@ -35,6 +37,7 @@ cdef uint64_t site_lay(site_t* site, const site_header_t* h, const uint8_t* base
     site.routes = <const site_route_t*>part(base, &at, <uint64_t>h.n_routes * sizeof(site_route_t))
     site.bytes = part(base, &at, h.n_bytes)
     site.texts = part(base, &at, h.n_texts)
+    site.rules = <const site_rules_t*>part(base, &at, <uint64_t>h.n_rules * sizeof(site_rules_t))
     return at
 
 
@@ -197,6 +200,28 @@ cdef bint routes_are_sound(const site_t* s) noexcept nogil:
     return s.header.n_routes <= SITE_MOST_ROUTES
 
 
+# Nobody but control writes them, yet a head that says two things would be the worst that a worker can do.
+cdef bint rules_are_sound(const site_t* s) noexcept nogil:
+    cdef const site_rules_t* rules
+    cdef uint32_t i
+    for i in range(s.header.n_rules):
+        rules = &s.rules[i]
+        if rules.id == 0 or i and rules.id <= s.rules[i - 1].id:
+            return False
+        if not is_text(s, &rules.request) or not edits_are_sound(s.texts + rules.request.off, rules.request.n):
+            return False
+        if not is_text(s, &rules.response) or not edits_are_sound(s.texts + rules.response.off, rules.response.n):
+            return False
+        if not is_text(s, &rules.host) or rules.host.n > SITE_MOST_HOST:
+            return False
+        if rules.host.n and not authority_is_sound(s.texts + rules.host.off, rules.host.n, False):
+            return False
+    for i in range(s.header.n_routes):
+        if s.routes[i].rules and site_rules(s, s.routes[i].rules) == NULL:
+            return False
+    return s.header.rules == 0 or site_rules(s, s.header.rules) != NULL
+
+
 cdef int site_read(site_t* site, const uint8_t* block, uint64_t n_bytes) noexcept nogil:
     cdef const site_header_t* h = <const site_header_t*>block
     memset(site, 0, sizeof(site_t))
@@ -210,7 +235,7 @@ cdef int site_read(site_t* site, const uint8_t* block, uint64_t n_bytes) noexcep
         return -REFUSAL_BOUNDS
     if (
         not hosts_are_sound(site) or not nodes_are_sound(site) or not picks_are_sound(site)
-        or not patterns_are_sound(site) or not routes_are_sound(site)
+        or not patterns_are_sound(site) or not routes_are_sound(site) or not rules_are_sound(site)
     ):
         memset(site, 0, sizeof(site_t))
         return -REFUSAL_BOUNDS

@@ -19,6 +19,14 @@ cdef enum:                      # http_edit_t
     EDIT_ADD = 2
     EDIT_REMOVE = 3
 
+cdef enum:                      # variable_t: bytes of an edit's value that stand for a text
+    VARIABLE_CLIENT = 1         # its address
+    VARIABLE_REQUEST_ID = 2
+    VARIABLE_BACKEND = 3        # address and port
+    VARIABLE_HOST = 4           # as it came; of requests alone, as are the others
+    VARIABLE_METHOD = 5
+    VARIABLE_PATH = 6           # as it came, without its query
+
 cdef enum:                      # http_connection_t
     CONNECTION_NONE = 0         # kept alive, which HTTP/1.1 need not say
     CONNECTION_CLOSE = 1
@@ -58,3 +66,7 @@ cdef uint32_t http1_write_request(
 cdef uint32_t http1_write_response(
     const uint8_t* p, const head_t* head, const rewrite_t* r, uint8_t* to, uint32_t room
 ) noexcept nogil
+
+# Write what edits add to a head, each with its CR LF; is_page: but for the names that every page of our own has. Bytes; 0 =
+# nothing, or no room.
+cdef uint32_t http1_write_edits(const rewrite_t* r, bint is_page, uint8_t* to, uint32_t room) noexcept nogil

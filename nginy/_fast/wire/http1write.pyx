@@ -7,7 +7,7 @@ from nginy._fast.wire.http1 cimport (
     FIELD_OTHER, FIELD_SET_COOKIE, FIELD_TRACEPARENT, FIELD_TRAILER, FIELD_UPGRADE, FIELD_VIA, FIELD_X_FORWARDED_FOR,
     FIELD_X_FORWARDED_HOST, FIELD_X_FORWARDED_PROTO, FIELD_X_REQUEST_ID, TARGET_ASTERISK, TARGET_AUTHORITY, field_t, span_t,
 )
-from nginy._fast.wire.octet cimport is_same
+from nginy._fast.wire.octet cimport is_same, is_text
 
 cdef enum:
     CR = 13
@@ -131,23 +131,26 @@ cdef bint is_edited(const uint8_t* p, const field_t* field, const rewrite_t* r) 
     return False
 
 
+cdef void put_edit(out_t* out, const rewrite_t* r, const edit_t* edit, const uint8_t* name) noexcept nogil:
+    cdef const uint8_t* value = name + edit.n_name
+    cdef uint32_t i
+    put(out, name, edit.n_name)
+    put_text(out, b": ")
+    for i in range(edit.n_value):
+        if 0 < value[i] <= REWRITE_VARIABLES:
+            put(out, r.variables[value[i] - 1].p, r.variables[value[i] - 1].n)
+        else:
+            put(out, value + i, 1)
+    put_text(out, b"\r\n")
+
+
 cdef void put_edits(out_t* out, const rewrite_t* r) noexcept nogil:
     cdef edit_t edit
     cdef uint32_t at = 0
-    cdef uint32_t i
     cdef const uint8_t* name = edit_next(r, &at, &edit)
-    cdef const uint8_t* value
     while name != NULL:
         if edit.kind != EDIT_REMOVE:
-            put(out, name, edit.n_name)
-            put_text(out, b": ")
-            value = name + edit.n_name
-            for i in range(edit.n_value):
-                if 0 < value[i] <= REWRITE_VARIABLES:
-                    put(out, r.variables[value[i] - 1].p, r.variables[value[i] - 1].n)
-                else:
-                    put(out, value + i, 1)
-            put_text(out, b"\r\n")
+            put_edit(out, r, &edit, name)
         name = edit_next(r, &at, &edit)
 
 
@@ -305,3 +308,22 @@ cdef uint32_t http1_write_response(
     put_span(&out, p, head.reason)
     put_text(&out, b"\r\n")
     return put_rest(&out, p, head, r)
+
+
+cdef inline bint is_of_page(const uint8_t* name, uint32_t n) noexcept nogil:
+    if n == 12:
+        return is_text(name, b"content-type", 12) or is_text(name, b"x-request-id", 12)
+    return n == 5 and is_text(name, b"allow", 5)
+
+
+cdef uint32_t http1_write_edits(const rewrite_t* r, bint is_page, uint8_t* to, uint32_t room) noexcept nogil:
+    cdef out_t out
+    cdef edit_t edit
+    cdef uint32_t at = 0
+    cdef const uint8_t* name = edit_next(r, &at, &edit)
+    out_open(&out, to, room)
+    while name != NULL:
+        if edit.kind != EDIT_REMOVE and not (is_page and is_of_page(name, edit.n_name)):
+            put_edit(&out, r, &edit, name)
+        name = edit_next(r, &at, &edit)
+    return 0 if out.is_full else out.at

@@ -9,7 +9,7 @@ from nginy._fast.testpolicy import site_sum
 from nginy._fast import sites
 from nginy._fast.sites import Request, Site
 from nginy.site.build import Rule, build
-from nginy.site.parts import Action, Cond, Host, Node, Parts, Pattern
+from nginy.site.parts import Action, Cond, Host, Node, Parts, Pattern, Rules
 
 FREE = Host(b"", False, 0, 0, 0, True)
 ROOT = Node(b"", 0, [], (0, 0), (0, 1), sites.NONE)
@@ -67,7 +67,7 @@ def test_a_block_that_points_outside_or_in_a_circle_is_not_believed(change: dict
 
 def test_a_slot_that_names_nothing_and_a_table_without_a_free_one_are_not_believed() -> None:
     block = build([Rule(GOOD.routes[0], hosts=("a",))])
-    header = 80
+    header = 88
     slots = struct.unpack_from("<4I", block, header)
     assert 0xFFFFFFFF in slots, "the host's slots stand right behind the header"
     for changed in ([slots[0], 5, slots[2], 5], [slots[0], 0, slots[2], 0]):
@@ -75,7 +75,7 @@ def test_a_slot_that_names_nothing_and_a_table_without_a_free_one_are_not_believ
             Site(resealed(block[:header] + struct.pack("<4I", *changed) + block[header + 16 :]))
 
 
-@pytest.mark.parametrize("n", [0, 1, 79, 80, 100])
+@pytest.mark.parametrize("n", [0, 1, 87, 88, 108])
 def test_a_piece_of_a_block_is_not_believed(n: int) -> None:
     with pytest.raises(ValueError, match="not whole"):
         Site(sites.pack(GOOD)[:n])
@@ -137,3 +137,74 @@ def test_too_much_is_refused_with_its_bound() -> None:
 def resealed(block: bytes) -> bytes:
     """With the checksum that it has to carry."""
     return block[:16] + struct.pack("<Q", site_sum(block)) + block[24:]
+
+
+EDIT = sites.pack_edit(sites.EDITS["set"], b"X-A", b"a \1 b")
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        b"", EDIT, EDIT + EDIT,
+        sites.pack_edit(sites.EDITS["add"], b"x", b""),
+        sites.pack_edit(sites.EDITS["remove"], b"Set-Cookie"),
+        sites.pack_edit(sites.EDITS["set"], b"x", b"a\tb\xff"),
+    ],
+)  # fmt: skip
+def test_rules_are_read(edits: bytes) -> None:
+    Site(sites.pack(GOOD._replace(rules=Rules(edits, edits, b"a:80"))))
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        EDIT[:3], EDIT[:-1], EDIT + b"\1",
+        sites.pack_edit(0, b"X", b""), sites.pack_edit(4, b"X", b""), sites.pack_edit(1, b"", b"a"),
+        *(sites.pack_edit(1, name, b"a") for name in (
+            b"Host", b"hOST", b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"Keep-Alive",
+            b"Upgrade", b"TE", b"Trailer", b"Expect", b"Proxy-Connection", b"X:", b"X Y", b"X\r", b"\xff", b"X\0")),
+        *(sites.pack_edit(1, b"X", value) for value in (
+            b"a\r\nHost: b", b"a\nb", b"a\rb", b"a\0b", b"\x0b", b"\x7f", b" a", b"a ", b"\ta", b"a\t")),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["request", "response"])
+def test_rules_that_would_smuggle_are_not_believed(edits: bytes, place: str) -> None:
+    for change in ({"rules": Rules(**{place: edits})},
+                   {"routes": [GOOD.routes[0]._replace(rules=Rules(**{place: EDIT + edits}))]}):  # fmt: skip
+        block = sites.pack(GOOD._replace(**change))
+        with pytest.raises(ValueError, match="points outside itself"):
+            Site(block)
+
+
+@pytest.mark.parametrize("host", [b"a/b", b"a b", b"a:0", b"u@a", b"a\r\nX: y", b"a" * 256])
+def test_a_host_that_is_none_is_not_believed(host: bytes) -> None:
+    with pytest.raises(ValueError, match="points outside itself"):
+        Site(sites.pack(GOOD._replace(rules=Rules(host=host))))
+    assert not sites.is_authority(host)
+
+
+def test_rules_mean_the_same_in_each_block() -> None:
+    one, other = Rules(EDIT), Rules(response=EDIT)
+    blocks = [sites.pack(GOOD._replace(rules=first, routes=[GOOD.routes[0]._replace(rules=second)]))
+              for first, second in ((one, other), (other, one), (other, other))]  # fmt: skip
+    ids = [(struct.unpack_from("<I", block, 84)[0], block) for block in blocks]
+    assert ids[0][0] != ids[1][0] == ids[2][0]
+    assert all(id for id, _block in ids)
+
+
+def test_rules_with_damage_and_a_right_checksum_are_refused_or_sound() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    good = sites.pack(GOOD._replace(
+        rules=Rules(EDIT, EDIT * 2, b"a:80"), routes=[GOOD.routes[0]._replace(rules=Rules(EDIT * 3))]))  # fmt: skip
+    outcomes = set()
+    for _ in range(3000):
+        block = bytearray(good)
+        block[dice.randrange(80, len(block))] = dice.choice((0, 1, 10, 13, 0x20, 0xFF, dice.randrange(256)))
+        try:
+            Site(resealed(bytes(block)))
+            outcomes.add("read")
+        except ValueError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
