@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 PACKAGES = {
+    "chromium": "chromium",
     "curl": "curl",
     "dig": "bind9-dnsutils",
     "dnsmasq": "dnsmasq-base",

@@ -2,7 +2,8 @@
 
 A reading is four words in hexadecimal digits with commas between: method, target, host, body. /events sends one event
 for each request to /next, the first at once; /via answers with X-Forwarded-For, /sum with the SHA-256 of the body,
-/back with the body, chunked; a WebSocket gets back what it says.
+/back with the body, chunked; a WebSocket gets back what it says. /page is a page for a browser that does all of these
+and reports to /told; a GET of that is answered with the report as soon as it is there.
 Nothing of nginy is imported: the servers start it by its path.
 """
 
@@ -18,8 +19,39 @@ PART_BYTES = 1 << 16
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+PAGE = b"""<!doctype html><title>page</title><script>
+const sha = async data => [...new Uint8Array(await crypto.subtle.digest("SHA-256", data))]
+  .map(one => one.toString(16).padStart(2, "0")).join("");
+const talk = () => new Promise((done, failed) => {
+  const heard = [], ws = new WebSocket(`ws://${location.host}/talk`);
+  const words = ["a", "\u00fc".repeat(1000), "x".repeat(70000)];
+  ws.onopen = () => ws.send(words[0]);
+  ws.onerror = failed;
+  ws.onmessage = ({data}) => { heard.push(data === words[heard.length]); ws.send(words[heard.length] || "bye"); };
+  ws.onclose = ({code, reason, wasClean}) => done([...heard, code, reason, wasClean]);
+});
+const listen = () => new Promise((done, failed) => {
+  const heard = [], source = new EventSource("/events?page");
+  source.onerror = () => { source.close(); done(heard); };
+  source.onmessage = ({data}) => { heard.push(+data); fetch("/next?page", {method: "POST"}); };
+});
+const upload = async () => {
+  const data = new Uint8Array(3000000).map((_, n) => n % 251);
+  const said = await (await fetch("/sum", {method: "POST", body: data})).text();
+  const back = await (await fetch("/back", {method: "POST", body: data})).arrayBuffer();
+  return [said === await sha(data), await sha(back) === said];
+};
+const loads = async () => (await Promise.all([...Array(40).keys()].map(
+  async n => (await fetch(`/load/${n}`)).status))).every(status => status === 200);
+Promise.all([talk(), listen(), upload(), loads()]).then(
+  found => JSON.stringify(found), error => `failed: ${error}`).then(
+  body => fetch("/told", {method: "POST", body}));
+</script>"""
+
 wanted: dict[str, asyncio.Queue[None]] = {}
 """By the query of /events: one item for each event that may be made."""
+told: list[asyncio.Queue[bytes]] = []
+"""What the page has reported; empty until somebody asks."""
 
 
 def reading(*parts: bytes) -> bytes:
@@ -61,12 +93,16 @@ async def asgi(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await answer(send, b"")
     elif scope["path"] == "/back":
         await give_back(receive, send)
+    elif scope["path"] == "/page":
+        await answer(send, PAGE, b"text/html")
+    elif scope["path"] == "/told":
+        await tell(scope, receive, send)
     else:
         await report(scope, receive, send)
 
 
-async def answer(send: Send, body: bytes) -> None:
-    fields = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+async def answer(send: Send, body: bytes, kind: bytes = b"text/plain") -> None:
+    fields = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 
@@ -88,6 +124,16 @@ async def give_back(receive: Receive, send: Send) -> None:
         part = await receive()
         is_more = part.get("more_body", False)
         await send({"type": "http.response.body", "body": part.get("body", b""), "more_body": is_more})
+
+
+async def tell(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    if not told:
+        told.append(asyncio.Queue())
+    if scope["method"] == "POST":
+        told[0].put_nowait(await whole_body(receive))
+        await answer(send, b"")
+    else:
+        await answer(send, await told[0].get())
 
 
 async def report(scope: dict[str, Any], receive: Receive, send: Send) -> None:
