@@ -110,10 +110,23 @@ class RoutesRow(Protocol):
     @property
     def names(self) -> bytes: ...
 
+class CapsRow(Protocol):
+    """What clients of an HTTP listener may have of a request; None = no bound.
+
+    gap_ns: between two requests of one client in one worker, 0 = no bound; room_ns: how far ahead of that it may be.
+    """
+
+    head_bytes: int
+    n_fields: int
+    target_bytes: int
+    body_bytes: int | None
+    gap_ns: int
+    room_ns: int
+
 class HttpRow(Protocol):
     """What only an HTTP listener has. requests: per connection; 0 = no bound.
 
-    block: its routes, as `sites` packs them; empty: all goes to its pool.
+    block: its routes, as `sites` packs them; empty: all goes to its pool.   caps: None: as wide as they can be.
     """
 
     head_ms: int
@@ -121,6 +134,7 @@ class HttpRow(Protocol):
     response_ms: int
     requests: int
     block: bytes
+    caps: CapsRow | None
 
 class ListenerRow(Protocol):
     """pool: -1 for none: only what has a route is served."""
@@ -247,6 +261,7 @@ class HttpCounters(TypedDict):
     own: tuple[int, ...]
     retried: int
     reused: int
+    rates_forgotten: int
 
 class PoolCounters(TypedDict):
     asked: int

@@ -55,7 +55,7 @@ REASONS = (
     "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
     "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
     "drain_deadline", "stopped", "worker_died", "evicted", "backend_removed", "preread_timeout",
-    "no_route",
+    "no_route", "body_too_large",
 )
 DROPS = (
     "table_full", "session_limit", "no_backend", "backends_full", "no_descriptor", "no_port", "refused", "source_flows",
@@ -67,6 +67,7 @@ OWN = (
     "bad_request", "no_route", "method_refused", "head_timeout", "head_too_long", "back_reset", "bad_response",
     "connect_failed", "no_backend", "backends_full", "no_descriptor", "no_port", "no_buffer", "connect_timeout",
     "response_timeout", "bad_version", "unclear_path", "responded", "redirected",
+    "target_too_long", "body_too_large", "request_rate",
 )
 PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP, "http": layout.PROTOCOL_HTTP}
 KEYS = {
@@ -402,6 +403,7 @@ cdef class Board:
         return {
             "requests": row.requests, "responses": tuple(row.responses[i] for i in range(5)),
             "own": tuple(row.own[i] for i in range(status.OWN_COUNT)), "retried": row.retried, "reused": row.reused,
+            "rates_forgotten": row.rates_forgotten,
         }
 
     def pool(self, id, slot=-1):
@@ -518,6 +520,7 @@ cdef class Worker:
         options.is_spin = bool(is_spin)
         options.port_min, options.port_max = local_ports()
         options.seed = hash_mix(clock_us() ^ int.from_bytes(os.urandom(7), "little"))
+        options.secret[0], options.secret[1] = struct.unpack("=QQ", os.urandom(16))
         region_close(header, 4096)
         self.w = <worker_t*>calloc(1, sizeof(worker_t))
         if self.w == NULL:

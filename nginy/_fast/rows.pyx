@@ -1,15 +1,17 @@
 """Rows: what Python says of a snapshot, checked and copied into structs. Errors: ValueError, MemoryError."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from nginy._fast.base cimport layout, limits
+from nginy._fast.base.caps cimport snap_caps_t
 from nginy._fast.base.layout cimport (
     snap_addr_t, snap_backend_t, snap_cid_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t,
 )
 from nginy._fast.base.routing cimport snap_member_t, snap_route_t
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy.site cimport SITE_MOST_BYTES
+from nginy._fast.wire.http1 cimport HEAD_MOST_BYTES, HEAD_MOST_FIELDS
 
 
 cdef key_fill(snap_key_t* to, row):
@@ -55,6 +57,27 @@ cdef net_fill(snap_net_t* to, net):
     to.n_bits = net[1]
 
 
+cdef caps_fill(snap_caps_t* to, row):
+    to.head_bytes = to.target_bytes = HEAD_MOST_BYTES
+    to.n_fields = HEAD_MOST_FIELDS
+    to.body_bytes = <uint64_t>-1
+    if row is None:
+        return
+    if not 0 <= row.gap_ns < 1 << 62 or not 0 <= row.room_ns < 1 << 62:
+        raise ValueError(f"a rate of one in {row.gap_ns} ns, {row.room_ns} ns ahead")
+    to.head_bytes = min(row.head_bytes, HEAD_MOST_BYTES)
+    to.n_fields = min(row.n_fields, HEAD_MOST_FIELDS)
+    to.target_bytes = row.target_bytes
+    if row.body_bytes is not None:
+        to.body_bytes = row.body_bytes
+    to.gap_ns = row.gap_ns
+    to.room_ns = row.room_ns
+    to.is_tight = (
+        row.body_bytes is not None or row.gap_ns != 0 or row.target_bytes < HEAD_MOST_BYTES
+        or row.head_bytes < HEAD_MOST_BYTES or row.n_fields < HEAD_MOST_FIELDS
+    )
+
+
 cdef listener_fill(snap_listener_t* to, row):
     to.id = row.id
     to.pool = layout.NO_INDEX if row.pool < 0 else row.pool
@@ -79,6 +102,7 @@ cdef listener_fill(snap_listener_t* to, row):
         to.http.kept_ms = row.http.kept_ms
         to.http.response_ms = row.http.response_ms
         to.http.requests = row.http.requests
+        caps_fill(&to.caps, row.http.caps)
     check_id("listener", row.id, limits.MAX_LISTENERS)
     if row.retries > limits.MAX_RETRIES:
         raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")

@@ -14,6 +14,7 @@ from nginy._fast.mem.flowtable cimport (
     flowtable_wait,
 )
 from nginy._fast.mem.hash cimport hash_bytes, hash_mix, random_next
+from nginy._fast.mem.pace cimport pace_close, pace_open, pace_t, pace_take
 from nginy._fast.mem.slab cimport (
     SLAB_NONE, slab_at, slab_close, slab_give, slab_is_taken, slab_open, slab_settle, slab_t, slab_take, slab_trim,
 )
@@ -42,6 +43,27 @@ def tls_hello(size_t address, uint32_t n) -> tuple:
 def clocks() -> tuple:
     """(ms, us), monotonic."""
     return clock_ms(), clock_us()
+
+
+cdef class Pace:
+    """A table of rates; times in nanoseconds, given by the caller."""
+
+    cdef pace_t pace
+
+    def __cinit__(self, uint32_t n_slots):
+        if pace_open(&self.pace, n_slots) < 0:
+            raise MemoryError
+
+    def __dealloc__(self):
+        pace_close(&self.pace)
+
+    @property
+    def n_forgotten(self):
+        return self.pace.n_forgotten
+
+    def take(self, uint64_t hash, uint64_t gap_ns, uint64_t room_ns, uint64_t now_ns):
+        """0, or how long to wait."""
+        return pace_take(&self.pace, hash, gap_ns, room_ns, now_ns)
 
 
 cdef class Slab:

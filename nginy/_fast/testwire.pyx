@@ -149,9 +149,11 @@ cdef class Chunks:
 
     cdef chunk_t chunk
 
-    def __init__(self, drops_trailers=False):
+    def __init__(self, drops_trailers=False, room=-1):
         chunk_open(&self.chunk)
         self.chunk.drops_trailers = drops_trailers
+        if room >= 0:
+            self.chunk.room = <uint64_t>room
 
     @property
     def is_done(self):

@@ -40,6 +40,18 @@ class UdpRow:
 
 
 @dataclass(slots=True)
+class CapsRow:
+    """What clients of an HTTP listener may have of a request: the door's stub says what each field means."""
+
+    head_bytes: int
+    n_fields: int
+    target_bytes: int
+    body_bytes: int | None = None
+    gap_ns: int = 0
+    room_ns: int = 0
+
+
+@dataclass(slots=True)
 class HttpRow:
     """What only an HTTP listener has: the door's stub says what each field means."""
 
@@ -48,6 +60,7 @@ class HttpRow:
     response_ms: int
     requests: int = 0
     block: bytes = b""
+    caps: "door.CapsRow | None" = None
 
 
 @dataclass(slots=True)

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from nginy._fast import door
 from nginy.backend.address import split_address
+from nginy.backend.httprow import http_row
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.routing import preread_of, routes_of, to_ms
-from nginy.backend.rows import BackendRow, HttpRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
-from nginy.backend.sites import has_site, site_of
+from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
 from nginy.backend.tables import ring_of
 from nginy.model import (
     BoundedMaglev,
@@ -70,6 +70,8 @@ def build_rows(
     rows = Rows([], [], [])
     for name, listener in config.listeners.items():
         row = _listener_row(name, listener, ids)
+        if listener.protocol == "http":
+            row.http = http_row(name, listener, ids.pool, workers)
         if listener.protocol == "udp":
             reached = [entry for pool in config.leaves(*listener.pools) for entry in resolved[pool]]
             row.udp = _udp_row(listener, ids, reached, workers)
@@ -139,16 +141,7 @@ def _listener_row(name: str, listener: Listener, ids: Ids) -> ListenerRow:
         name_hash=door.name_hash(name),
         **preread_of(listener.preread),
         routes=routes_of(listener, ids.pool),
-        http=_http_row(name, listener, ids) if listener.protocol == "http" else None,
     )
-
-
-def _http_row(name: str, listener: Listener, ids: Ids) -> HttpRow:
-    timeouts = listener.timeouts
-    return HttpRow(
-        to_ms(timeouts.head), to_ms(timeouts.keep_alive), to_ms(timeouts.response),
-        block=site_of(listener, ids.pool, name) if has_site(listener) else b"",
-    )  # fmt: skip
 
 
 def _udp_row(listener: Listener, ids: Ids, resolved: Sequence[ResolvedBackend], workers: int) -> UdpRow:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 
 from nginy.config.read import Met
-from nginy.config.transport import HTTP_TIMEOUTS, INHERITED_KEYS, TCP_TIMEOUTS, UDP_LIMITS, speaks
+from nginy.config.transport import HTTP_LIMITS, HTTP_TIMEOUTS, INHERITED_KEYS, TCP_TIMEOUTS, UDP_LIMITS, speaks
 from nginy.config.tree import Mapping, Node, Path, Scalar, copy_of
 from nginy.model import Defaults, HealthCheck
 
@@ -45,9 +45,9 @@ def _kind_of(health: Node) -> Node:
 def _listener(node: Mapping, outer: dict[str, Node]) -> Mapping:
     """Completed by what means something for its protocol: the rest of `defaults` is for other listeners."""
     keys: tuple[str, ...] = INHERITED_KEYS
-    foreign: dict[str, tuple[str, ...]] = {"limits": UDP_LIMITS, "timeouts": HTTP_TIMEOUTS}
+    foreign: dict[str, tuple[str, ...]] = {"limits": UDP_LIMITS + HTTP_LIMITS, "timeouts": HTTP_TIMEOUTS}
     if speaks(node, "udp"):
-        keys, foreign = (), {"timeouts": TCP_TIMEOUTS + HTTP_TIMEOUTS}
+        keys, foreign = (), {"limits": HTTP_LIMITS, "timeouts": TCP_TIMEOUTS + HTTP_TIMEOUTS}
     elif speaks(node, "http"):
         foreign = {"limits": UDP_LIMITS}
     full = _with_missing(node, outer, keys)

@@ -6,9 +6,9 @@ from typing import Any
 
 from nginy.config.scalar import escape
 from nginy.config.shape import Shape, keys_of
-from nginy.config.transport import HTTP_TIMEOUTS, INHERITED_KEYS, UDP_LIMITS
-from nginy.config.units import format_duration, format_rate, format_size
-from nginy.model import Admin, Config, Defaults, Health, HealthCheck, Listener, Model, Pool, Runtime, Timeouts
+from nginy.config.transport import HTTP_LIMITS, HTTP_TIMEOUTS, INHERITED_KEYS, UDP_LIMITS
+from nginy.config.units import format_duration, format_pace, format_rate, format_size
+from nginy.model import Admin, Config, Defaults, Health, HealthCheck, Limits, Listener, Model, Pool, Runtime, Timeouts
 
 
 def plain_config(config: Config) -> dict[str, Any]:
@@ -46,6 +46,8 @@ def plain_value(value: Any, shape: Shape) -> Any:
         return format_duration(value)
     if shape.kind == "rate":
         return format_rate(value)
+    if shape.kind == "pace":
+        return format_pace(value)
     return format_size(value) if shape.kind == "size" else value
 
 
@@ -92,19 +94,22 @@ def _timeouts(given: Timeouts, outer: Timeouts) -> dict[str, Any]:
     return _without(given, usual)
 
 
+def _usual(given: Any, usual: Model, keys: tuple[str, ...]) -> Any:
+    """The model with its own defaults for these keys: what `defaults` says of them is for others."""
+    return given.model_copy(update={key: getattr(usual, key) for key in keys})
+
+
 def _listener(given: Listener, config: Config) -> dict[str, Any]:
     """Of `defaults`, only what means something for its protocol has arrived at a listener."""
     outer = config.defaults
-    usual = Listener(bind=given.bind, timeouts=given.timeouts, limits=outer.limits)
+    foreign = (HTTP_LIMITS if given.protocol != "http" else ()) + (UDP_LIMITS if given.protocol != "udp" else ())
+    usual = Listener(bind=given.bind, timeouts=given.timeouts, limits=_usual(outer.limits, Limits(), foreign))
     outer_timeouts = Timeouts(drain=outer.timeouts.drain)
     if given.protocol != "udp":
-        theirs = {key: getattr(outer, key) for key in INHERITED_KEYS}
-        limits = outer.limits.model_copy(update=dict.fromkeys(UDP_LIMITS))
-        usual = usual.model_copy(update=theirs | {"limits": limits})
+        usual = usual.model_copy(update={key: getattr(outer, key) for key in INHERITED_KEYS})
         outer_timeouts = outer.timeouts
         if given.protocol != "http":
-            usual_ones = Timeouts()
-            outer_timeouts = outer_timeouts.model_copy(update={key: getattr(usual_ones, key) for key in HTTP_TIMEOUTS})
+            outer_timeouts = _usual(outer_timeouts, Timeouts(), HTTP_TIMEOUTS)
     timeouts = _timeouts(given.timeouts, outer_timeouts)
     return _in_order(Listener, _without(given, usual), timeouts=timeouts)
 

@@ -146,6 +146,7 @@ _TYPES = {
     "duration": "duration",
     "size": "size",
     "rate": "rate",
+    "pace": "rate",
     "network": "network",
     "hex": "hexadecimal",
     "payload": "text",

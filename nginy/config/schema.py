@@ -7,15 +7,15 @@ from typing import Any
 
 from nginy.config.plain import plain_value
 from nginy.config.shape import Key, Shape, first_sentence, keys_of
-from nginy.config.units import DURATION_PATTERN, RATE_PATTERN, SIZE_PATTERN
+from nginy.config.units import DURATION_PATTERN, PACE_PATTERN, RATE_PATTERN, SIZE_PATTERN
 from nginy.config.values import expected, show
 from nginy.model import NAME_PATTERN, Config, Model
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _SUBSTITUTED = {"$ref": "#/$defs/substituted"}
-_PATTERNS = {"duration": DURATION_PATTERN, "size": SIZE_PATTERN, "rate": RATE_PATTERN}
-_COUNTED = {"duration": "seconds", "size": "bytes", "rate": "per second"}
+_PATTERNS = {"duration": DURATION_PATTERN, "size": SIZE_PATTERN, "rate": RATE_PATTERN, "pace": PACE_PATTERN}
+_COUNTED = {"duration": "seconds", "size": "bytes", "rate": "per second", "pace": "per second"}
 _KEYS = {"names": f"^{NAME_PATTERN}$", "ids": "^([0-9a-fA-F]{2})+$", "headers": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
 _INCLUDE = {
     "description": "Files to merge into this one, relative to it: a path or a list of paths.",

@@ -13,6 +13,7 @@ INHERITED_KEYS = ("half_close", "keepalive", "splice")
 TCP_TIMEOUTS = ("connect", "idle", "half_close")
 HTTP_TIMEOUTS = ("head", "keep_alive", "response")
 UDP_LIMITS = ("flows_per_source", "flow_rate_per_source", "flow_rate", "datagram_rate", "bandwidth")
+HTTP_LIMITS = ("head", "fields", "target", "body", "requests", "request_rate")
 
 _IDLE_HINT = "remove it; `session.idle` ends flows that are silent"
 _UDP_HINT = "write `protocol: udp`, or remove it"
@@ -61,7 +62,7 @@ def check_keys(met: list[Met], problems: Problems) -> None:
         for section, key, hint in _foreign_keys(protocol):
             inside = entry.node.entries.get(section) if section else entry.node
             if isinstance(inside, Mapping) and not _is_empty(inside.entries.get(key)):
-                other = _owner_of(key)
+                other = _owner_of(section, key)
                 path = (*entry.path, section, key) if section else (*entry.path, key)
                 message = f"`{key}` is for {other}; this listener has `protocol: {protocol}`"
                 problems.add(inside.keys[key], path, message, hint)
@@ -95,15 +96,16 @@ def _foreign_keys(protocol: str) -> Iterator[tuple[str, str, str]]:
         yield from (("", key, hint) for key, hint in _HTTP_KEYS.items())
     else:
         yield from (("timeouts", key, "write `protocol: http`, or remove it") for key in HTTP_TIMEOUTS)
+        yield from (("limits", key, "write `protocol: http`, or remove it") for key in HTTP_LIMITS)
     if protocol == "udp":
         yield from (("timeouts", key, _IDLE_HINT) for key in TCP_TIMEOUTS)
     else:
         yield from (("limits", key, _UDP_HINT + "; `sessions` caps TCP too") for key in UDP_LIMITS)
 
 
-def _owner_of(key: str) -> str:
+def _owner_of(section: str, key: str) -> str:
     """The protocol that a key is for."""
-    if key in HTTP_TIMEOUTS:
+    if key in {"timeouts": HTTP_TIMEOUTS, "limits": HTTP_LIMITS}.get(section, ()):
         return "HTTP"
     return "UDP" if key in _UDP_KEYS or key in UDP_LIMITS else "TCP"
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 DURATION_PATTERN = r"[0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?(d|h|m|s|ms))+"
 SIZE_PATTERN = r"[0-9]+(\.[0-9]+)? ?([kKmMgGtT]([iI][bB]?)?|[bB])?"
 RATE_PATTERN = r"[0-9]+(/[sm])?"
+PACE_PATTERN = r"[0-9]+(\.[0-9]+)?(/[smhd])?"
 
 _MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _LONG_UNITS = {
@@ -26,6 +27,8 @@ _SIZE_EXPONENT = {"": 0, "b": 0} | {
 _DURATION_HINT = "write a number and a unit: 500ms, 5s, 1m, 1h30m"
 _SIZE_HINT = "write a number and a unit: 64KiB, 1MiB, 2GiB"
 _RATE = re.compile(r"([0-9]{1,15})(?:/([A-Za-z]*))?")
+_PACE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,24})?)(?:/([A-Za-z]*))?")
+_PACE_HINT = "write how many in a second, minute, hour or day: 50/s, 90/m, 1000/h"
 _RATE_HINT = "write how many per second or minute: 50/s, 90/m"
 
 
@@ -146,3 +149,30 @@ def parse_rate(given: str | int | float) -> int:
 def format_rate(per_second: int) -> str:
     """`50/s`. parse_rate(format_rate(x)) == x."""
     return f"{per_second}/s"
+
+
+def parse_pace(given: str | int | float) -> float:
+    """Per second, exactly, in a rate such as `50/s`, `90/m`, `10/h` or `5/d`; a bare number is per second.
+
+    Errors: UnitError.
+    """
+    if not isinstance(given, str):
+        return float(given)
+    found = _PACE.fullmatch(given)
+    if found is None:
+        raise UnitError(f"expected a rate, got {given!r}", _PACE_HINT)
+    unit = "s" if found[2] is None else found[2]
+    short = _SHORT_OF.get(unit, "")
+    if unit not in _MS or unit == "ms":
+        hint = f"write {found[1]}/{short}" if short not in ("", "ms") else "the units are s, m, h and d"
+        raise UnitError(f"{given!r} is not a rate: unknown unit {unit!r}", hint)
+    return float(found[1]) / (_MS[unit] // 1000)
+
+
+def format_pace(per_second: float) -> str:
+    """The shortest exact text: 0.5 -> `30/m`. parse_pace(format_pace(x)) == x for what parse_pace gives."""
+    for unit in ("s", "m", "h", "d"):
+        count = round(per_second * (_MS[unit] // 1000))
+        if count and count / (_MS[unit] // 1000) == per_second:
+            return f"{count}/{unit}"
+    return f"{Decimal(repr(per_second)):f}/s"

@@ -14,9 +14,11 @@ from nginy.config.tree import Scalar, describe
 from nginy.config.units import (
     UnitError,
     format_duration,
+    format_pace,
     format_rate,
     format_size,
     parse_duration,
+    parse_pace,
     parse_rate,
     parse_size,
 )
@@ -52,10 +54,10 @@ def show(value: Any, shape: Shape) -> str:
     if isinstance(value, (int, float)):
         if shape.kind == "duration" and abs(value) < 1e12:
             return format_duration(value)
-        if shape.kind == "size":
-            return format_size(int(value))
-        if shape.kind == "rate":
-            return format_rate(int(value))
+        if shape.kind in ("size", "rate"):
+            return (format_size if shape.kind == "size" else format_rate)(int(value))
+        if shape.kind == "pace":
+            return format_pace(value)
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
@@ -215,6 +217,7 @@ _EXPECTED = {
     "socket": "the path of a socket",
     "pool": "the name of a pool",
     "rate": "a rate such as 50/s or 90/m",
+    "pace": "a rate such as 50/s or 1000/h",
     "network": "an address or a network such as 10.0.0.0/8",
     "hex": "bytes in hexadecimal such as 00ff",
     "payload": "a text",
@@ -257,6 +260,7 @@ _NUMBERS: dict[str, Callable[[Scalar, Shape, str], Any]] = {
     "duration": _unit(parse_duration),
     "size": _unit(parse_size),
     "rate": _unit(parse_rate),
+    "pace": _unit(parse_pace),
 }
 _TEXTS: dict[str, Callable[[str], Any]] = {
     "text": str,

@@ -101,7 +101,11 @@ _FOREIGN: dict[str, str] = {
         flows_per_source: conns_per_source per_source sessions_per_source
         flow_rate: new_flows session_rate   flow_rate_per_source: rate_per_source
         datagram_rate: packet_rate pps   bandwidth: bps limit_rate throughput
+        head: header headers header_size max_header_size large_client_header_buffers   fields: header_count max_headers
+        target: path uri url uri_length   body: client_max_body_size body_size max_body max_body_size
+        requests: keepalive_requests max_requests   request_rate: limit_req rate rate_limit rps
     """,
+    "RequestRate": "rate: average limit requests rps   burst: bucket capacity",
     "FrontTcp BackTcp": """
         defer_accept: defer deferred tcp_defer_accept   quickack: delayed_ack quick_ack tcp_quickack
         fastopen: fast_open tcp_fastopen tfo

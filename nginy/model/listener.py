@@ -7,13 +7,16 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from nginy.model.filter import FILTERS_MAX, Filters
-from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Rate, Size, Switch
+from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Pace, Rate, Size, Switch
 from nginy.model.roles import parts_at
 from nginy.model.route import ROUTES_MAX, Route
 from nginy.model.session import PREREAD_MAX_BYTES, FrontUdp, Session
 
 LISTENERS_MAX = 1024
 DATAGRAM_BINDS_MAX = 1024
+HEAD_MAX_BYTES = 16384
+FIELDS_MAX = 128
+PACE_MAX_S = 30 * 86400
 
 KeepAlive: TypeAlias = Annotated[
     Annotated[float, Form("duration"), Field(ge=1, le=32400)] | None, Form(off=True)]
@@ -47,6 +50,28 @@ class Timeouts(Model):
         return self
 
 
+class RequestRate(Model):
+    """How many requests a client may make. Each worker gives it an equal share of this."""
+
+    short: ClassVar[str] = "rate"
+    rate: Annotated[Pace, Field(ge=1 / 86400, le=1_000_000)] = Field(description=(
+        "On average: `50/s`, `90/m`, `1000/h` or `1000/d`."))
+    burst: Annotated[
+        Annotated[int, Field(ge=1, le=1_000_000)] | None, Form(default="as many as in a second")] = Field(
+        default=None, description="How many may come at once after a while without any.")
+
+    @property
+    def at_once(self) -> int:
+        """The burst, whoever decided on it."""
+        return self.burst if self.burst is not None else max(1, int(self.rate))
+
+    @model_validator(mode="after")
+    def _burst_is_over_some_day(self) -> Self:
+        if self.at_once / self.rate > PACE_MAX_S:
+            raise ValueError(f"a burst of {self.at_once} takes more than 30 days to come again: write a smaller one")
+        return self
+
+
 class Limits(Model):
     """Caps of one listener. Those of flows and datagrams are UDP's: each worker gets an equal share, rounded up."""
 
@@ -63,6 +88,19 @@ class Limits(Model):
     datagram_rate: Rate | None = Field(default=None, description="UDP: datagrams of all clients. Left out: no cap.")
     bandwidth: Annotated[Size, Field(ge=1, le=2**40)] | None = Field(default=None, description=(
         "UDP: payload of all clients per second. Left out: no cap."))
+    head: Annotated[Size, Field(ge=64, le=HEAD_MAX_BYTES)] = Field(default=HEAD_MAX_BYTES, description=(
+        "HTTP: of a request's head; a longer one gets 431."))
+    fields: int = Field(default=FIELDS_MAX, ge=1, le=FIELDS_MAX, description=(
+        "HTTP: header fields in a head; more get 431."))
+    target: Annotated[Annotated[Size, Field(ge=1, le=HEAD_MAX_BYTES)] | None, Form(default="as `head`")] = Field(
+        default=None, description="HTTP: of a request's target, its path and query; a longer one gets 414.")
+    body: Annotated[Size, Field(ge=0, le=2**60)] | None = Field(default=None, description=(
+        "HTTP: of a request's body, without what frames it; a larger one gets 413, at once where its length is told. "
+        "Left out: no cap."))
+    requests: Cap | None = Field(default=None, description=(
+        "HTTP: requests of one connection; it ends after the response to the last one. Left out: no cap."))
+    request_rate: RequestRate | None = Field(default=None, description=(
+        "HTTP: of one client address, of IPv6 one /64; further requests get 429. Left out: no cap."))
 
 
 class FrontTcp(Model):

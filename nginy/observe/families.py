@@ -118,6 +118,12 @@ FAMILIES: tuple[Family, ...] = (
         ("pool",),
         "HTTP: time to the end of the response, of those that were passed on in full.",
     ),
+    Family(
+        "nginy_http_rates_forgotten",
+        "counter",
+        _LISTENER,
+        "HTTP: clients whose `limits.request_rate` began anew, to make room for other ones; 65,536 fit a worker.",
+    ),
     Family("nginy_flows_assured", "gauge", _LISTENER, "UDP: live flows that a backend has answered; never evicted."),
     Family(
         "nginy_receive_buffer_bytes",

@@ -32,6 +32,7 @@ REASON_MEANINGS: Mapping[str, str] = {
     "backend_removed": "UDP: its backend is no longer in the pool.",
     "preread_timeout": "The first bytes that `preread` waits for did not come within its `timeout`.",
     "no_route": "No route for the server name of the TLS hello, or for none, and none for the rest.",
+    "body_too_large": "HTTP: the body of a request was more than `limits.body`, and its response had begun.",
 }
 DROP_MEANINGS: Mapping[str, str] = {
     "kernel": "The receive queue of the listener's socket was full; raise `udp.rcvbuf`, or add workers.",
@@ -73,7 +74,7 @@ OWN_MEANINGS: Mapping[str, str] = {
     "no_route": "404: no route, and no pool for the rest.",
     "method_refused": "405: `CONNECT`.",
     "head_timeout": "408: the head did not come within `timeouts.head`. The connection ends.",
-    "head_too_long": "431: a head of more than 16 KiB or 128 fields. The connection ends.",
+    "head_too_long": "431: a head of more than `limits.head` (16 KiB) or `limits.fields` (128). The connection ends.",
     "back_reset": "502: the backend's connection ended before its response began; the request was not to be repeated.",
     "bad_response": "502: the backend's response can be read in two ways, or in none.",
     "connect_failed": "502: every candidate refused the connection.",
@@ -88,6 +89,9 @@ OWN_MEANINGS: Mapping[str, str] = {
     "unclear_path": "400: servers read the path differently, and the routes differ with it.",
     "responded": "The status of a route's `respond`.",
     "redirected": "The status of a route's `redirect`.",
+    "target_too_long": "414: a target of more than `limits.target`.",
+    "body_too_large": "413: a body of more than `limits.body`, as its length or its chunks say.",
+    "request_rate": "429 with `Retry-After`: more requests of one client than `limits.request_rate`.",
 }
 
 

@@ -23,6 +23,7 @@ def fill_requests(sheet: "Sheet", listener: ListenerPicture) -> None:
         sheet.add("nginy_http_own_responses", (name, reason), count)
     sheet.add("nginy_http_retries", (name,), counters["retried"])
     sheet.add("nginy_http_reuses", (name,), counters["reused"])
+    sheet.add("nginy_http_rates_forgotten", (name,), counters["rates_forgotten"])
 
 
 def fill_pool_requests(sheet: "Sheet", pool: PoolPicture) -> None:
@@ -55,6 +56,7 @@ def request_tree(listener: ListenerPicture) -> dict[str, Any] | None:
         "own": {reason: count for reason, count in zip(OWN, counters["own"], strict=True) if count},
         "retried": counters["retried"],
         "reused": counters["reused"],
+        "rates_forgotten": counters["rates_forgotten"],
     }
 
 

@@ -91,14 +91,15 @@ cdef struct udp_row_t:          # 256 bytes; one per listener, zero for TCP
     uint64_t drops[DROP_COUNT]
     uint64_t reserved[23 - DROP_COUNT]
 
-cdef struct http_row_t:         # 256 bytes; one per listener, zero for others
+cdef struct http_row_t:         # 512 bytes; one per listener, zero for others
     uint64_t seq
     uint64_t requests           # whole heads that were understood
     uint64_t responses[5]       # of backends, by the first digit of their status
     uint64_t own[OWN_COUNT]     # responses of our own, by reason
     uint64_t retried            # requests sent once more
     uint64_t reused             # requests on a connection that had served before
-    uint64_t reserved[23 - OWN_COUNT]
+    uint64_t rates_forgotten    # clients whose rate was forgotten to make room for another one's
+    uint64_t reserved[54 - OWN_COUNT]
 
 cdef struct http_pool_row_t:    # 512 bytes; one per pool, zero for one that no request was sent to
     uint64_t seq

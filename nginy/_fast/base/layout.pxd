@@ -1,11 +1,12 @@
 # What control tells workers by shared memory: the snapshot.
 # Both sides run the same build; LAYOUT_VERSION changes with any field.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from nginy._fast.base.caps cimport snap_caps_t
 from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.base.routing cimport snap_members_t, snap_preread_t, snap_routes_t, snap_sites_t
 
 cdef enum:
-    LAYOUT_VERSION = 11
+    LAYOUT_VERSION = 12
     SNAPSHOT_MAGIC = 0x4e475953
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound
@@ -148,6 +149,7 @@ cdef struct snap_listener_t:
     snap_routes_t routes
     snap_udp_t udp
     snap_http_t http
+    snap_caps_t caps
 
 cdef struct snap_pool_t:
     uint32_t id

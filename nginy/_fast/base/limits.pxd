@@ -71,4 +71,5 @@ cdef enum:
     LINK_FRESH_MS = 1000        # at rest for less: a request that must not be sent twice may take it
     LINK_LOOK_MS = 10           # at rest for longer: one look whether it still lives
     BUFFER_WAIT_MS = 16         # between two looks for a free buffer, of a chunked body when all are lent
+    RATE_SLOTS = 65536          # clients with a rate of requests, per worker, power of two; 1 MiB that is touched when used
     LINGER_MS = 2000            # for what a client still sends after the last response

@@ -24,7 +24,8 @@ cdef enum:                      # reason_t: how a session ended; exactly one per
     REASON_BACKEND_REMOVED = 19  # UDP: its backend is no longer in the pool
     REASON_PREREAD_TIMEOUT = 20     # the first bytes that were asked for did not come in time
     REASON_NO_ROUTE = 21        # no route for the server name that was asked for
-    REASON_COUNT = 22
+    REASON_BODY_TOO_LARGE = 22  # HTTP: limits.body was exceeded after the response had begun
+    REASON_COUNT = 23
 
 cdef enum:                      # outcome_t: how one attempt ended
     OUTCOME_CONNECTED = 0
@@ -57,7 +58,10 @@ cdef enum:                      # own_t: why a response is the proxy's own
     OWN_UNCLEAR_PATH = 16       # 400: servers read the path differently, and it matters for its route
     OWN_RESPONDED = 17          # a route says so, as the next one
     OWN_REDIRECTED = 18
-    OWN_COUNT = 19
+    OWN_TARGET_TOO_LONG = 19    # 414: limits.target
+    OWN_BODY_TOO_LARGE = 20     # 413: limits.body
+    OWN_REQUEST_RATE = 21       # 429: limits.request_rate
+    OWN_COUNT = 22
 
 cdef enum:                      # drop_t: why a datagram was not passed on
     DROP_TABLE_FULL = 0         # no room for a flow, and every flow there is has been answered

@@ -19,7 +19,7 @@ from nginy._fast.mem.region cimport region_close, region_map
 cdef enum:
     READ_TRIES = 10000          # a writer holds a row for nanoseconds; a dead one may hold it for ever
     ROW_WORDS = 32              # rows of listeners, of UDP listeners, of pools and of backends: 256 bytes
-    WIDE_WORDS = 64             # rows of requests by pool: 512 bytes
+    WIDE_WORDS = 64             # rows of HTTP listeners, and of requests by pool: 512 bytes
 
 
 cdef int board_attach(board_t* b, int fd, uint32_t slots) noexcept nogil:
@@ -106,7 +106,7 @@ cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_
 
 
 cdef void board_read_http(const board_t* b, uint32_t id, int slot, http_row_t* out) noexcept nogil:
-    rows_sum(b, &board_region(b.base, 0).http[id], slot, <uint64_t*>out)
+    words_sum(b, &board_region(b.base, 0).http[id], slot, <uint64_t*>out, WIDE_WORDS)
 
 
 cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil:
@@ -184,10 +184,10 @@ cdef void fold_http(board_region_t* dead, board_region_t* departed) noexcept nog
     cdef uint32_t id
     for id in range(MAX_LISTENERS):
         row = &dead.http[id]
-        if not row_is_used(<const uint64_t*>row):
+        if not words_are_used(<const uint64_t*>row, WIDE_WORDS):
             continue
         row.seq = 0
-        row_add(<uint64_t*>row, <uint64_t*>&departed.http[id])
+        words_add(<uint64_t*>row, <uint64_t*>&departed.http[id], WIDE_WORDS)
         memset(row, 0, sizeof(http_row_t))
 
 
@@ -262,7 +262,7 @@ cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil:
     datagrams.assured = 0
     row_add(<uint64_t*>&datagrams, <uint64_t*>&baseline.udp[id])
     board_read_http(b, id, -1, &requests)
-    row_add(<uint64_t*>&requests, <uint64_t*>&baseline.http[id])
+    words_add(<uint64_t*>&requests, <uint64_t*>&baseline.http[id], WIDE_WORDS)
 
 
 cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:

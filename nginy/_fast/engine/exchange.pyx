@@ -7,14 +7,15 @@ from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, HEAD_BYTES, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
-    OUTCOME_ABANDONED, OWN_BAD_REQUEST, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_CLIENT_GONE,
-    REASON_FRONT_RESET, REASON_IDLE,
+    OUTCOME_ABANDONED, OWN_BODY_TOO_LARGE, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_BODY_TOO_LARGE,
+    REASON_CLIENT_GONE, REASON_FRONT_RESET, REASON_IDLE,
 )
 from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_move, body_pass
+from nginy._fast.engine.caps cimport caps_room, caps_why
 from nginy._fast.engine.carry cimport leg_flush, leg_keep, leg_send, spare_at_hand
 from nginy._fast.engine.exchanges cimport (
     EXCHANGE_AGAIN, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_HEAD, PHASE_OWN, PHASE_RESPONSE,
-    PHASE_SENT, exchange_t,
+    PHASE_SENT, body_t, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_give, link_rest, link_take
@@ -36,7 +37,7 @@ from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END
 from nginy._fast.net.sock cimport sock_peek
 from nginy._fast.policy.snapshot cimport snapshot_listener
 from nginy._fast.wire.http1 cimport (
-    METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, head_t,
+    BODY_CHUNKED, METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, head_t,
 )
 from nginy._fast.wire.http1write cimport http1_write_request
 
@@ -98,6 +99,8 @@ cdef uint32_t request_write(worker_t* w, session_t* s, exchange_t* x, uint8_t* t
     if n == 0:
         return 0
     body_begin(&x.body[FRONT], head)
+    if x.body[FRONT].kind == BODY_CHUNKED:
+        caps_room(w, s, &x.body[FRONT])
     x.body_at = x.head_at + x.n_head
     memcpy(to + n, from_ + x.body_at, x.head_end - x.body_at)
     used = body_pass(&x.body[FRONT], to + n, x.head_end - x.body_at, False, &n_body)
@@ -123,7 +126,7 @@ cdef bint request_send(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     to = buffers_at(&w.carrier.buffers, w.carrier.spare)
     n = request_write(w, s, x, to)
     if n == 0:
-        own_respond(w, s, OWN_BAD_REQUEST)
+        own_respond(w, s, caps_why(&x.body[FRONT]))
         return False
     if x.body[FRONT].is_done and is_idempotent(x.method):
         x.flags |= EXCHANGE_REPEATABLE
@@ -169,6 +172,11 @@ cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
 
 # ---- both ways ----
 
+# Why a session ends whose request cannot go on while its response does.
+cdef uint32_t reason_of_body(const body_t* b) noexcept nogil:
+    return REASON_BODY_TOO_LARGE if caps_why(b) == OWN_BODY_TOO_LARGE else REASON_FRONT_RESET
+
+
 # What this direction holds goes first; then, may more come?
 cdef step_t step_look(worker_t* w, session_t* s, int side, bint is_through) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
@@ -194,9 +202,9 @@ cdef bint request_step(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
             return False
         code = body_move(w, s, x, FRONT) if step == STEP_MOVE else 0
         if code < 0 and x.phase == PHASE_SENT:
-            own_respond(w, s, OWN_BAD_REQUEST)
+            own_respond(w, s, caps_why(&x.body[FRONT]))
         elif code < 0:
-            session_close(w, s, REASON_FRONT_RESET)
+            session_close(w, s, reason_of_body(&x.body[FRONT]))
         if code:                # BODY_WAITS too
             return False
     return True

@@ -2,6 +2,7 @@
 # index, and begins anew with every request. A link is a connection to a backend; it outlives exchanges and sessions.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.mem.buffers cimport buffers_t
+from nginy._fast.mem.pace cimport pace_t
 from nginy._fast.mem.slab cimport slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t
 from nginy._fast.wire.chunk cimport chunk_t
@@ -89,3 +90,6 @@ cdef struct http_t:
     uint32_t whose              # session whose request's head is in `request`; NO_INDEX = nobody's
     head_t request
     head_t response
+    pace_t pace                 # of clients whose listener has a rate
+    uint64_t secret[2]          # of their hashes
+    uint32_t wait_s             # of the request refused last: when it may come again

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport EAGAIN, ENOMEM, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_backend_t, snap_pool_t
-from nginy._fast.base.limits cimport HEAD_BYTES, LINKS_RESTING, LINK_LOOK_MS, MAX_BACKENDS
+from nginy._fast.base.limits cimport HEAD_BYTES, LINKS_RESTING, LINK_LOOK_MS, MAX_BACKENDS, RATE_SLOTS
 from nginy._fast.engine.exchanges cimport exchange_t, link_t, rests_t
 from nginy._fast.engine.session cimport TAG_LINK, tag_make
 from nginy._fast.engine.stats cimport count
@@ -12,6 +12,7 @@ from nginy._fast.engine.types cimport (
     BACK, LEG_BULK, LEG_COPY, LEG_EAGER, LEG_FRESH, LEG_NAGLE, LEG_WRITABLE, TIMER_LINK, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_close, buffers_give, buffers_open
+from nginy._fast.mem.pace cimport pace_close, pace_open
 from nginy._fast.mem.region cimport region_close, region_open
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_close, slab_give, slab_is_taken, slab_open, slab_take
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
@@ -31,6 +32,8 @@ cdef int http_open(worker_t* w, uint32_t sessions_max, uint64_t heads_bytes) noe
     w.http.rests = <rests_t*>region_open((MAX_BACKENDS + 1) * sizeof(rests_t))
     if w.http.exchanges == NULL or w.http.rests == NULL:
         return -ENOMEM
+    if pace_open(&w.http.pace, RATE_SLOTS) < 0:
+        return -ENOMEM
     if slab_open(&w.http.links, sizeof(link_t), 0, sessions_max + LINKS_RESTING, LINKS_SHIFT) < 0:
         return -ENOMEM
     return buffers_open(&w.http.heads, n_heads if n_heads else 1, HEAD_BYTES)
@@ -49,6 +52,7 @@ cdef void http_close(worker_t* w) noexcept nogil:
             sock_close(link_at(w, i).fd)
     slab_close(&w.http.links)
     buffers_close(&w.http.heads)
+    pace_close(&w.http.pace)
     region_close(w.http.rests, (MAX_BACKENDS + 1) * sizeof(rests_t))
     region_close(w.http.exchanges, w.http.n_bytes)
     w.http.exchanges = NULL

@@ -9,7 +9,8 @@ from nginy._fast.base.limits cimport LINGER_MS
 from nginy._fast.base.status cimport (
     OWN_BACKENDS_FULL, OWN_BACK_RESET, OWN_BAD_REQUEST, OWN_BAD_RESPONSE, OWN_BAD_VERSION, OWN_CONNECT_FAILED,
     OWN_CONNECT_TIMEOUT, OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BACKEND, OWN_NO_DESCRIPTOR,
-    OWN_NO_PORT, OWN_NO_ROUTE, OWN_RESPONSE_TIMEOUT, OWN_UNCLEAR_PATH, REASON_BACKENDS_FULL, REASON_CLOSED,
+    OWN_BODY_TOO_LARGE, OWN_NO_PORT, OWN_NO_ROUTE, OWN_REQUEST_RATE, OWN_RESPONSE_TIMEOUT, OWN_TARGET_TOO_LONG,
+    OWN_UNCLEAR_PATH, REASON_BACKENDS_FULL, REASON_CLOSED,
     REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_FRONT_RESET, REASON_NO_BACKEND, REASON_NO_PORT,
 )
 from nginy._fast.engine.carrier cimport leg_give_buffer
@@ -62,6 +63,12 @@ cdef uint32_t status_of(uint32_t why) noexcept nogil:
         return 405
     if why == OWN_HEAD_TIMEOUT:
         return 408
+    if why == OWN_BODY_TOO_LARGE:
+        return 413
+    if why == OWN_TARGET_TOO_LONG:
+        return 414
+    if why == OWN_REQUEST_RATE:
+        return 429
     if why == OWN_HEAD_TOO_LONG:
         return 431
     if why == OWN_CONNECT_FAILED or why == OWN_BACK_RESET or why == OWN_BAD_RESPONSE:
@@ -115,6 +122,8 @@ cdef uint32_t own_write(worker_t* w, session_t* s, exchange_t* x, uint32_t why, 
     at = own_put_number(at, 3 + <uint32_t>strlen(http_phrase(status)) + 1)
     if why == OWN_METHOD_REFUSED:
         at = own_put(at, b"\r\nAllow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
+    if why == OWN_REQUEST_RATE:
+        at = own_put_number(own_put(at, b"\r\nRetry-After: "), w.http.wait_s)
     at = rules_put(w, s, x, own_put(put_request_id(w, x, at), b"\r\n"), True)
     at = own_put(at, b"Connection: keep-alive\r\n\r\n" if is_kept else b"Connection: close\r\n\r\n")
     if x.method != METHOD_HEAD:

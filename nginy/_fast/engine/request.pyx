@@ -10,6 +10,7 @@ from nginy._fast.base.status cimport (
     REASON_FRONT_RESET, REASON_IDLE,
 )
 from nginy._fast.engine.body cimport body_begin
+from nginy._fast.engine.caps cimport caps_is_long, caps_refuse
 from nginy._fast.engine.carry cimport leg_received
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.exchange cimport exchange_open
@@ -91,6 +92,19 @@ cdef bint head_receive(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
 
 # ---- a whole head ----
 
+# It asks for more than its listener lets it have: it is told so. A client with too long a head gets no second try.
+cdef bint request_refuse(
+    worker_t* w, session_t* s, exchange_t* x, const snap_listener_t* listener, const head_t* head
+) noexcept nogil:
+    cdef uint32_t why = caps_refuse(w, s, listener, head)
+    if why == 0:
+        return False
+    if why == 1 + OWN_HEAD_TOO_LONG:
+        x.flags &= ~<uint32_t>EXCHANGE_KEPT
+    own_respond(w, s, why - 1)
+    return True
+
+
 cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* head) noexcept nogil:
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
     x.n_head = <uint16_t>head.n_bytes
@@ -117,6 +131,8 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
     s.bytes[FRONT] = s.bytes[BACK] = 0
     s.connect_us = 0
     count(&w.row.http[s.listener].requests, 1)
+    if listener != NULL and unlikely(listener.caps.is_tight) and request_refuse(w, s, x, listener, head):
+        return
     if head.method == METHOD_CONNECT:
         own_respond(w, s, OWN_METHOD_REFUSED)
         return
@@ -133,14 +149,14 @@ cdef bint head_look(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     cdef int code
     w.http.whose = NO_INDEX     # whoever's it was: it is overwritten
     code = http1_request(at, n, x.n_seen, &w.http.request)
-    if code == 0:
+    if code == 0 and likely(not caps_is_long(w, s, n)):
         x.n_seen = <uint16_t>n
         return False
     x.n_seen = 0
-    if code < 0:
+    if code <= 0:
         x.n_head = 0
         x.method = 0
-        own_respond(w, s, own_of_refusal(<uint32_t>-code))
+        own_respond(w, s, own_of_refusal(<uint32_t>-code) if code else OWN_HEAD_TOO_LONG)
         return True
     w.http.whose = s.timer.idx
     request_begin(w, s, x, &w.http.request)

@@ -14,6 +14,7 @@ cdef struct worker_options_t:
     uint32_t pipes_max          # 0 = never splice
     bint is_spin
     uint64_t seed
+    uint64_t secret[2]          # of hashes whose keys strangers choose
     uint16_t port_min           # source ports the kernel picks, inclusive
     uint16_t port_max
 

@@ -112,6 +112,7 @@ cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogi
     w.board_fd = options.board_fd
     w.rejoin_fd = options.rejoin_fd
     w.slot = options.slot
+    w.http.secret[0], w.http.secret[1] = options.secret[0], options.secret[1]
     w.port_min = options.port_min
     w.port_max = options.port_max
     w.is_spin = options.is_spin

@@ -9,6 +9,7 @@ cdef enum:
 
 cdef struct chunk_t:
     uint64_t left               # bytes of the chunk to come, or its size as far as it is read
+    uint64_t room               # bytes that further chunks may have; set after chunk_open, which leaves no bound
     uint32_t n_line             # bytes of the size's line so far
     uint32_t n_trailers         # bytes of all trailers so far
     uint8_t state               # chunk_state_t
@@ -26,4 +27,8 @@ cdef void chunk_open(chunk_t* c) noexcept nogil
 # It goes on in small hexadecimal letters, without extensions and without leading zeros but for one, as a first zero may be
 # the whole size: nothing is held back. Trailers keep their spelling; those that frame, route, authorise or are for one
 # connection are refused (RFC 9110, section 6.5.1). is_bare: the bytes of the chunks alone, for HTTP/1.0.
+# A chunk that is larger than the room left is refused with its size's line (HTTP_TOO_LARGE), before any of its bytes.
 cdef int chunk_pass(chunk_t* c, uint8_t* p, uint32_t n, bint is_bare, uint32_t* n_out) noexcept nogil
+
+# Why a body was refused (http_refusal_t); 0 = it was not.
+cdef uint32_t chunk_refusal(const chunk_t* c) noexcept nogil

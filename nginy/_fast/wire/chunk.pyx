@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memmove, memset, strstr
-from nginy._fast.wire.http1 cimport CHUNK_LINE_MOST, HTTP_BAD_CHUNK, HTTP_BAD_TRAILER, HTTP_TOO_LONG
+from nginy._fast.wire.http1 cimport CHUNK_LINE_MOST, HTTP_BAD_CHUNK, HTTP_BAD_TRAILER, HTTP_TOO_LARGE, HTTP_TOO_LONG
 from nginy._fast.wire.octet cimport OCTET_NAME, OCTET_VALUE, low1, octet_fill
 
 cdef enum:
@@ -39,6 +39,7 @@ octet_fill(octets)
 
 cdef void chunk_open(chunk_t* c) noexcept nogil:
     memset(c, 0, sizeof(chunk_t))
+    c.room = <uint64_t>-1
     c.name[0] = c' '
 
 
@@ -96,6 +97,9 @@ cdef int line_step(chunk_t* c, uint8_t* byte) noexcept nogil:
         return extension_step(c, byte[0])
     if byte[0] != LF:
         return -HTTP_BAD_CHUNK
+    if c.left > c.room:
+        return -HTTP_TOO_LARGE
+    c.room -= c.left
     c.state = CHUNK_BYTES if c.left else TRAILER_START
     return 1
 
@@ -190,3 +194,7 @@ cdef int chunk_pass(chunk_t* c, uint8_t* p, uint32_t n, bint is_bare, uint32_t* 
         at += 1
     n_out[0] = out
     return step if step < 0 else <int>at
+
+
+cdef uint32_t chunk_refusal(const chunk_t* c) noexcept nogil:
+    return <uint32_t>c.left if c.state == CHUNK_REFUSED else 0

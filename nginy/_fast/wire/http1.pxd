@@ -68,7 +68,8 @@ cdef enum:                      # http_refusal_t: why a head, a chunk or a trail
     HTTP_BAD_CHUNK = 11         # size, its line, or the end of a chunk
     HTTP_BAD_TRAILER = 12
     HTTP_BAD_STATUS = 13        # response: not three digits from 100 to 599
-    HTTP_REFUSALS = 14
+    HTTP_TOO_LARGE = 14         # 413: a chunk that is larger than what a body has room for
+    HTTP_REFUSALS = 15
 
 cdef struct span_t:             # of bytes, from the beginning of the head
     uint16_t at

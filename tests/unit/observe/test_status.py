@@ -95,7 +95,7 @@ def test_a_udp_listener_tells_its_datagrams_and_why_some_were_dropped() -> None:
 
 def test_an_http_listener_tells_its_requests_and_why_it_answered_itself() -> None:
     own = tuple(3 if name == "no_backend" else 0 for name in OWN)
-    counters = http_counters(requests=9, responses=(0, 5, 0, 1, 0), own=own, retried=1, reused=4)
+    counters = http_counters(requests=9, responses=(0, 5, 0, 1, 0), own=own, retried=1, reused=4, rates_forgotten=2)
     [found] = status_tree(Source(view(listeners=(http_listener(requests=counters),))))["listeners"]
     assert found["http"] == {
         "requests": 9,
@@ -103,6 +103,7 @@ def test_an_http_listener_tells_its_requests_and_why_it_answered_itself() -> Non
         "own": {"no_backend": 3},
         "retried": 1,
         "reused": 4,
+        "rates_forgotten": 2,
     }
 
 

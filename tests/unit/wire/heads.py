@@ -24,6 +24,7 @@ class Refusal(IntEnum):
     CHUNK = -11
     TRAILER = -12
     STATUS = -13
+    LARGE = -14
 
 
 NO_BODY, LENGTH, CHUNKED, UNTIL_END = range(4)
@@ -79,9 +80,11 @@ class Passed(NamedTuple):
     is_done: bool
 
 
-def pass_body(page: Guarded, pieces: list[bytes], is_bare: bool = False, drops_trailers: bool = False) -> Passed:
+def pass_body(
+    page: Guarded, pieces: list[bytes], is_bare: bool = False, drops_trailers: bool = False, room: int = -1
+) -> Passed:
     """Give the pieces one after another, each next to an unreadable page; what is not taken must be left as it was."""
-    chunks = testwire.Chunks(drops_trailers)
+    chunks = testwire.Chunks(drops_trailers, room)
     taken, out = 0, b""
     for piece in pieces:
         address = page.put(piece)

@@ -125,6 +125,21 @@ def test_large_size_is_taken_and_a_larger_one_refused(page: Guarded) -> None:
     assert pass_body(page, [b"1000000000000000\r\nabc"]).code == R.CHUNK
 
 
+@pytest.mark.parametrize(("room", "sizes"), [(0, ()), (5, (5,)), (5, (2, 3)), (6, (1, 2, 3)), (99, (5,))])
+def test_as_many_bytes_as_there_is_room_for_pass_and_one_more_is_refused_with_its_size(
+    page: Guarded, room: int, sizes: tuple[int, ...]
+) -> None:
+    fits = b"".join(b"%x\r\n" % size + b"x" * size + b"\r\n" for size in sizes)
+    line = b"%x;a=b\r\n" % (room - sum(sizes) + 1)
+    for is_bare in (False, True):
+        for cut in (lambda wire: [wire], one_by_one):
+            assert pass_body(page, cut(fits + END), is_bare, room=room).is_done
+            refused = pass_body(page, cut(fits + line), is_bare, room=room)
+            assert (refused.code, refused.is_done) == (R.LARGE, False)
+            assert refused.out.count(b"x") == sum(sizes)
+            assert pass_body(page, cut((fits + line)[:-1]), is_bare, room=room).code > 0
+
+
 LINE = re.compile(rb"([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 TRAILER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*\r\n")
 NAMES = {name.lower().replace(b"_", b"-") for name in UNWANTED}
