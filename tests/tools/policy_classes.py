@@ -132,12 +132,12 @@ class Forking(ByPort):
 
 
 class Hungry(ByPort):
-    """Eats memory in bites that it keeps."""
+    """Eats memory in bites that it keeps; small ones, so that nobody takes it for hanging."""
 
     eaten: list[bytes] = []
 
     def choose(self, context: Context, attempt: int) -> Any:
-        for _ in range(64):
+        for _ in range(4):
             self.eaten.append(b"\1" * (4 * 2**20))
         return self.backends[0]
 

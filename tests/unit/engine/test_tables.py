@@ -115,4 +115,4 @@ def test_health_edges_among_many_tables_make_no_long_turn(driven):  # noqa: F811
     assert driven.board.worker(0)["adopted_gen"] == EDGES
     slow = dict(zip(door.TURN_STAGES, driven.board.worker(0)["slow_turns"], strict=True))
     # a processor that others use as well may be away for a turn; were it the tables, each edge would be slow
-    assert slow["control"] <= 2, slow
+    assert slow["control"] < EDGES // 2, slow
