@@ -86,3 +86,25 @@ def test_the_memory_of_a_crowd_goes_back_when_it_has_left(start_nginy: StartNgin
             stack.enter_context(connect(nginy.address())).sendall(b"GET /" + b"x" * HALF_HEAD_BYTES)
         wait_until(lambda: own_bytes() > before + held, "all of it is held")
     wait_until(lambda: own_bytes() < before + N_SILENT * TOUCHED_BYTES // 4, "nothing of it is held")
+
+
+def test_more_streams_than_head_buffers_are_served_at_once(start_nginy: StartNginy, start_peer: StartPeer) -> None:
+    """A request's head is given back when its response begins, and not when it ends."""
+    may_end = threading.Event()
+
+    def serve(sock) -> None:
+        Stream(sock).message()
+        sock.sendall(CHUNKED + b"5\r\nfirst\r\n")
+        may_end.wait(10)
+        sock.sendall(LAST_CHUNK)
+
+    runtime = {"buffers": N_BUFFERS * BUFFER_BYTES}
+    nginy = start_nginy(http_config([start_peer(serve).address], runtime=runtime))
+    with ExitStack() as stack:
+        streams = [Stream(stack.enter_context(connect(nginy.address()))) for _ in range(5 * N_BUFFERS)]
+        for stream in streams:
+            stream.sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert stream.take_until(b"first\r\n").startswith(CHUNKED[:12])
+        may_end.set()
+        for stream in streams:
+            assert stream.take_until(b"0\r\n\r\n") == LAST_CHUNK

@@ -18,7 +18,7 @@ from nginy._fast.engine.exchanges cimport (
     PHASE_SENT, body_t, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
-from nginy._fast.engine.link cimport exchange_of, head_give, link_rest, link_take
+from nginy._fast.engine.link cimport exchange_of, head_let_go, link_rest, link_take
 from nginy._fast.engine.own cimport exchange_next, own_of_reason, own_respond
 from nginy._fast.engine.relay cimport leg_note, relay_arm, relay_cut_at, relay_is_cut, relay_look
 from nginy._fast.engine.respond cimport respond_run
@@ -108,12 +108,6 @@ cdef uint32_t request_write(worker_t* w, session_t* s, exchange_t* x, uint8_t* t
         return 0
     x.body_at += <uint16_t>used
     return n + n_body
-
-
-# What is in the head buffer is needed no more, but for what belongs to the next request.
-cdef void head_let_go(worker_t* w, exchange_t* x) noexcept nogil:
-    if not x.flags & EXCHANGE_REPEATABLE and x.body_at >= x.head_end:
-        head_give(w, x)
 
 
 cdef bint request_send(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:

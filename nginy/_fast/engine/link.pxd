@@ -32,6 +32,8 @@ cdef void links_settle(worker_t* w) noexcept nogil
 
 # The head buffer of a request, with whatever is in it; that of a response's head which is not whole.
 cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil
+# What is in it is needed no more: it is given back, but for what belongs to the next request, or may be sent once more.
+cdef void head_let_go(worker_t* w, exchange_t* x) noexcept nogil
 cdef void part_give(worker_t* w, exchange_t* x) noexcept nogil
 
 # Give back what the session holds for HTTP.

@@ -5,7 +5,7 @@ from libc.string cimport memset
 from nginy._fast.base.cdefs cimport EAGAIN, ENOMEM, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport HEAD_BYTES, LINKS_RESTING, LINK_LOOK_MS, MAX_BACKENDS, RATE_SLOTS
-from nginy._fast.engine.exchanges cimport exchange_t, link_t, rests_t
+from nginy._fast.engine.exchanges cimport EXCHANGE_REPEATABLE, exchange_t, link_t, rests_t
 from nginy._fast.engine.session cimport TAG_LINK, tag_make
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport (
@@ -227,6 +227,11 @@ cdef void block_give(worker_t* w, uint32_t* block) noexcept nogil:
 cdef void head_give(worker_t* w, exchange_t* x) noexcept nogil:
     block_give(w, &x.head)
     x.head_at = x.head_end = x.body_at = 0
+
+
+cdef void head_let_go(worker_t* w, exchange_t* x) noexcept nogil:
+    if not x.flags & EXCHANGE_REPEATABLE and x.body_at >= x.head_end:
+        head_give(w, x)
 
 
 cdef void part_give(worker_t* w, exchange_t* x) noexcept nogil:

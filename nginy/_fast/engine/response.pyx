@@ -14,7 +14,7 @@ from nginy._fast.engine.exchanges cimport (
     PHASE_HEAD, PHASE_RESPONSE, PHASE_SENT, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
-from nginy._fast.engine.link cimport head_give, part_give
+from nginy._fast.engine.link cimport head_give, head_let_go, part_give
 from nginy._fast.engine.own cimport exchange_clear, own_respond
 from nginy._fast.engine.relay cimport relay_begin
 from nginy._fast.engine.rewriting cimport rewrite_response, rewriting_t
@@ -153,6 +153,7 @@ cdef bint response_begin(
     part_give(w, x)
     x.phase = PHASE_RESPONSE
     x.flags &= ~<uint32_t>(EXCHANGE_REPEATABLE | EXCHANGE_AGAIN)
+    head_let_go(w, x)           # a response may go on for hours
     s.legs[BACK].flags &= ~<uint32_t>LEG_BULK
     if body_is_bulk(&x.body[BACK]):
         s.legs[BACK].flags |= LEG_BULK
