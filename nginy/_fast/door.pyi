@@ -22,6 +22,8 @@ OWN: tuple[str, ...]
 PROTOCOLS: Mapping[str, int]
 KEYS: Mapping[str, int]
 PREREADS: Mapping[str, int]
+STICKY: Mapping[str, int]
+SAME_SITE: Mapping[str, int]
 CHECKS: Mapping[str, int]
 PROXY_OUT: Mapping[str, int]
 NO_BOUND: int
@@ -159,8 +161,21 @@ class ListenerRow(Protocol):
     http: HttpRow | None
     name_hash: int
 
+class StickyRow(Protocol):
+    """kind is one of STICKY, same_site of SAME_SITE.   secret: 16 bytes.   max_age_s: 0 = none is said."""
+
+    kind: int
+    name: bytes
+    secret: bytes
+    max_age_s: int
+    is_secure: bool
+    same_site: int
+
 class PoolRow(Protocol):
-    """slow_least, factor: thousandths. The last six are parameters of slow start and of single policies; 0 = none."""
+    """slow_least, factor: thousandths; they and what follows are of slow start and of single policies; 0 = none.
+
+    load_name: of the field in which responses tell of load; b"" = none.
+    """
 
     id: int
     policy: int
@@ -184,6 +199,8 @@ class PoolRow(Protocol):
     kept: int
     kept_idle_ms: int
     kept_age_ms: int
+    sticky: StickyRow | None
+    load_name: bytes
 
 class BackendRow(Protocol):
     """node_hash: name_hash of its address as text.   since_ms: monotonic, when it came up; 0 = long ago."""
@@ -272,7 +289,10 @@ class PoolCounters(TypedDict):
     releases_dropped: int
 
 class HttpPoolCounters(TypedDict):
-    """responses: that clients got, by the first digit of their status, 1 to 5.   hist: by SPAN_BUCKETS_S."""
+    """responses: that clients got, by the first digit of their status, 1 to 5.   hist: by SPAN_BUCKETS_S.
+
+    sticky: kept, moved, set, forged.
+    """
 
     responses: tuple[int, ...]
     own: int
@@ -282,6 +302,8 @@ class HttpPoolCounters(TypedDict):
     reused: int
     bytes_in: int
     bytes_out: int
+    sticky: Mapping[str, int]
+    loads_refused: int
     first_us_sum: int
     total_us_sum: int
     first_hist: tuple[int, ...]

@@ -29,6 +29,7 @@ from nginy._fast.policy cimport choose
 from nginy._fast.policy.ring cimport RING_KETAMA, RING_NGINX, RING_OWN
 from nginy._fast.policy.key cimport key_hash as hash_of_key
 from nginy._fast.policy.key cimport key_t
+from nginy._fast.policy.load cimport load_mix
 from nginy._fast.policy.pack cimport snapshot_size, snapshot_write
 from nginy._fast.policy.snapshot cimport snapshot_read, snapshot_t
 from nginy._fast.rows cimport SnapshotRows, check_id, check_rows, routes_pack
@@ -77,6 +78,8 @@ KEYS = {
     "cookie": layout.KEY_COOKIE, "path": layout.KEY_PATH, "query": layout.KEY_QUERY, "host": layout.KEY_HOST,
 }
 PREREADS = {"off": routing.PREREAD_OFF, "bytes": routing.PREREAD_BYTES, "tls_hello": routing.PREREAD_HELLO}
+STICKY = {"off": layout.STICKY_OFF, "insert": layout.STICKY_INSERT, "prefix": layout.STICKY_PREFIX}
+SAME_SITE = {"lax": layout.SAME_SITE_LAX, "strict": layout.SAME_SITE_STRICT, "none": layout.SAME_SITE_NONE}
 CHECKS = {"none": layout.CHECK_NONE, "dns": layout.CHECK_DNS}
 PROXY_OUT = {"off": layout.PROXY_OFF, "flow": layout.PROXY_FLOW, "datagram": layout.PROXY_DATAGRAM}
 NO_BOUND = layout.NO_BOUND
@@ -210,6 +213,7 @@ def pack_snapshot(gen, listeners, pools, backends, sockets, *, access_log=False,
     rows.take_listeners(listeners)
     rows.take_pools(pools)
     rows.take_backends(by_tier)
+    rows.take_tags(pools, by_tier)
     rows.take_sockets(sockets)
     rows.parts.gen = gen
     rows.parts.meta, rows.parts.n_meta_bytes = <const uint8_t*>notes, len(notes)
@@ -422,6 +426,10 @@ cdef class Board:
         return {
             "responses": tuple(row.responses[i] for i in range(5)), "own": row.own, "unanswered": row.unanswered,
             "cut": row.cut, "retried": row.retried, "reused": row.reused, "bytes_in": row.bytes_in,
+            "sticky": {
+                "kept": row.sticky_kept, "moved": row.sticky_moved, "set": row.sticky_set, "forged": row.sticky_forged,
+            },
+            "loads_refused": row.loads_refused,
             "bytes_out": row.bytes_out, "first_us_sum": row.first_us_sum, "total_us_sum": row.total_us_sum,
             "first_hist": tuple(row.first_hist[i] for i in range(board_layout.SPAN_BUCKETS + 1)),
             "total_hist": tuple(row.total_hist[i] for i in range(board_layout.SPAN_BUCKETS + 1)),
@@ -437,7 +445,7 @@ cdef class Board:
         self.check("backend", backend, limits.MAX_BACKENDS)
         load = &self.board.shared.load_ms[<uint32_t>backend]
         fresh = min(max(ms, 0), 2**31)
-        ngy_store32(load, fresh if load[0] == 0 else (9 * <uint64_t>load[0] + fresh) // 10)
+        ngy_store32(load, load_mix(load[0], fresh))
         return load[0]
 
     def load_ms(self, backend):

@@ -20,4 +20,5 @@ cdef class SnapshotRows:
     cdef take_pools(self, rows)
     cdef take_members(self, snap_pool_t* to, rows)
     cdef take_backends(self, rows)  # sorted by pool, then tier
+    cdef take_tags(self, pools, backends)   # after those two
     cdef take_sockets(self, rows)

@@ -6,11 +6,13 @@ from libc.string cimport memcpy, memset
 from nginy._fast.base cimport layout, limits
 from nginy._fast.base.caps cimport snap_caps_t
 from nginy._fast.base.layout cimport (
-    snap_addr_t, snap_backend_t, snap_cid_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_udp_t,
+    snap_addr_t, snap_backend_t, snap_cid_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t,
+    snap_sticky_t, snap_udp_t,
 )
 from nginy._fast.base.routing cimport snap_member_t, snap_route_t
 from nginy._fast.mem.hash cimport hash_bytes
 from nginy._fast.policy.site cimport SITE_MOST_BYTES
+from nginy._fast.policy.stick cimport stick_tag
 from nginy._fast.wire.http1 cimport HEAD_MOST_BYTES, HEAD_MOST_FIELDS
 
 
@@ -110,6 +112,25 @@ cdef listener_fill(snap_listener_t* to, row):
         raise ValueError(f"a preread of {row.preread_bytes} bytes; {limits.MAX_PREREAD} at most")
 
 
+cdef sticky_fill(snap_sticky_t* to, row):
+    cdef bytes name = row.name
+    cdef bytes secret = row.secret
+    if not 0 < len(name) <= limits.KEY_SLICE_BYTES or len(secret) != sizeof(to.secret):
+        raise ValueError(f"a sticky cookie with a name of {len(name)} bytes and a secret of {len(secret)}")
+    to.kind, to.same_site, to.is_secure, to.max_age_s = row.kind, row.same_site, bool(row.is_secure), row.max_age_s
+    to.n_name = len(name)
+    memcpy(to.name, <const char*>name, len(name))
+    memcpy(to.secret, <const char*>secret, sizeof(to.secret))
+
+
+cdef load_fill(snap_pool_t* to, bytes name):
+    if len(name) > limits.KEY_SLICE_BYTES:
+        raise ValueError(f"the name of a field of {len(name)} bytes; {limits.KEY_SLICE_BYTES} fit")
+    to.n_load_name = len(name)
+    memcpy(to.load_name, <const char*>name, len(name))
+    to.heeds |= layout.HEED_LOAD if name else 0
+
+
 cdef pool_fill(snap_pool_t* to, row):
     cdef bytes congestion = row.congestion.encode("ascii")
     check_id("pool", row.id, limits.MAX_POOLS)
@@ -136,6 +157,10 @@ cdef pool_fill(snap_pool_t* to, row):
     # a policy in Python may look at all there is
     to.wants_local = row.key.kind == layout.KEY_DESTINATION or row.deadline_ms != 0
     to.heeds = layout.HEED_REQUEST if row.key.kind >= layout.KEY_HEADER else 0
+    load_fill(to, row.load_name)
+    if row.sticky is not None:
+        sticky_fill(&to.sticky, row.sticky)
+        to.heeds |= layout.HEED_STICKY
     to.id = row.id
     to.policy = row.policy
     to.is_on_down_reset = bool(row.on_down_reset)
@@ -328,6 +353,29 @@ cdef class SnapshotRows:
                 members[n].group, members[n].pool, members[n].weight = row.id, pool, weight
                 n += 1
         self.parts.n_members = n
+
+    cdef take_tags(self, pools, backends):
+        """What sticky cookies say of the backends of their pools; behind the servers' ids of UDP listeners."""
+        cdef snap_pool_t* to = self.parts.pools
+        cdef snap_cid_t* cids
+        cdef uint32_t i
+        cdef uint32_t n = self.parts.n_cids
+        sticky = {row.id for row in pools if row.sticky is not None}
+        mine = [row for row in backends if row.pool in sticky]
+        if not mine:
+            return
+        cids = <snap_cid_t*>rows_alloc(mine + [None] * n, sizeof(snap_cid_t))
+        memcpy(cids, self.parts.cids, n * sizeof(snap_cid_t))
+        free(<void*>self.parts.cids)
+        self.parts.cids = cids
+        for i, pool in enumerate(pools):
+            if pool.id not in sticky:
+                continue
+            tags = sorted((stick_tag(to[i].sticky.secret, row.node_hash), row.id) for row in mine if row.pool == pool.id)
+            to[i].sticky.first_tag, to[i].sticky.n_tags = n, len(tags)
+            for cids[n].id, cids[n].backend in tags:
+                n += 1
+        self.parts.n_cids = n
 
     cdef take_backends(self, rows):
         cdef snap_backend_t* to = <snap_backend_t*>rows_alloc(rows, sizeof(snap_backend_t))

@@ -2,11 +2,12 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from nginy._fast.base.layout cimport NO_INDEX
 from nginy._fast.base.limits cimport MAX_TRIED
 from nginy._fast.choices cimport Choices, Visit
 from nginy._fast.mem.hash cimport hash_bytes
+from nginy._fast.mem.siphash cimport siphash
 from nginy._fast.policy.choose cimport attempt_t, policy_choose
 from nginy._fast.policy.route cimport route_find
 from nginy._fast.policy.readings cimport READING_MOST, reading_bytes, reading_is_open, reading_lenient, reading_strict
@@ -64,6 +65,13 @@ def route_of(bytes block, uint32_t listener, bytes name):
         raise ValueError("unsound snapshot")
     pool = route_find(&s, snapshot_listener(&s, listener), <const uint8_t*>name, <uint32_t>len(name))
     return None if pool == NO_INDEX else pool
+
+
+def siphash_of(bytes key, bytes text):
+    """SipHash-2-4 of a text, with a key of 16 bytes."""
+    cdef uint64_t words[2]
+    memcpy(words, <const uint8_t*>key, 16)
+    return siphash(words, <const uint8_t*>text, len(text))
 
 
 def request_of(bytes message):

@@ -89,12 +89,24 @@ class ListenerRow:
 
 
 @dataclass(slots=True)
+class StickyRow:
+    """Sticky cookies of a pool: the door's codes; secret: 16 bytes; max_age_s: 0 for none."""
+
+    kind: int
+    name: bytes
+    secret: bytes
+    max_age_s: int = 0
+    is_secure: bool = False
+    same_site: int = 0
+
+
+@dataclass(slots=True)
 class PoolRow:
     """A pool as workers see it; policy is the door's code. congestion: empty for the system's.
 
     deadline_ms: how long a class in Python is waited for, `policy` is its fallback then; 0: none is asked.
     asks_key: it is asked for a key, not for a backend.
-    members: of a group, (pool id, weight).
+    members: of a group, (pool id, weight).   load_name: of the field in which responses tell of load, b"" for none.
     """
 
     id: int
@@ -119,6 +131,8 @@ class PoolRow:
     kept: int = 64
     kept_idle_ms: int = 60000
     kept_age_ms: int = 0
+    sticky: "door.StickyRow | None" = None
+    load_name: bytes = b""
 
 
 @dataclass(slots=True)

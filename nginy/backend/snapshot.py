@@ -17,6 +17,7 @@ from nginy.backend.httprow import http_row
 from nginy.backend.registry import BackendKey, ResolvedBackend
 from nginy.backend.routing import preread_of, routes_of, to_ms
 from nginy.backend.rows import BackendRow, KeyRow, ListenerRow, PoolRow, Rows, SocketRow, UdpRow
+from nginy.backend.sticky import sticky_of
 from nginy.backend.tables import ring_of
 from nginy.model import (
     BoundedMaglev,
@@ -60,11 +61,13 @@ def build_rows(
     workers: int = 1,
     since: Mapping[BackendKey, int] = MappingProxyType({}),
     mapped: Collection[str] = (),
+    secret: bytes = b"",
 ) -> Rows:
     """The rows of one generation. A backend without a verdict is unknown.
 
     workers: among how many the limits of flows and datagrams are divided.   since: when a backend came up, monotonic
-    milliseconds, for slow start.   mapped: pools whose published tables name single keys.
+    milliseconds, for slow start.   mapped: pools whose published tables name single keys.   secret: for sticky cookies
+    of pools that have none of their own.
     Errors: KeyError for a name without an id, an unresolved pool or a policy that the data plane lacks.
     """
     rows = Rows([], [], [])
@@ -78,6 +81,7 @@ def build_rows(
         rows.listeners.append(row)
     for name, pool in config.pools.items():
         rows.pools.append(_group_row(config, name, ids) if pool.of else _pool_row(pool, ids.pool(name)))
+        rows.pools[-1].sticky = sticky_of(pool, secret)
         rows.pools[-1].has_map = name in mapped
         rows.backends.extend(_backend_rows(name, pool, ids, resolved[name], verdicts, since))
     return rows
@@ -94,13 +98,14 @@ def build_snapshot(
     workers: int = 1,
     since: Mapping[BackendKey, int] = MappingProxyType({}),
     mapped: Collection[str] = (),
+    secret: bytes = b"",
     meta: bytes = b"",
 ) -> bytes:
     """One generation as a block. sockets: SocketRow or alike.   meta: control's own notes, carried along.
 
-    workers, since, mapped: as build_rows.   Errors: as build_rows; ValueError for what the layout cannot hold.
+    workers, since, mapped, secret: as build_rows.   Errors: as build_rows; ValueError for what the layout cannot hold.
     """
-    rows = build_rows(config, ids, resolved, verdicts, workers=workers, since=since, mapped=mapped)
+    rows = build_rows(config, ids, resolved, verdicts, workers=workers, since=since, mapped=mapped, secret=secret)
     return door.pack_snapshot(
         gen,
         rows.listeners,
@@ -239,6 +244,7 @@ def _pool_row(pool: Pool, id: int) -> PoolRow:
         factor=round(policy.factor * 1000) if isinstance(policy, BoundedRing | BoundedMaglev) else 0,
         low_ms=to_ms(policy.low) if isinstance(policy, JumpLoad) else 0,
         high_ms=to_ms(policy.high) if isinstance(policy, JumpLoad) else 0,
+        load_name=(pool.load_header or "").encode("ascii"),
         saturated=policy.saturated or 0 if isinstance(policy, HashPreserve) else 0,
     )
 

@@ -13,6 +13,7 @@ from nginy.config.loops import check_loops
 from nginy.config.policies import check_policies
 from nginy.config.read import Met, Reader
 from nginy.config.routes import check_routes
+from nginy.config.secrets import check_sticky
 from nginy.config.shadows import check_shadows
 from nginy.config.sites import check_sites
 from nginy.config.transport import check_binds, check_keys
@@ -34,6 +35,7 @@ def check_all(root: Mapping, reader: Reader) -> None:
     check_shadows(reader.met, reader.problems)
     check_flows(reader.met, reader.problems)
     check_policies(reader.met, reader.problems)
+    check_sticky(reader.met, reader.problems)
     if check_binds(reader.cited, reader.met, reader.problems):
         check_clashes(reader)
         check_loops(reader.met, reader.problems)

@@ -124,6 +124,14 @@ def parse_token(text: str) -> str:
     return text
 
 
+def parse_load_header(text: str) -> str:
+    """The name of a header that may be taken out of responses."""
+    name = parse_token(text)
+    if name.lower() in (*_OURS, "set-cookie"):
+        raise UnitError(f"{name} says something else", "name a header that is for the load alone, such as X-Load")
+    return name
+
+
 def parse_argument(text: str) -> str:
     """The name of an argument, as it stands in a query."""
     if not re.fullmatch(r"[!-~]+", text) or any(sign in text for sign in "?&=#"):

@@ -172,6 +172,7 @@ _TYPES = {
     "header_value": "text",
     "query_match": "argument",
     "token": "name",
+    "load_header": "header",
     "argument": "name",
     "location": "URL",
     "authority": "host",

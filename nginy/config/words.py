@@ -41,6 +41,7 @@ _FOREIGN: dict[str, str] = {
         backends: endpoint endpoints hosts members nodes servers server targets upstreams
         policy: algorithm balance balancer lb lb_policy load_balance load_balancing method
         strategy   health: check checks health_check health_checks healthcheck probe
+        sticky: affinity cookie persistence session_affinity stickiness sticky_cookie   load_header: agent_check load
         resolve: dns resolver   of: group groups members pools weighted weighted_clusters
     """,
     "Backend": """
@@ -76,6 +77,10 @@ _FOREIGN: dict[str, str] = {
         location: to url   status: code   scheme: protocol   host: authority hostname   path: uri
     """,
     "Member": "pool: name   weight: share",
+    "InsertSticky PrefixSticky": """
+        name: cookie cookie_name   secret_file: key key_file secret   max_age: expires maxlife ttl   secure: https_only
+        same_site: samesite
+    """,
     "Preread": "until: bytes for kind length wait_for   timeout: deadline inspect_delay preread_timeout",
     "Session": """
         key: hash hash_key sticky   idle: expire idle_timeout proxy_timeout timeout ttl
@@ -145,6 +150,7 @@ _FOREIGN: dict[str, str] = {
         header: hdr http_header   path: request_uri uri url   query: arg argument url_param   host: authority http_host
     """,
     "check": "none: no off",
+    "sticky": "insert: cookie on rewrite yes   prefix: application learn",
     "proxy_protocol": "flow: first on once session yes   datagram: all always every packet",
     "splice": "auto: automatic on yes   off: never no none",
     "affinity": "on: auto yes   off: no none",

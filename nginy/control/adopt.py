@@ -71,6 +71,7 @@ class Notes:
     down: tuple[tuple[str, str], ...]
     published: Published
     since: Mapping[BackendKey, int]
+    secret: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,9 @@ def write_notes(
     answers: Mapping[str, Iterable[str]],
     down: Iterable[tuple[str, str]],
     since: Mapping[BackendKey, int],
+    secret: bytes = b"",
 ) -> bytes:
-    """The notes of one generation."""
+    """The notes of one generation. secret: that control has drawn for sticky cookies."""
     notes = {
         "format": FORMAT,
         "slots": slots,
@@ -113,6 +115,7 @@ def write_notes(
         "down": [list(place) for place in down],
         "published": published_in(world),
         "since": [[list(key), ms] for key, ms in since.items()],
+        "secret": secret.hex(),
     }
     return json.dumps(notes, separators=(",", ":")).encode()
 
@@ -140,6 +143,7 @@ def read_notes(block: bytes) -> Notes:
             # an earlier build did not write these
             published={pool: (call, weights) for pool, (call, weights) in notes.get("published", {}).items()},
             since={BackendKey(*key): int(ms) for key, ms in notes.get("since", ())},
+            secret=bytes.fromhex(notes.get("secret", "")),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its notes are incomplete ({error!r})") from error

@@ -47,8 +47,11 @@ class Generations:
         inherited: Mapping[str, Sequence[int]],
         since: Mapping[BackendKey, int] = MappingProxyType({}),
         kept: Kept = MappingProxyType({}),
+        secret: bytes = b"",
     ) -> None:
-        """world, generation, kept: what is adopted; empty and 0 for a fresh start."""
+        """world, generation, kept: what is adopted; empty and 0 for a fresh start.   secret: of sticky cookies, where a
+        pool has none."""
+        self._secret = secret
         self.world = world
         self._book = IdBook(board)
         self._slots = board.slots
@@ -233,6 +236,7 @@ class Generations:
             workers=self._slots,
             mapped=self._tables.mapped(world.config),
             since=since,
+            secret=self._secret,
         )
         tables = self._tables.refs(world.config, weighed, world.ids)
         return Content(block, tuple((row.sock_id, fd) for row, fd in sockets), tables, self._tables.keepsake())

@@ -5,6 +5,7 @@ Whatever fails on the way, everything taken so far is given back in the opposite
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from nginy.control.flows import flow_bounds
 from nginy.control.generations import Generations
 from nginy.control.health import Health
 from nginy.control.ids import Ids
-from nginy.control.options import check_congestion, idle_options
+from nginy.control.options import check_congestion, drawn_secrets, idle_options
 from nginy.control.plan import SLOTTED, wanted_binds
 from nginy.control.policies import Policies
 from nginy.control.policyhost import HostOrder
@@ -33,6 +34,7 @@ from nginy.control.world import World, still_published
 from nginy.model import Config
 
 ADOPT_TIMEOUT_S = 5.0
+SECRET_BYTES = 32
 POLICIES_TIMEOUT_S = 5.0  # then clients are served all the same, by the fallbacks
 
 
@@ -76,7 +78,7 @@ class Parts:
     def warnings(self) -> list[str]:
         """What the current configuration asks for in vain on this machine."""
         world = self.generations.world
-        return [*idle_options(world.config), *short_queues(world.datagram_sockets())]
+        return [*idle_options(world.config), *short_queues(world.datagram_sockets()), *drawn_secrets(world.config)]
 
     def tell_flows(self, emit: Callable[..., object]) -> None:
         """Say how many UDP flows each listener may have, and which of them got shorter queues than asked for."""
@@ -189,6 +191,8 @@ def _measure(order: Order, slots: int) -> tuple[limits.Room, WorkerOrder]:
     worker = limits.worker_order(order.config, room, order.spawn)
     check_congestion(order.config, drops_root=worker.uid > 0)
     check_transparent(order.config, drops_root=worker.uid > 0)
+    for why in drawn_secrets(order.config):
+        order.log.event("secret_drawn", "warning", why=why)
     for why in idle_options(order.config):
         order.log.event("option_idle", "warning", why=why)
     if order.config.runtime.spin and not worker.is_spin:
@@ -224,8 +228,9 @@ def _make_generations(
     def notes(world: World, since: Mapping[BackendKey, int]) -> bytes:
         verdicts = health.verdicts(world.resolved)
         down = [(key.pool, key.address) for key, verdict in verdicts.items() if verdict == "down"]
-        return write_notes(world, board.slots, started_s, health.answers, down, since)
+        return write_notes(world, board.slots, started_s, health.answers, down, since, secret)
 
+    secret = left.notes.secret if left is not None and left.notes.secret else secrets.token_bytes(SECRET_BYTES)
     world = World(order.config, {}, Ids.empty())
     if left is not None:
         published = still_published(left.notes.published, order.config)
@@ -236,6 +241,7 @@ def _make_generations(
         left.generation if left is not None else 0,
         since=left.notes.since if left is not None else {},
         kept=left.kept if left is not None else {},
+        secret=secret,
         verdicts=health.verdicts,
         notes=notes,
         deliver=deliver,

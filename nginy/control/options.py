@@ -114,3 +114,12 @@ def _listed(which: str) -> list[str]:
         return (_KERNEL / f"tcp_{which}_congestion_control").read_text().split()
     except OSError:
         return []
+
+
+def drawn_secrets(config: Config) -> list[str]:
+    """Pools whose sticky cookies end with this start, each with the reason."""
+    return [
+        f"pools.{name}.sticky has no secret_file: a secret was drawn, and a restart draws another one"
+        for name, pool in config.pools.items()
+        if pool.sticky is not None and pool.sticky.secret is None
+    ]

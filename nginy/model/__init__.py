@@ -122,6 +122,7 @@ from nginy.model.session import (
     TrustedSenders,
     TupleKey,
 )
+from nginy.model.sticky import InsertSticky, PrefixSticky, Sticky
 
 __all__ = [
     "BACKENDS_MAX",
@@ -177,6 +178,7 @@ __all__ = [
     "HealthCheck",
     "HostKey",
     "HttpHealth",
+    "InsertSticky",
     "Jump",
     "JumpLoad",
     "KeepAlive",
@@ -198,6 +200,7 @@ __all__ = [
     "Policy",
     "Pool",
     "Preread",
+    "PrefixSticky",
     "PythonPolicy",
     "QueryKey",
     "Queue",
@@ -225,6 +228,7 @@ __all__ = [
     "SourceHash",
     "SourceKey",
     "Splice",
+    "Sticky",
     "Switch",
     "TablePolicy",
     "TcpHealth",

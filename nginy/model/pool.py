@@ -19,6 +19,7 @@ from nginy.model.policy import (
     SlowStart,
     TablePolicy,
 )
+from nginy.model.sticky import Sticky
 
 POOLS_MAX = 1024
 BACKENDS_MAX = 65535
@@ -120,6 +121,13 @@ class Pool(Model):
     tcp: BackTcp = BackTcp()
     udp: BackUdp = BackUdp()
     http: BackHttp = BackHttp()
+    sticky: Annotated[Sticky | None, Form(off=True)] = Field(default=None, description=(
+        "HTTP: a cookie keeps a client at its backend, before the policy is asked: a kind, a mapping with `kind`, or "
+        "`off`."))
+    load_header: Annotated[Annotated[str, Form("load_header"), Field(max_length=32)] | None, Form(off=True)] = Field(
+        default=None, description=(
+            "HTTP: a header in which the responses of backends tell their load, in milliseconds; `jump_load` goes by "
+            "it. It does not reach clients. Or `off`."))
 
     @property
     def native(self) -> Native:

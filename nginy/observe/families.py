@@ -107,6 +107,19 @@ FAMILIES: tuple[Family, ...] = (
         "HTTP: bytes of requests (in) and responses (out), heads included, counted when an exchange is over.",
     ),
     Family(
+        "nginy_http_pool_sticky",
+        "counter",
+        ("pool", "event"),
+        "HTTP: sticky cookies: responses by the backend that was named (kept) or by another one (moved), cookies that "
+        "were set, requests with forged ones.",
+    ),
+    Family(
+        "nginy_http_pool_loads_refused",
+        "counter",
+        ("pool",),
+        "HTTP: responses whose load (`load_header`) is no number of milliseconds.",
+    ),
+    Family(
         "nginy_http_pool_first_byte_seconds",
         "histogram",
         ("pool",),

@@ -40,6 +40,9 @@ def fill_pool_requests(sheet: "Sheet", pool: PoolPicture) -> None:
     sheet.add("nginy_http_pool_reuses", (name,), counters["reused"])
     sheet.add("nginy_http_pool_bytes", (name, "in"), counters["bytes_in"])
     sheet.add("nginy_http_pool_bytes", (name, "out"), counters["bytes_out"])
+    for event, count in counters["sticky"].items():
+        sheet.add("nginy_http_pool_sticky", (name, event), count)
+    sheet.add("nginy_http_pool_loads_refused", (name,), counters["loads_refused"])
     for family, span in (("nginy_http_pool_first_byte_seconds", "first"), ("nginy_http_pool_request_seconds", "total")):
         total_s = counters[f"{span}_us_sum"] / 1e6
         sheet.histogram(family, (name,), SPAN_BUCKETS_S, counters[f"{span}_hist"], total_s)
@@ -65,8 +68,11 @@ def pool_request_tree(pool: PoolPicture) -> dict[str, Any] | None:
     counters = pool.requests
     if counters is None:
         return None
+    more: dict[str, Any] = {"sticky": dict(counters["sticky"])} if any(counters["sticky"].values()) else {}
+    if counters["loads_refused"]:
+        more["loads_refused"] = counters["loads_refused"]
     plain = ("own", "unanswered", "cut", "retried", "reused", "bytes_in", "bytes_out")
-    return {"responses": by_class(counters)} | {key: counters[key] for key in plain}
+    return {"responses": by_class(counters)} | {key: counters[key] for key in plain} | more
 
 
 def by_class(counters: Counters) -> dict[str, int]:

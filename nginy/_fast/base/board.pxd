@@ -115,7 +115,12 @@ cdef struct http_pool_row_t:    # 512 bytes; one per pool, zero for one that no 
     uint64_t total_us_sum       # to the end of it
     uint64_t first_hist[SPAN_BUCKETS + 1]
     uint64_t total_hist[SPAN_BUCKETS + 1]
-    uint64_t reserved[15]
+    uint64_t sticky_kept        # responses by the backend that the client's cookie names
+    uint64_t sticky_moved       # responses by another one than it names
+    uint64_t sticky_set         # responses with a cookie of ours
+    uint64_t sticky_forged      # requests with a cookie that nobody with the secret has made
+    uint64_t loads_refused      # responses whose load is no number
+    uint64_t reserved[10]
 
 cdef struct access_record_t:    # 80 bytes
     uint64_t end_wall_ms

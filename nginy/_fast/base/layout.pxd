@@ -6,11 +6,12 @@ from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.base.routing cimport snap_members_t, snap_preread_t, snap_routes_t, snap_sites_t
 
 cdef enum:
-    LAYOUT_VERSION = 12
+    LAYOUT_VERSION = 13
     SNAPSHOT_MAGIC = 0x4e475953
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound
     VERDICT_DOWN = 2            # unknown 0, up 1
+    STATE_MAINT = 2             # ready 0, drain 1
     CONGESTION_BYTES = 16       # TCP_CA_NAME_MAX, tcp(7)
 
 cdef enum:                      # protocol_t
@@ -37,6 +38,18 @@ cdef enum:                      # key_kind_t: what a client is known by, and wha
 
 cdef enum:                      # heed_t, bits
     HEED_REQUEST = 1            # the key is of a request
+    HEED_STICKY = 2             # a cookie names the backend
+    HEED_LOAD = 4               # responses tell of load
+
+cdef enum:                      # sticky_kind_t
+    STICKY_OFF = 0
+    STICKY_INSERT = 1           # a cookie of our own
+    STICKY_PREFIX = 2           # in front of what an application's cookie says
+
+cdef enum:                      # same_site_t
+    SAME_SITE_LAX = 0
+    SAME_SITE_STRICT = 1
+    SAME_SITE_NONE = 2
 
 cdef enum:                      # check_kind_t: how an answer is told from a stray datagram
     CHECK_NONE = 0
@@ -80,7 +93,7 @@ cdef struct snap_header_t:
     uint32_t n_meta_bytes
     uint32_t drain_ms
     uint32_t is_access_log
-    uint32_t reserved
+    uint32_t heeds              # heed_t of all pools
     snap_sites_t sites
 
 cdef struct snap_key_t:         # what to take as a key
@@ -117,7 +130,7 @@ cdef struct snap_net_t:         # a network: address in network order, IPv4 mapp
     uint32_t n_bits             # 0 to 128
     uint32_t reserved
 
-cdef struct snap_cid_t:         # a server's id in connection ids
+cdef struct snap_cid_t:         # a server's id in connection ids, or a backend's tag in sticky cookies
     uint64_t id                 # its bytes, the first one highest
     uint32_t backend            # backend id
     uint32_t reserved
@@ -151,6 +164,17 @@ cdef struct snap_listener_t:
     snap_http_t http
     snap_caps_t caps
 
+cdef struct snap_sticky_t:      # sticky cookies of a pool
+    uint64_t secret[2]          # of the hash with a key that signs them
+    uint32_t max_age_s          # 0 = as long as the client is open
+    uint32_t first_tag          # of its backends, sorted, among the servers' ids
+    uint32_t n_tags
+    uint8_t kind                # sticky_kind_t
+    uint8_t same_site           # same_site_t
+    uint8_t is_secure
+    uint8_t n_name
+    uint8_t name[KEY_SLICE_BYTES]
+
 cdef struct snap_pool_t:
     uint32_t id
     uint32_t policy             # policy_kind_t
@@ -180,7 +204,9 @@ cdef struct snap_pool_t:
     uint32_t reserved_too
     snap_members_t members      # of a group, which has no backends of its own
     uint32_t heeds              # heed_t: what of an exchange matters here; of a group: of all its members
-    uint32_t reserved_again
+    uint32_t n_load_name        # HEED_LOAD: bytes of the name of the field that tells of load
+    snap_sticky_t sticky
+    uint8_t load_name[KEY_SLICE_BYTES]
 
 cdef struct snap_tier_t:
     uint32_t first              # position of the first backend

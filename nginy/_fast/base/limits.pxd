@@ -66,6 +66,7 @@ cdef enum:
     IDLE_SOCKETS = 64           # upstream sockets kept for reuse, per backend and listener
 
     HEAD_BYTES = 16384          # a head buffer: a whole head and what came with it
+    COOKIES_BYTES = 32768       # all cookies of a head, with a backend in front of each
     HEAD_GROWTH = 4096          # what may be added to a head that is passed on
     LINKS_RESTING = 4096        # of all backends, per worker
     LINK_FRESH_MS = 1000        # at rest for less: a request that must not be sent twice may take it

@@ -18,11 +18,12 @@ from nginy._fast.engine.ask cimport ask_post, ask_release, asking_t, ended_begin
 from nginy._fast.engine.carry cimport leg_sent
 from nginy._fast.engine.exchange cimport exchange_begin, exchange_refuse, exchange_reuse
 from nginy._fast.engine.lease cimport lease_choose, lease_drop
-from nginy._fast.engine.link cimport link_open
+from nginy._fast.engine.link cimport exchange_of, link_open
 from nginy._fast.engine.mail cimport NO_UDP
 from nginy._fast.engine.relay cimport leg_note, relay_begin
 from nginy._fast.engine.session cimport TAG_SESSION, leg_close, session_close, session_release, tag_gen, tag_make
 from nginy._fast.engine.stats cimport stats_attempt
+from nginy._fast.engine.sticky cimport sticky_choose
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_ASKED, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_HTTP, LEG_KEYED, LEG_NAGLE, LEG_OWN,
     LEG_QUIET,
@@ -324,7 +325,10 @@ cdef void connect_try(worker_t* w, session_t* s, int at) noexcept nogil:
 
 cdef void connect_next(worker_t* w, session_t* s) noexcept nogil:
     cdef uint32_t pool
-    if not connect_ask(w, s, &pool):
+    cdef int at = sticky_choose(w, s, exchange_of(w, s)) if is_http(s) else -1
+    if at >= 0:
+        connect_try(w, s, at)
+    elif not connect_ask(w, s, &pool):
         connect_try(w, s, candidate(w, s, pool))
 
 

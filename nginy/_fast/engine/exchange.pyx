@@ -13,9 +13,10 @@ from nginy._fast.base.status cimport (
 from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_move, body_pass
 from nginy._fast.engine.caps cimport caps_room, caps_why
 from nginy._fast.engine.carry cimport leg_flush, leg_keep, leg_send, spare_at_hand
+from nginy._fast.engine.cookies cimport cookies_request
 from nginy._fast.engine.exchanges cimport (
-    EXCHANGE_AGAIN, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_HEAD, PHASE_OWN, PHASE_RESPONSE,
-    PHASE_SENT, body_t, exchange_t,
+    EXCHANGE_AGAIN, EXCHANGE_HEED, EXCHANGE_LINK_KEPT, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, PHASE_HEAD, PHASE_OWN,
+    PHASE_RESPONSE, PHASE_SENT, body_t, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_let_go, link_rest, link_take
@@ -95,6 +96,8 @@ cdef uint32_t request_write(worker_t* w, session_t* s, exchange_t* x, uint8_t* t
     if unlikely(head == NULL):
         return 0
     rewrite_request(w, s, from_ + x.head_at, head, &rewrite)
+    if unlikely(x.flags & EXCHANGE_HEED):
+        cookies_request(w, s, from_ + x.head_at, head, &rewrite.how)
     n = http1_write_request(from_ + x.head_at, head, &rewrite.how, to, BUFFER_BYTES - HEAD_BYTES)
     if n == 0:
         return 0

@@ -1,6 +1,7 @@
 # What a worker keeps for HTTP. An exchange is one request and its response; an exchange_t lies beside each session, same
 # index, and begins anew with every request. A link is a connection to a backend; it outlives exchanges and sessions.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from nginy._fast.base.limits cimport COOKIES_BYTES
 from nginy._fast.mem.buffers cimport buffers_t
 from nginy._fast.mem.pace cimport pace_t
 from nginy._fast.mem.slab cimport slab_t
@@ -27,6 +28,7 @@ cdef enum:                      # exchange_flag_t
     EXCHANGE_LAST = 128         # the client said that it sends no other request
     EXCHANGE_MADE = 256         # its route makes another path of the request's
     EXCHANGE_COUNTED = 512      # its pool counts it
+    EXCHANGE_HEED = 1024        # its pool has sticky cookies, or hears of load in responses
 
 cdef struct body_t:             # of a message, as far as it is not yet received
     uint64_t left               # BODY_LENGTH
@@ -58,7 +60,7 @@ cdef struct exchange_t:
     body_t body[2]              # [FRONT] of the request, [BACK] of the response
     uint16_t status             # of the response that leaves; 0 = none yet
     uint16_t reserved_too
-    uint32_t reserved_last
+    uint32_t named              # EXCHANGE_HEED: the backend that a sticky cookie names, plus one; 0 = none
     uint64_t request_id[2]      # 128 bits, the first digits first
 
 cdef struct link_t:
@@ -93,3 +95,4 @@ cdef struct http_t:
     pace_t pace                 # of clients whose listener has a rate
     uint64_t secret[2]          # of their hashes
     uint32_t wait_s             # of the request refused last: when it may come again
+    uint8_t cookies[COOKIES_BYTES]      # of the head that is written just now

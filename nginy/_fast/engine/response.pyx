@@ -9,9 +9,10 @@ from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, HEAD_BYTES, HEAD_
 from nginy._fast.base.status cimport OUTCOME_RESET, OWN_BACK_RESET, OWN_BAD_RESPONSE, OWN_NO_BUFFER, REASON_BACK_RESET
 from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_pass
 from nginy._fast.engine.carry cimport leg_keep, leg_received, leg_send, spare_at_hand
+from nginy._fast.engine.cookies cimport cookies_response
 from nginy._fast.engine.exchanges cimport (
-    EXCHANGE_AGAIN, EXCHANGE_KEPT, EXCHANGE_LINK_KEPT, EXCHANGE_OLD, EXCHANGE_REPEATABLE, EXCHANGE_REUSED, EXCHANGE_UPGRADE,
-    PHASE_HEAD, PHASE_RESPONSE, PHASE_SENT, exchange_t,
+    EXCHANGE_AGAIN, EXCHANGE_HEED, EXCHANGE_KEPT, EXCHANGE_LINK_KEPT, EXCHANGE_OLD, EXCHANGE_REPEATABLE, EXCHANGE_REUSED,
+    EXCHANGE_UPGRADE, PHASE_HEAD, PHASE_RESPONSE, PHASE_SENT, exchange_t,
 )
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport head_give, head_let_go, part_give
@@ -125,6 +126,8 @@ cdef uint32_t head_place(worker_t* w, const session_t* s, exchange_t* x, uint8_t
     cdef rewriting_t rewrite
     cdef uint32_t n
     rewrite_response(w, s, x, &w.http.response, &rewrite)
+    if unlikely(x.flags & EXCHANGE_HEED):
+        cookies_response(w, s, x, at + BODY_AT, &w.http.response, &rewrite.how)
     n = http1_write_response(at + BODY_AT, &w.http.response, &rewrite.how, w.carrier.scratch, BUFFER_BYTES)
     if n == 0 or n > body_at:
         return 0

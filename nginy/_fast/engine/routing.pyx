@@ -7,6 +7,7 @@ from nginy._fast.base.status cimport OWN_NO_BACKEND, OWN_NO_ROUTE, OWN_UNCLEAR_P
 from nginy._fast.engine.exchanges cimport EXCHANGE_MADE, exchange_t
 from nginy._fast.engine.own cimport own_respond
 from nginy._fast.engine.respond cimport respond_begin
+from nginy._fast.engine.sticky cimport sticky_begin
 from nginy._fast.engine.types cimport NO_POOL, session_t, worker_t
 from nginy._fast.mem.buffers cimport buffers_at
 from nginy._fast.mem.hash cimport random_next
@@ -65,7 +66,10 @@ cdef bint route_request(worker_t* w, session_t* s, exchange_t* x, const head_t* 
             own_respond(w, s, OWN_NO_BACKEND)
         return x.site_sum == 0
     if not snapshot_site(&w.snapshot, listener, &site):
-        return route_alone(w, s, x, listener)
+        if not route_alone(w, s, x, listener):
+            return False
+        sticky_begin(w, s, x, p, head, NULL, NULL)
+        return True
     x.site_sum = sum_of(&site)
     x.rules = site.header.rules
     code = site_find(&site, p, head, &found)
@@ -78,6 +82,7 @@ cdef bint route_request(worker_t* w, session_t* s, exchange_t* x, const head_t* 
         respond_begin(w, s, &site, &found, head)
         return False
     s.pool = <uint16_t>site_pool(&site, route, random_next(&w.chooser.random) if route.n_shares else 0)
+    sticky_begin(w, s, x, p, head, &site, route)
     return True
 
 

@@ -139,6 +139,14 @@ cdef void write_tiers(uint8_t* block, const snap_header_t* h) noexcept nogil:
         tier_add(&tiers[n - 1], &b[i], &weight)
 
 
+cdef uint32_t all_heeds(const snapshot_parts_t* p) noexcept nogil:
+    cdef uint32_t heeds = 0
+    cdef uint32_t i
+    for i in range(p.n_pools):
+        heeds |= p.pools[i].heeds
+    return heeds
+
+
 cdef void copy_part(uint8_t* to, const void* rows, uint64_t n_bytes) noexcept nogil:
     if n_bytes:                 # memcpy does not take NULL, even for nothing
         memcpy(to, rows, n_bytes)
@@ -153,6 +161,7 @@ cdef void snapshot_write(snapshot_parts_t* parts, uint8_t* block, uint64_t n_byt
     h.gen = parts.gen
     h.drain_ms = parts.drain_ms
     h.is_access_log = parts.is_access_log
+    h.heeds = all_heeds(parts)
     copy_part(block + h.off_listeners, parts.listeners, parts.n_listeners * sizeof(snap_listener_t))
     copy_part(block + h.off_pools, parts.pools, parts.n_pools * sizeof(snap_pool_t))
     copy_part(block + h.off_backends, parts.backends, parts.n_backends * sizeof(snap_backend_t))

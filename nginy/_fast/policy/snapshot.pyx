@@ -4,8 +4,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport F_GET_SEALS, F_SEAL_SHRINK, F_SEAL_WRITE, c_fcntl, c_fstat, c_stat
 from nginy._fast.base.layout cimport (
-    KEY_COUNT, KEY_QUIC_CID, LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, snap_addr_t, snap_backend_t, snap_cid_t,
-    snap_header_t, snap_http_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t, snap_socket_t, snap_tier_t,
+    KEY_COUNT, KEY_QUIC_CID, LAYOUT_VERSION, NO_INDEX, PROTOCOL_UDP, SNAPSHOT_MAGIC, STICKY_PREFIX, snap_addr_t,
+    snap_backend_t, snap_cid_t, snap_header_t, snap_http_t, snap_key_t, snap_listener_t, snap_net_t, snap_pool_t,
+    snap_socket_t, snap_tier_t,
 )
 from nginy._fast.base.limits cimport (
     KEY_SLICE_BYTES, MAX_BACKENDS, MAX_FLOWS, MAX_LISTENERS, MAX_MEMBERS, MAX_NAMES, MAX_OF_GROUP, MAX_POOLS,
@@ -122,6 +123,15 @@ cdef bint members_fit(const snapshot_t* s, const snap_members_t* m) noexcept nog
     return m.n <= MAX_OF_GROUP and <uint64_t>m.first + m.n <= s.header.sites.n_members
 
 
+cdef bint pool_fits(const snapshot_t* s, const snap_pool_t* pool) noexcept nogil:
+    return (
+        pool.id < MAX_POOLS and key_fits(&pool.key) and members_fit(s, &pool.members)
+        and pool.n_load_name <= KEY_SLICE_BYTES and pool.sticky.n_name <= KEY_SLICE_BYTES
+        and pool.sticky.kind <= STICKY_PREFIX
+        and <uint64_t>pool.sticky.first_tag + pool.sticky.n_tags <= s.header.n_cids
+    )
+
+
 # The block of an HTTP listener's routes, looked at from end to end: requests believe it from then on.
 cdef bint block_fits(const snapshot_t* s, const snap_http_t* http) noexcept nogil:
     cdef site_t site
@@ -163,7 +173,7 @@ cdef bint rows_fit(const snapshot_t* s) noexcept nogil:
         if s.cids[i].backend >= MAX_BACKENDS:
             return False
     for i in range(s.header.n_pools):
-        if s.pools[i].id >= MAX_POOLS or not key_fits(&s.pools[i].key) or not members_fit(s, &s.pools[i].members):
+        if not pool_fits(s, &s.pools[i]):
             return False
     for i in range(s.header.n_sockets):
         if s.sockets[i].sock_id >= MAX_SOCKETS or s.sockets[i].listener >= MAX_LISTENERS:

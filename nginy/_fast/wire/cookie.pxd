@@ -9,5 +9,6 @@ cdef struct cookie_t:           # offsets into the field's value
     uint32_t value              # without the white space around it; quotes belong to it
     uint32_t n_value
 
-# The next pair of a value of n bytes that has an equals sign; *at: where to go on, 0 at first. False: there are no more.
+# The next pair of a value of n bytes; what has no equals sign is a value without a name, maybe an empty one. *at: where to go
+# on, 0 at first. False: there are no more.
 cdef bint cookie_next(const uint8_t* p, uint32_t n, uint32_t* at, cookie_t* cookie) noexcept nogil

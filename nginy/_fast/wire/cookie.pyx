@@ -19,18 +19,20 @@ cdef uint32_t trimmed(const uint8_t* p, uint32_t from_, uint32_t to, uint32_t* n
 
 cdef bint cookie_next(const uint8_t* p, uint32_t n, uint32_t* at, cookie_t* cookie) noexcept nogil:
     cdef uint32_t sign, end
-    while at[0] < n:
-        cookie.begin = at[0]
-        sign = n
-        end = at[0]
-        while end < n and p[end] != c';':
-            if p[end] == c'=' and sign == n:
-                sign = end
-            end += 1
-        cookie.end = end
-        at[0] = end + 1
-        if sign < end:
-            cookie.name = trimmed(p, cookie.begin, sign, &cookie.n_name)
-            cookie.value = trimmed(p, sign + 1, end, &cookie.n_value)
-            return True
-    return False
+    if at[0] >= n:
+        return False
+    cookie.begin = end = at[0]
+    sign = n
+    while end < n and p[end] != c';':
+        if p[end] == c'=' and sign == n:
+            sign = end
+        end += 1
+    cookie.end = end
+    at[0] = end + 1
+    if sign < end:
+        cookie.name = trimmed(p, cookie.begin, sign, &cookie.n_name)
+        cookie.value = trimmed(p, sign + 1, end, &cookie.n_value)
+    else:
+        cookie.name = cookie.value = trimmed(p, cookie.begin, end, &cookie.n_value)
+        cookie.n_name = 0
+    return True

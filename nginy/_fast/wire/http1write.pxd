@@ -2,7 +2,7 @@
 # fields for everybody in their order and spelling, then what is set or added, then framing and the connection's own fields,
 # each `Name: value`. What it writes, http1_request and http1_response read as the same and write as the same.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from nginy._fast.wire.http1 cimport FIELD_COUNT, head_t
+from nginy._fast.wire.http1 cimport FIELD_COUNT, field_t, head_t
 
 cdef enum:
     REWRITE_VARIABLES = 8
@@ -58,6 +58,9 @@ cdef struct rewrite_t:
 
 # A head goes on as it came: nothing cut, set or edited.
 cdef void rewrite_open(rewrite_t* r, const head_t* head) noexcept nogil
+
+# Whether a field goes by an edit: it is dropped, or another one stands in its place.
+cdef bint is_edited(const uint8_t* p, const field_t* field, const rewrite_t* r) noexcept nogil
 
 # Write a head that was read at p. Its bytes; 0 = they do not fit into room, and what stands at `to` is to be forgotten.
 cdef uint32_t http1_write_request(

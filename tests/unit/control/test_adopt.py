@@ -41,7 +41,8 @@ def test_notes_come_back_whole() -> None:
         world = IdBook(board).assign(World(config, {}, Ids.empty(), groups), 1, 0)
         world = replace(world, published={"p": {"127.0.0.1:1": 5}})
         since = {BackendKey("p", "db.test:1", "10.0.0.1:1"): 77}
-        block = block_with(write_notes(world, 2, 12.5, {"db.test": ("10.0.0.1",)}, [("p", "127.0.0.1:1")], since))
+        known = {"db.test": ("10.0.0.1",)}, [("p", "127.0.0.1:1")]
+        block = block_with(write_notes(world, 2, 12.5, *known, since, b"drawn"))
         notes = read_notes(block)
     finally:
         board.close()
@@ -50,7 +51,7 @@ def test_notes_come_back_whole() -> None:
     binds = {key: (group.wish, tuple(m.slot for m in group.members)) for key, group in groups.items()}
     published = {"p": ("__main__:Weights", {"127.0.0.1:1": 5})}
     answers, down = {"db.test": ["10.0.0.1"]}, (("p", "127.0.0.1:1"),)
-    assert notes == Notes(2, 12.5, world.ids, binds, answers, down, published, since)
+    assert notes == Notes(2, 12.5, world.ids, binds, answers, down, published, since, b"drawn")
     assert all(isinstance(member, Member) for group in groups.values() for member in group.members)
 
 

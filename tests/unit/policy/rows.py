@@ -60,6 +60,8 @@ def pool(id=0, policy="round_robin", **changes):
         kept=64,
         kept_idle_ms=60000,
         kept_age_ms=0,
+        sticky=None,
+        load_name=b"",
     )
     return SimpleNamespace(**row | changes)
 
@@ -90,7 +92,7 @@ def listener(id=0, **changes):
 
 
 def http(**changes):
-    row = dict(head_ms=1000, kept_ms=1000, response_ms=1000, requests=0, block=b"")
+    row = dict(head_ms=1000, kept_ms=1000, response_ms=1000, requests=0, block=b"", caps=None)
     return SimpleNamespace(**row | changes)
 
 
