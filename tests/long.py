@@ -1,5 +1,5 @@
-"""`python -m tests.long`: what takes too long for each change. Odd requests to real HTTP servers, soak, then
-the full comparison of benchmarks.
+"""`python -m tests.long`: what takes too long for each change. HTTP's readers at random, odd requests to real HTTP
+servers, soak, then the full comparison of benchmarks.
 
 The soak mixes short, lasting and bulk sessions, and UDP flows that last, come and go, or ask and are answered on reused
 sockets, all with checked bytes, with a reload every five seconds and a random fault every two, and watches memory,
@@ -34,6 +34,7 @@ WARM_UP_SHARE = 0.5
 STEP_BYTES = 256 * 1024
 STEPS_MAX = 2
 N_ODD_REQUESTS = 200_000
+N_FUZZ_EXAMPLES = 1_000_000  # of each reader
 JUDGED_FROM_S = 900.0  # in a shorter run the slope is the warm-up's
 
 
@@ -198,11 +199,21 @@ def judge(
     return wrong
 
 
-def read_alike(seed: int) -> bool:
-    """tests/real/test_one_reading.py with many more requests."""
-    more = {"TEST_ODD_REQUESTS": str(N_ODD_REQUESTS), "TEST_SEED": str(seed)}
-    command = [sys.executable, "-m", "pytest", "-q", "--timeout=3600", "tests/real/test_one_reading.py"]
-    return subprocess.run(command, env=os.environ | more, check=False).returncode == 0
+def longer(path: str, seed: int, **more: int) -> bool:
+    """A file of tests with many more examples than for each change; whether it passed."""
+    environment = {name: str(number) for name, number in more.items()} | {"TEST_SEED": str(seed)}
+    command = [sys.executable, "-m", "pytest", "-q", "--timeout=3600", path]
+    return subprocess.run(command, env=os.environ | environment, check=False).returncode == 0
+
+
+def read_http(seed: int) -> list[str]:
+    """What went wrong with messages of HTTP."""
+    wrong = []
+    if not longer("tests/unit/wire/test_http1_fuzz.py", seed, FUZZ_EXAMPLES=N_FUZZ_EXAMPLES):
+        wrong.append("a reader of HTTP failed")
+    if not longer("tests/real/test_one_reading.py", seed, TEST_ODD_REQUESTS=N_ODD_REQUESTS):
+        wrong.append("odd requests are read differently")
+    return wrong
 
 
 def main() -> int:
@@ -218,7 +229,7 @@ def main() -> int:
         keys["tcp"] = {"defer_accept": "1s", "quickack": False}
     runtime = {"spin": True} if chosen.options == "on" else {}
     print(f"soak: {chosen.minutes:g} minutes, seed {chosen.seed}", flush=True)
-    wrong = ["odd requests are read differently"] if not read_alike(chosen.seed) else []
+    wrong = read_http(chosen.seed)
     wrong += soak(chosen.minutes, chosen.seed, keys, runtime)
     print("soak:", "fine" if not wrong else "; ".join(wrong), flush=True)
     if not chosen.no_benchmarks:

@@ -2,12 +2,12 @@
 
 import collections
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tests.conftest import StartNginy, StartPeer
-from tests.tools.configs import tcp_config
+from tests.tools.configs import Tree, tcp_config
 from tests.tools.named import NAMES, who
 from tests.tools.nginy_process import Nginy
 from tests.tools.peers import Peer, named
@@ -24,14 +24,32 @@ def peers(start_peer: StartPeer) -> list[Peer]:
 
 
 @contextlib.contextmanager
-def held(nginy: Nginy, count: int) -> Iterator[list[str]]:
+def held(nginy: Nginy, count: int, listener: str = "front") -> Iterator[list[str]]:
     """So many sessions at once, and who answered each."""
     with contextlib.ExitStack() as stack:
         names = []
         for _ in range(count):
-            sock = stack.enter_context(connect(nginy.address()))
+            sock = stack.enter_context(connect(nginy.address(listener)))
             names.append(recv_exact(sock, 2).decode().strip())
         yield names
+
+
+def of_each(backends: Sequence[str | Tree], workers: int = 1, **pool: object) -> Tree:
+    """A listener and a pool for each policy, named after it, with these backends."""
+    tree = tcp_config(backends, workers=workers, pool=pool)
+    front, back = tree["listeners"]["front"], tree["pools"]["back"]
+    tree["listeners"] = {policy: front | {"pool": policy} for policy in POLICIES}
+    tree["pools"] = {policy: back | {"policy": policy} for policy in POLICIES}
+    return tree
+
+
+def answers(nginy: Nginy) -> dict[str, set[str]]:
+    """Who answers six new clients, by policy."""
+    return {policy: {who(nginy, listener=policy) for _ in range(6)} for policy in POLICIES}
+
+
+def all_say(*names: str) -> dict[str, set[str]]:
+    return dict.fromkeys(POLICIES, set(names))
 
 
 def test_round_robin_takes_turns(start_nginy: StartNginy, peers: list[Peer]) -> None:
@@ -49,10 +67,10 @@ def test_round_robin_spreads_weights_smoothly(start_nginy: StartNginy, peers: li
 
 
 def test_a_weight_of_zero_gets_nothing(start_nginy: StartNginy, peers: list[Peer]) -> None:
+    backends = [{"address": peers[0].address, "weight": 0}, peers[1].address, peers[2].address]
+    nginy = start_nginy(of_each(backends))
     for policy in POLICIES:
-        backends = [{"address": peers[0].address, "weight": 0}, peers[1].address, peers[2].address]
-        nginy = start_nginy(tcp_config(backends, pool={"policy": policy}))
-        assert "a" not in {who(nginy, source=f"127.0.0.{i + 1}") for i in range(20)}, policy
+        assert "a" not in {who(nginy, f"127.0.0.{i + 1}", policy) for i in range(20)}, policy
 
 
 def test_least_conn_fills_the_emptiest_over_both_workers(start_nginy: StartNginy, peers: list[Peer]) -> None:
@@ -110,53 +128,54 @@ def test_source_hash_leaves_a_backend_that_drains_and_comes_back_to_it(
     assert {source: who(nginy, source) for source in sources} == first
 
 
-@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("state", ["drain", "maint"])
 def test_a_backend_in_drain_or_maint_gets_no_new_session_and_keeps_its_old_ones(
-    start_nginy: StartNginy, peers: list[Peer], policy: str, state: str
+    start_nginy: StartNginy, peers: list[Peer], state: str
 ) -> None:
-    pool = {"policy": policy}
-    nginy = start_nginy(tcp_config([peers[0].address], pool=pool))
-    with connect(nginy.address()) as sock:
-        assert recv_exact(sock, 2) == b"a\n"
-        nginy.reload(tcp_config([{"address": peers[0].address, "state": state}, peers[1].address], pool=pool))
-        assert {who(nginy) for _ in range(6)} == {"b"}
-        sock.sendall(b"still here")
-        assert recv_exact(sock, 10) == b"still here"
+    nginy = start_nginy(of_each([peers[0].address]))
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(connect(nginy.address(policy))) for policy in POLICIES]
+        for sock in socks:
+            assert recv_exact(sock, 2) == b"a\n"
+        nginy.reload(of_each([{"address": peers[0].address, "state": state}, peers[1].address]))
+        assert answers(nginy) == all_say("b")
+        for sock in socks:
+            sock.sendall(b"still here")
+            assert recv_exact(sock, 10) == b"still here"
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_the_backup_tier_serves_only_when_the_first_cannot(
-    start_nginy: StartNginy, start_peer: StartPeer, policy: str
-) -> None:
+def test_the_backup_tier_serves_only_when_the_first_cannot(start_nginy: StartNginy, start_peer: StartPeer) -> None:
     first, backup = start_peer(named("f")), start_peer(named("k"))
     check = {"kind": "tcp", "interval": "100ms", "rise": 1, "fall": 1}
-    backends = [first.address, {"address": backup.address, "backup": True}]
-    nginy = start_nginy(tcp_config(backends, pool={"policy": policy, "health": check}))
-    assert {who(nginy) for _ in range(6)} == {"f"}
+    nginy = start_nginy(of_each([first.address, {"address": backup.address, "backup": True}], health=check))
+
+    def is_first(verdict: str) -> bool:
+        return all(nginy.backends(policy)[0]["verdict"] == verdict for policy in POLICIES)
+
+    assert answers(nginy) == all_say("f")
     first.stop_listening()
-    wait_until(lambda: nginy.backends("back")[0]["verdict"] == "down", "the first tier is down")
-    assert {who(nginy) for _ in range(6)} == {"k"}
+    wait_until(lambda: is_first("down"), "the first tier is down")
+    assert answers(nginy) == all_say("k")
     first.listen()
-    wait_until(lambda: nginy.backends("back")[0]["verdict"] == "up", "the first tier is back")
-    assert {who(nginy) for _ in range(6)} == {"f"}
+    wait_until(lambda: is_first("up"), "the first tier is back")
+    wait_until(lambda: answers(nginy) == all_say("f"), "workers know it")
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_max_conns_spills_over_and_then_refuses(start_nginy: StartNginy, peers: list[Peer], policy: str) -> None:
+def test_max_conns_spills_over_and_then_refuses(start_nginy: StartNginy, peers: list[Peer]) -> None:
     backends = [
         {"address": peers[0].address, "max_conns": 2},
         {"address": peers[1].address, "max_conns": 1},
         {"address": peers[2].address, "max_conns": 1, "tier": 1},
     ]
-    nginy = start_nginy(tcp_config(backends, workers=2, pool={"policy": policy}))
-    with held(nginy, 4) as names:
-        assert collections.Counter(names) == {"a": 2, "b": 1, "c": 1}
-        assert end_of(nginy.address()) == "reset"
-        assert nginy.reasons() == {"backends_full": 1}
-    wait_until(lambda: nginy.listener("front")["sessions_live"] == 0, "all places are free")
-    with held(nginy, 3) as names:
-        assert len(names) == 3
+    nginy = start_nginy(of_each(backends, workers=2))
+    for policy in POLICIES:
+        with held(nginy, 4, policy) as names:
+            assert collections.Counter(names) == {"a": 2, "b": 1, "c": 1}, policy
+            assert end_of(nginy.address(policy)) == "reset"
+            assert nginy.reasons(policy) == {"backends_full": 1}
+        wait_until(lambda: nginy.listener(policy)["sessions_live"] == 0, "all places are free")  # noqa: B023
+        with held(nginy, 3, policy) as names:
+            assert len(names) == 3
 
 
 def test_the_listener_refuses_sessions_over_its_limit_over_both_workers(

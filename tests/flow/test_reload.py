@@ -14,7 +14,7 @@ from tests.tools.sockets import ask, connect, free_port, how_it_ends, recv_exact
 from tests.tools.traffic import EchoBackend, Traffic
 from tests.tools.waiting import stays_true, wait_until
 
-RELOADS = 20
+RELOADS, RELOAD_EVERY_S = 20, 0.5
 LASTING = 40
 
 
@@ -22,7 +22,7 @@ LASTING = 40
 def test_twenty_reloads_under_load_refuse_nobody_and_break_no_session(
     start_nginy: StartNginy, start_peer: StartPeer, seed: int
 ) -> None:
-    """Each second other weights, a backend, a pool and a listener come and go; half of the sessions live
+    """Twice a second other weights, a backend, a pool and a listener come and go; half of the sessions live
     across all."""
     with EchoBackend() as a, EchoBackend() as b, EchoBackend() as c, EchoBackend() as extra:
         addresses = [a.address, b.address, c.address]
@@ -36,7 +36,7 @@ def test_twenty_reloads_under_load_refuse_nobody_and_break_no_session(
                 report = nginy.reload(changing_config(turn, addresses, extra.address, workers=2))
                 assert report["late_workers"] == []
                 assert ask(nginy.address(f"listener-{turn}"), b"new one") == b"new one"
-                time.sleep(max(0.0, 1.0 - (time.monotonic() - began_s)))
+                time.sleep(max(0.0, RELOAD_EVERY_S - (time.monotonic() - began_s)))
             assert traffic.tally.lasting_live == LASTING
             tally = traffic.stop()
         assert not tally.failures(), tally.failures()[:10]
