@@ -31,7 +31,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     upstream servers {{
-        hash $arg_key consistent;
+        hash {key} consistent;
 {servers}
     }}
     server {{
@@ -67,7 +67,11 @@ class Nginx:
         self.names = names
 
     def ask(self, key: str) -> list[str]:
-        self.connection.request("GET", f"/?key={key}")
+        return self.ask_with("GET", f"/?key={key}")
+
+    def ask_with(self, method: str, target: str, **fields: str) -> list[str]:
+        """The same for any request."""
+        self.connection.request(method, target, headers=fields)
         answer = self.connection.getresponse()
         answer.read()
         tried = answer.getheader("X-Tried") or ""
@@ -80,13 +84,16 @@ def address_of(server: str) -> str:
 
 
 @contextmanager
-def running(folder: Path, servers: Mapping[str, str], tries: int = 1) -> Iterator[Nginx]:
-    """servers: as written -> what stands behind it, such as `weight=2 down`. tries: servers for one key, 0 = all."""
+def running(folder: Path, servers: Mapping[str, str], tries: int = 1, key: str = "$arg_key") -> Iterator[Nginx]:
+    """servers: as written -> what stands behind it, such as `weight=2 down`. tries: servers for one key, 0 = all.
+
+    key: what is hashed; `ask` says the usual one.
+    """
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin")
     assert program is not None, "nginx is not installed"
     lines = "\n".join(f"        server {server} max_fails=0 {words};" for server, words in servers.items())
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, servers=lines, tries=tries))
+    config.write_text(CONFIG.format(folder=folder, servers=lines, tries=tries, key=key))
     child = subprocess.Popen([program, "-p", str(folder), "-c", str(config)], stderr=subprocess.PIPE, text=True)
     try:
         wait_for(folder / "socket", child)
@@ -97,9 +104,15 @@ def running(folder: Path, servers: Mapping[str, str], tries: int = 1) -> Iterato
         (folder / "socket").unlink(missing_ok=True)
 
 
+def answers(path: Path) -> bool:
+    """Whether somebody listens: the file is there a moment before."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
 def wait_for(path: Path, child: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + START_S
-    while not path.exists():
+    while not answers(path):
         if child.poll() is not None or time.monotonic() > deadline:
             child.kill()
             raise RuntimeError(f"nginx did not start: {child.communicate()[1]}")
