@@ -15,6 +15,7 @@ NOBODY: int
 MAX_SOCKETS: int
 SHARED_SLOT: int
 REASONS: tuple[str, ...]
+HANDSHAKE_FAILURES: tuple[str, ...]
 OUTCOMES: tuple[str, ...]
 DROPS: tuple[str, ...]
 MISSES: tuple[str, ...]
@@ -51,6 +52,8 @@ MSG_STOP: int
 MSG_MAILBOX: int
 MSG_TABLE: int
 MSG_KEEP: int
+MSG_CERTS: int
+MSG_CERTS_REFUSED: int
 MSG_TABLE_REFUSED: int
 MSG_READY: int
 MSG_ADOPTED: int
@@ -159,6 +162,7 @@ class ListenerRow(Protocol):
     routes: RoutesRow | None
     udp: UdpRow | None
     http: HttpRow | None
+    handshake_ms: int
     name_hash: int
 
 class StickyRow(Protocol):
@@ -280,6 +284,13 @@ class HttpCounters(TypedDict):
     reused: int
     rates_forgotten: int
 
+class TlsCounters(TypedDict):
+    """resumed: among the handshakes.   failures: by HANDSHAKE_FAILURES."""
+
+    handshakes: int
+    resumed: int
+    failures: tuple[int, ...]
+
 class PoolCounters(TypedDict):
     asked: int
     answered: int
@@ -359,6 +370,7 @@ class Board:
     def listener(self, id: int, slot: int = -1) -> ListenerCounters: ...
     def udp(self, id: int, slot: int = -1) -> UdpCounters: ...
     def http(self, id: int, slot: int = -1) -> HttpCounters: ...
+    def tls(self, id: int, slot: int = -1) -> TlsCounters: ...
     def backend(self, id: int, slot: int = -1) -> BackendCounters: ...
     def pool(self, id: int, slot: int = -1) -> PoolCounters: ...
     def http_pool(self, id: int, slot: int = -1) -> HttpPoolCounters: ...
@@ -372,6 +384,9 @@ class Board:
     def forget_pool(self, id: int) -> None: ...
     def read_access(self, slot: int, max_n: int = 1024) -> list[AccessRecord]: ...
     def close(self) -> None: ...
+
+def forbid_dumps() -> None:
+    """From now on this process leaves no image when it dies, and nobody but root may look into it."""
 
 def local_ports() -> tuple[int, int]: ...
 
@@ -388,6 +403,7 @@ class Worker:
         pipes_bytes: int = 0,
         flows_max: int = ...,
         is_spin: bool = False,
+        is_process: bool = False,
     ) -> None: ...
     def run(self) -> int: ...
 

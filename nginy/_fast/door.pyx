@@ -3,7 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from nginy._fast.base.cdefs cimport (
-    MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl, errno, ngy_store32,
+    MFD_ALLOW_SEALING, MFD_CLOEXEC, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, c_ftruncate, c_memfd_create, c_prctl,
+    errno, ngy_store32,
 )
 from nginy._fast.base cimport board as board_layout
 from nginy._fast.base cimport layout, limits, routing, status
@@ -12,10 +13,12 @@ from nginy._fast.base.board cimport (
     access_record_t, backend_row_t, board_header_t, http_pool_row_t, http_row_t, listener_row_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.letter cimport pool_row_t
+from nginy._fast.base.tls cimport tls_row_t
+from nginy._fast.base cimport tls as tls_layout
 from nginy._fast.engine.board cimport (
     board_t, board_attach, board_detach, board_fold, board_forget_backend, board_forget_listener, board_forget_pool,
     board_read_backend, board_read_http, board_read_http_pool, board_read_listener,
-    board_read_pool, board_read_udp, board_read_worker, board_take_access,
+    board_read_pool, board_read_tls, board_read_udp, board_read_worker, board_take_access,
 )
 from nginy._fast.engine.flows cimport flow_t
 from nginy._fast.engine.stats cimport board_bytes
@@ -56,7 +59,7 @@ REASONS = (
     "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
     "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
     "drain_deadline", "stopped", "worker_died", "evicted", "backend_removed", "preread_timeout",
-    "no_route", "body_too_large",
+    "no_route", "body_too_large", "handshake_failed", "handshake_timeout",
 )
 DROPS = (
     "table_full", "session_limit", "no_backend", "backends_full", "no_descriptor", "no_port", "refused", "source_flows",
@@ -69,6 +72,9 @@ OWN = (
     "connect_failed", "no_backend", "backends_full", "no_descriptor", "no_port", "no_buffer", "connect_timeout",
     "response_timeout", "bad_version", "unclear_path", "responded", "redirected",
     "target_too_long", "body_too_large", "request_rate",
+)
+HANDSHAKE_FAILURES = (
+    "no_tls", "http", "version", "cipher", "alpn", "name", "client_cert", "alert", "gone", "timeout", "local", "other",
 )
 PROTOCOLS = {"tcp": layout.PROTOCOL_TCP, "udp": layout.PROTOCOL_UDP, "http": layout.PROTOCOL_HTTP}
 KEYS = {
@@ -110,6 +116,8 @@ MSG_STOP = messages.MSG_STOP
 MSG_MAILBOX = messages.MSG_MAILBOX
 MSG_TABLE = messages.MSG_TABLE
 MSG_KEEP = messages.MSG_KEEP
+MSG_CERTS = messages.MSG_CERTS
+MSG_CERTS_REFUSED = messages.MSG_CERTS_REFUSED
 MSG_TABLE_REFUSED = messages.MSG_TABLE_REFUSED
 MSG_READY = messages.MSG_READY
 MSG_ADOPTED = messages.MSG_ADOPTED
@@ -118,7 +126,10 @@ MSG_DRAINED = messages.MSG_DRAINED
 MSG_HELLO = messages.MSG_HELLO
 
 _MESSAGE_HEAD = struct.Struct("=IHHQQ")
-_REFUSALS = ("", "cannot be mapped", "is not sealed", "has another layout", "has a wrong checksum", "points outside itself")
+_REFUSALS = (
+    "", "cannot be mapped", "is not sealed", "has another layout", "has a wrong checksum", "points outside itself",
+    "cannot be used by OpenSSL",
+)
 _WORKER_FIELDS = (
     "pid", "state", "adopted_gen", "turns", "turn_ms", "accepted", "ended", "live", "leases", "stale_events",
     "accept_paused", "access_dropped", "buffers_used", "buffers_max", "timers_live", "sessions_max", "rejected", "unbuffered",
@@ -129,6 +140,7 @@ assert len(REASONS) == status.REASON_COUNT and len(OUTCOMES) == status.OUTCOME_C
 assert len(DROPS) == status.DROP_COUNT
 assert len(MISSES) == status.MISS_COUNT
 assert len(OWN) == status.OWN_COUNT
+assert len(HANDSHAKE_FAILURES) == tls_layout.TLS_FAILURE_COUNT
 assert len(TURN_STAGES) == board_layout.STAGE_COUNT
 
 
@@ -410,6 +422,15 @@ cdef class Board:
             "rates_forgotten": row.rates_forgotten,
         }
 
+    def tls(self, id, slot=-1):
+        cdef tls_row_t row
+        self.check("listener", id, limits.MAX_LISTENERS)
+        board_read_tls(&self.board, id, slot, &row)
+        return {
+            "handshakes": row.handshakes, "resumed": row.resumed,
+            "failures": tuple(row.failures[i] for i in range(tls_layout.TLS_FAILURE_COUNT)),
+        }
+
     def pool(self, id, slot=-1):
         cdef pool_row_t row
         self.check("pool", id, limits.MAX_POOLS)
@@ -499,19 +520,24 @@ def local_ports() -> tuple:
         return 1024, 65535
 
 
+def forbid_dumps() -> None:
+    """From now on this process leaves no image when it dies, and nobody but root may look into it (prctl(2))."""
+    c_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 cdef class Worker:
     """One worker for one thread. Takes over channel_fd, board_fd and rejoin_fd, also when it fails to start.
 
     sessions_max: bound of its slab. buffers_bytes, pipes_bytes: bounds of what carries bytes in flight; without pipes
     nothing is spliced. flows_max: UDP flows that descriptors and ports allow. is_spin: poll again before waiting while work
-    comes quickly. Errors: OSError.
+    comes quickly. is_process: nothing else lives in it. Errors: OSError.
     """
 
     cdef worker_t* w
 
     def __cinit__(
         self, int channel_fd, int board_fd, int slot, *, int rejoin_fd=-1, sessions_max, buffers_bytes, pipes_bytes=0,
-        flows_max=limits.MAX_FLOWS, is_spin=False,
+        flows_max=limits.MAX_FLOWS, is_spin=False, is_process=False,
     ):
         cdef worker_options_t options
         cdef board_header_t* header = <board_header_t*>region_map(board_fd, 4096, False)
@@ -526,6 +552,7 @@ cdef class Worker:
         options.buffers_bytes = buffers_bytes
         options.pipes_max = min(pipes_bytes // limits.PIPE_BYTES, limits.MAX_PIPES)
         options.is_spin = bool(is_spin)
+        options.is_process = bool(is_process)
         options.port_min, options.port_max = local_ports()
         options.seed = hash_mix(clock_us() ^ int.from_bytes(os.urandom(7), "little"))
         options.secret[0], options.secret[1] = struct.unpack("=QQ", os.urandom(16))
@@ -575,6 +602,6 @@ def worker_process(
         raise_status(-errno, "no_new_privs")
     worker = Worker(
         channel_fd, board_fd, slot, rejoin_fd=rejoin_fd, sessions_max=sessions_max, buffers_bytes=buffers_bytes,
-        pipes_bytes=pipes_bytes, flows_max=flows_max, is_spin=is_spin,
+        pipes_bytes=pipes_bytes, flows_max=flows_max, is_spin=is_spin, is_process=True,
     )
     return worker.run()

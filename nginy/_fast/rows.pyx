@@ -105,6 +105,7 @@ cdef listener_fill(snap_listener_t* to, row):
         to.http.response_ms = row.http.response_ms
         to.http.requests = row.http.requests
         caps_fill(&to.caps, row.http.caps)
+    to.handshake_ms = row.handshake_ms
     check_id("listener", row.id, limits.MAX_LISTENERS)
     if row.retries > limits.MAX_RETRIES:
         raise ValueError(f"retries {row.retries} above {limits.MAX_RETRIES}")

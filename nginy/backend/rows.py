@@ -86,6 +86,7 @@ class ListenerRow:
     routes: "door.RoutesRow | None" = None
     udp: "door.UdpRow | None" = None
     http: "door.HttpRow | None" = None
+    handshake_ms: int = 0
 
 
 @dataclass(slots=True)

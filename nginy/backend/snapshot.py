@@ -146,6 +146,7 @@ def _listener_row(name: str, listener: Listener, ids: Ids) -> ListenerRow:
         name_hash=door.name_hash(name),
         **preread_of(listener.preread),
         routes=routes_of(listener, ids.pool),
+        handshake_ms=to_ms(timeouts.handshake) if listener.tls is not None else 0,
     )
 
 

@@ -16,6 +16,7 @@ from nginy.config.routes import check_routes
 from nginy.config.secrets import check_sticky
 from nginy.config.shadows import check_shadows
 from nginy.config.sites import check_sites
+from nginy.config.tls import check_tls
 from nginy.config.transport import check_binds, check_keys
 from nginy.config.tree import Mapping, Path, Problems
 from nginy.config.words import hint_for
@@ -35,6 +36,7 @@ def check_all(root: Mapping, reader: Reader) -> None:
     check_shadows(reader.met, reader.problems)
     check_flows(reader.met, reader.problems)
     check_policies(reader.met, reader.problems)
+    check_tls(reader)
     check_sticky(reader.met, reader.problems)
     if check_binds(reader.cited, reader.met, reader.problems):
         check_clashes(reader)

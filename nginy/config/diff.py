@@ -13,6 +13,7 @@ from nginy.model import Backend, Config, Listener, Model, Pool
 ChangeKind: TypeAlias = Literal[
     "runtime_changed",
     "admin_changed",
+    "tls_changed",
     "pool_added",
     "pool_removed",
     "pool_changed",
@@ -76,6 +77,7 @@ def diff_configs(old: Config, new: Config) -> list[Change]:
     return [
         *_section("runtime", old.runtime, new.runtime),
         *_section("admin", old.admin, new.admin),
+        *_certs(old, new),
         *_named("pool", old.pools, new.pools, _pool_changes),
         *_named("listener", old.listeners, new.listeners, _listener_changes),
     ]
@@ -94,6 +96,13 @@ def _section(name: Literal["runtime", "admin"], old: Model, new: Model) -> Itera
         if group:
             kind: ChangeKind = "runtime_changed" if name == "runtime" else "admin_changed"
             yield Change(kind, name, keys=group, needs_restart=is_restart)
+
+
+def _certs(old: Config, new: Config) -> Iterator[Change]:
+    """Names of certificates that differ; what files hold shows elsewhere."""
+    for name in {**old.tls.certs, **new.tls.certs}:
+        if old.tls.certs.get(name) != new.tls.certs.get(name):
+            yield Change("tls_changed", f"tls.certs.{name}", name)
 
 
 def _named(

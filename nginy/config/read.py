@@ -24,7 +24,7 @@ INVALID: Final = object()
 """Stands for a value whose problem has been noted."""
 
 _NAME = re.compile(NAME_PATTERN)
-_CITED_KINDS = frozenset(("bind", "loopback", "pool", "socket"))
+_CITED_KINDS = frozenset(("bind", "cert", "loopback", "pool", "socket"))
 
 
 @dataclass(slots=True)

@@ -152,6 +152,7 @@ _TYPES = {
     "payload": "text",
     "dns_name": "name",
     "address": "address",
+    "cert": "name of a certificate",
     "bind": "address",
     "loopback": "address",
     "socket": "path",

@@ -10,7 +10,7 @@ from nginy.model import DATAGRAM_BINDS_MAX, Listener
 
 INHERITED_KEYS = ("half_close", "keepalive", "splice")
 """Keys of listeners that `defaults` may give; all of them are TCP's."""
-TCP_TIMEOUTS = ("connect", "idle", "half_close")
+TCP_TIMEOUTS = ("handshake", "connect", "idle", "half_close")
 HTTP_TIMEOUTS = ("head", "keep_alive", "response")
 UDP_LIMITS = ("flows_per_source", "flow_rate_per_source", "flow_rate", "datagram_rate", "bandwidth")
 HTTP_LIMITS = ("head", "fields", "target", "body", "requests", "request_rate")
@@ -25,6 +25,7 @@ _TCP_KEYS = {
     "routes": "give it a `pool`; datagrams have no server name",
     "preread": "remove it; a datagram is there as a whole when a backend is chosen",
     "tcp": "remove it; sockets for datagrams are set under `udp`",
+    "tls": "remove it; datagrams are passed on as they are",
 }
 _HTTP_KEYS = {
     "half_close": "remove it; a client of HTTP that has finished sending is gone",

@@ -10,10 +10,10 @@ from nginy.config.shape import keys_of, walk_models
 from nginy.model import CalledPolicy, Config, Kinded, Model
 
 _LATER: dict[str, str] = {
-    "Config": "acls registry tls",
+    "Config": "acls registry",
     "Pool": "limits outlier registry upstream",
     "Backend": "proxy_protocol slow_start tls zone",
-    "Listener": "acl tls",
+    "Listener": "acl",
     "Timeouts": "queue",
     "Limits": "backend_conns conns max_conn_age pool_conns queue rate",
     "Admin": "resp",
@@ -82,6 +82,17 @@ _FOREIGN: dict[str, str] = {
         same_site: samesite
     """,
     "Preread": "until: bytes for kind length wait_for   timeout: deadline inspect_delay preread_timeout",
+    "Tls": "certs: certificates keys pairs",
+    "Cert": """
+        cert: certificate chain crt fullchain pem ssl_certificate   key: private_key ssl_certificate_key
+        sni: host hosts hostname names server_name server_names
+    """,
+    "FrontTls": """
+        certs: cert certificate certificates crt   strict: reject_handshake sni_strict strict_sni
+        min: min_version minimum protocols ssl_min_ver ssl_protocols   ciphers: cipher ssl_ciphers
+        suites: ciphersuites tls13_ciphers   client: auth client_auth client_ca mtls verify verify_client
+    """,
+    "ClientCerts": "ca: authorities ca_file client_ca   verify: mode require",
     "Session": """
         key: hash hash_key sticky   idle: expire idle_timeout proxy_timeout timeout ttl
         max: flows max_flows max_sessions size table_size   requests: proxy_requests

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nginy._fast import door
+from nginy.control.certificates import CertsRef
 from nginy.control.tables import TableRef
 
 # The kernel is short of something for a moment; there is no event for "try again".
@@ -26,6 +27,7 @@ class Publication:
 
     sockets: (sock_id, descriptor) of every socket that the snapshot lists, borrowed from their groups.
     tables: what its pools look things up in; sent before it.   keepsake: what workers keep for a later control.
+    certs: certificates and keys of listeners; sent before it, too.
     """
 
     generation: int
@@ -33,6 +35,7 @@ class Publication:
     sockets: tuple[tuple[int, int], ...]
     tables: tuple[TableRef, ...] = ()
     keepsake: TableRef | None = None
+    certs: CertsRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Channel:
         self._held = set(held)  # sock ids that the worker has been sent and not been told to drop
         self._tables: dict[int, int] = {}  # pool to number of the table that the worker was sent last
         self._resent: dict[int, int] = {}  # the same of the last one that was sent twice
+        self._certs = 0  # number of the block of certificates that the worker was sent last
         self._kept = 0  # number of the keepsake that the worker was sent last
         self._is_waiting = False
         self._retry: asyncio.TimerHandle | None = None
@@ -189,6 +193,10 @@ class Channel:
             ids = tuple(sock_id for sock_id, _ in missing)
             self._send(door.pack_message(door.MSG_SOCKETS, 0, 0, ids), [fd for _, fd in missing])
             self._held.update(ids)
+            return True
+        if publication.certs is not None and publication.certs.number != self._certs:
+            self._send(door.pack_message(door.MSG_CERTS), [publication.certs.fd])
+            self._certs = publication.certs.number
             return True
         keepsake = publication.keepsake
         if keepsake is not None and keepsake.number != self._kept:

@@ -15,6 +15,7 @@ from nginy.backend.registry import BackendKey, Resolved
 from nginy.backend.snapshot import build_snapshot
 from nginy.backend.tables import TooLargeError
 from nginy.control.arrivals import Arrivals
+from nginy.control.certificates import Certificates
 from nginy.control.channel import Publication
 from nginy.control.listeners import Group, inodes_of, open_group
 from nginy.control.plan import BindPlan, BindWish, plan_binds, wanted_binds
@@ -45,6 +46,7 @@ class Generations:
         deliver: Callable[[Publication], None],
         on_trouble: Callable[[Exception], None],
         inherited: Mapping[str, Sequence[int]],
+        certificates: Certificates,
         since: Mapping[BackendKey, int] = MappingProxyType({}),
         kept: Kept = MappingProxyType({}),
         secret: bytes = b"",
@@ -59,6 +61,7 @@ class Generations:
         self._notes = notes
         self._inherited = inherited
         self._arrivals = Arrivals(since)
+        self.certificates = certificates
         self._tables = Tables()
         self._tables.restore(kept)
         self._publisher = Publisher(self._build, self._delivered(deliver), on_trouble, generation)
@@ -100,6 +103,7 @@ class Generations:
         def settled(publication: Publication) -> None:
             deliver(publication)
             self._tables.settle()  # every channel holds the fresh ones by now
+            self.certificates.settle()
 
         return settled
 
@@ -159,11 +163,13 @@ class Generations:
         self._publisher.publish_soon()
 
     def sweep(self, adopted_by_all: int) -> None:
-        """Close removed sockets that no worker serves any more."""
+        """Close removed sockets that no worker serves any more, and see whether certificates have changed."""
         for gen, group in self._closing:
             if gen <= adopted_by_all:
                 group.close()
         self._closing = [(gen, group) for gen, group in self._closing if gen > adopted_by_all]
+        if self.certificates.look(self.world.config, self.world.ids):
+            self.publish_soon()
 
     def close(self, *, is_end: bool) -> None:
         """Close control's copies of everything. is_end: nobody serves them any more, so files go as well."""
@@ -172,6 +178,7 @@ class Generations:
             self._moving.cancel()
         self._publisher.close()
         self._tables.close()
+        self.certificates.close()
         for group in [*self.world.groups.values(), *(group for _, group in self._closing)]:
             if is_end:
                 group.unlink()
@@ -239,7 +246,9 @@ class Generations:
             secret=self._secret,
         )
         tables = self._tables.refs(world.config, weighed, world.ids)
-        return Content(block, tuple((row.sock_id, fd) for row, fd in sockets), tables, self._tables.keepsake())
+        listed = tuple((row.sock_id, fd) for row, fd in sockets)
+        certs = self.certificates.ref(world.config, world.ids)
+        return Content(block, listed, tables, self._tables.keepsake(), certs)
 
 
 def _drop(groups: Iterable[Group]) -> None:

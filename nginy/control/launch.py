@@ -16,6 +16,7 @@ from nginy.backend.registry import BackendKey, Resolved
 from nginy.control import limits
 from nginy.control.adopt import Left, find_left, write_notes
 from nginy.control.bury import bury
+from nginy.control.certificates import Certificates
 from nginy.control.channel import Publication
 from nginy.control.datagrams import check_transparent, short_queues
 from nginy.control.flows import flow_bounds
@@ -247,6 +248,7 @@ def _make_generations(
         deliver=deliver,
         on_trouble=lambda error: order.log.event("publish_failed", "error", reason=str(error)),
         inherited=order.inherited,
+        certificates=Certificates(order.log.event, forbids_dumps=order.spawn == "process"),
     )
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from nginy.control.certificates import CertsRef
 from nginy.control.channel import Publication
 from nginy.control.seal import seal
 from nginy.control.tables import TableRef
@@ -20,6 +21,7 @@ class Content(NamedTuple):
     sockets: tuple[tuple[int, int], ...]
     tables: tuple[TableRef, ...] = ()
     keepsake: TableRef | None = None
+    certs: CertsRef | None = None
 
 
 Build = Callable[[int], Content]
@@ -53,8 +55,9 @@ class Publisher:
 
         Errors: what `build` raises; then nothing has changed.
         """
-        block, sockets, tables, keepsake = self._build(self.generation + 1)
-        fresh = Publication(self.generation + 1, seal(block, "nginy-snapshot"), sockets, tables, keepsake)
+        made = self._build(self.generation + 1)
+        fd = seal(made.block, "nginy-snapshot")
+        fresh = Publication(self.generation + 1, fd, made.sockets, made.tables, made.keepsake, made.certs)
         stale, self.current = self.current, fresh
         self.generation = fresh.generation
         self._last_s = self._loop.time()

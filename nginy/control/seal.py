@@ -6,7 +6,7 @@ import os
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
-def seal(block: bytes, name: str) -> int:
+def seal(block: bytes | bytearray, name: str) -> int:
     """A descriptor of shared memory that holds `block` and that nobody can change any more. name: for /proc."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:

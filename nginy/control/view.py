@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -39,6 +39,8 @@ class ListenerView:
     datagrams: what only UDP counts, None for TCP.   receive_bytes: of its shortest receive queue, 0 for TCP.
 
     requests: what only HTTP counts, None for others.
+
+    handshakes: what only TLS counts, None where clients speak in the clear.
     """
 
     id: int
@@ -51,6 +53,7 @@ class ListenerView:
     receive_bytes: int = 0
     pools: tuple[str, ...] = ()
     requests: Counters | None = None
+    handshakes: Counters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class PolicyProcessView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """started_s: wall clock."""
+    """started_s: wall clock.   certificates: when each of those in use expires, seconds since the epoch."""
 
     state: str
     generation: int
@@ -104,6 +107,7 @@ class View:
     listeners: tuple[ListenerView, ...]
     pools: tuple[PoolView, ...]
     policy_process: PolicyProcessView = PolicyProcessView(0, MappingProxyType({}))
+    certificates: Mapping[str, float] = field(default_factory=dict)
 
 
 def take_view(state: str, parts: Parts) -> View:
@@ -118,6 +122,7 @@ def take_view(state: str, parts: Parts) -> View:
         listeners=_listener_views(world, board),
         pools=_pool_views(world, board, health),
         policy_process=PolicyProcessView(parts.policies.pid, dict(parts.policies.replaced)),
+        certificates=dict(parts.generations.certificates.expiry_s),
     )
 
 
@@ -142,10 +147,13 @@ def _listener_views(world: World, board: door.Board) -> tuple[ListenerView, ...]
         bind, counters = tuple(addresses[name]), board.listener(number)
         datagrams = board.udp(number) if listener.protocol == "udp" else None
         requests = board.http(number) if listener.protocol == "http" else None
+        handshakes = board.tls(number) if listener.tls is not None else None
         queue = queues.get(name, 0)
         pool, protocol = listener.default_pool or "", listener.protocol
         views.append(
-            ListenerView(number, name, bind, pool, counters, protocol, datagrams, queue, listener.pools, requests)
+            ListenerView(
+                number, name, bind, pool, counters, protocol, datagrams, queue, listener.pools, requests, handshakes
+            )
         )
     return tuple(views)
 

@@ -19,9 +19,7 @@ Emit = Callable[..., None]
 
 
 class Crew:
-    """All seats.
-
-    emit(kind, **fields) for events; on_death(seat) after each unexpected death, its counters already folded;
+    """All seats. emit(kind, **fields) for events; on_death(seat) after each unexpected death, its counters already folded;
     latest() is what a fresh worker gets to serve, mail(slot) where it may ask.
     """
 
@@ -139,14 +137,16 @@ class Crew:
         elif message.kind == door.MSG_ADOPTED:
             seat.adopted_gen = max(seat.adopted_gen, message.a)
             if message.b:  # it serves the rest of the generation
-                error = strerror(message.b)
-                self._emit("udp_listener_shut", level="error", slot=seat.slot, generation=message.a, error=error)
+                why = strerror(message.b)
+                self._emit("udp_listener_shut", level="error", slot=seat.slot, generation=message.a, error=why)
         elif message.kind == door.MSG_REJECTED:
             self._refused(seat, message)
         elif message.kind == door.MSG_TABLE_REFUSED:
             is_sent = seat.resend_table(message.a, self._latest())
-            level, refusal = "warning" if is_sent else "error", message.b
-            self._emit("table_refused", level=level, slot=seat.slot, pool=message.a, refusal=refusal, resent=is_sent)
+            level, known = "warning" if is_sent else "error", {"slot": seat.slot, "pool": message.a}
+            self._emit("table_refused", level=level, **known, refusal=message.b, resent=is_sent)
+        elif message.kind == door.MSG_CERTS_REFUSED:
+            self._emit("certificates_not_taken", level="error", slot=seat.slot, refusal=message.b)
         elif message.kind == door.MSG_DRAINED:
             seat.sessions_cut = message.a
         self._poke()

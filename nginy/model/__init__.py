@@ -123,6 +123,7 @@ from nginy.model.session import (
     TupleKey,
 )
 from nginy.model.sticky import InsertSticky, PrefixSticky, Sticky
+from nginy.model.tls import Cert, ClientCerts, FrontTls, Tls
 
 __all__ = [
     "BACKENDS_MAX",
@@ -153,9 +154,11 @@ __all__ = [
     "ByKey",
     "BytesKey",
     "CallKey",
+    "Cert",
     "CalledPolicy",
     "Cap",
     "CidServer",
+    "ClientCerts",
     "Config",
     "Congestion",
     "ConnectionIdKey",
@@ -171,6 +174,7 @@ __all__ = [
     "First",
     "Form",
     "FrontTcp",
+    "FrontTls",
     "FrontUdp",
     "HashPreserve",
     "HeaderKey",
@@ -235,6 +239,7 @@ __all__ = [
     "Text",
     "Threshold",
     "Timeouts",
+    "Tls",
     "TrustedSenders",
     "TupleKey",
     "UdpExpect",

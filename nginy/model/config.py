@@ -12,6 +12,7 @@ from nginy.model.listener import LISTENERS_MAX, KeepAlive, Limits, Listener, Spl
 from nginy.model.policy import Policy, RoundRobin
 from nginy.model.pool import POOLS_MAX, Pool, Resolve
 from nginy.model.runtime import Admin, Runtime
+from nginy.model.tls import Tls
 
 
 class Defaults(Model):
@@ -34,6 +35,7 @@ class Config(Model):
     version: Literal[1] = Field(default=1, description="Version of this format.")
     runtime: Runtime = Runtime()
     defaults: Defaults = Defaults()
+    tls: Tls = Tls()
     pools: dict[str, Pool] = Field(max_length=POOLS_MAX, description="Sets of backends, by name.")
     listeners: dict[str, Listener] = Field(
         min_length=1, max_length=LISTENERS_MAX, description="Entry points, by name.")

@@ -11,6 +11,7 @@ from nginy.model.form import Cap, Congestion, Duration, Form, Listed, Model, Pac
 from nginy.model.roles import parts_at
 from nginy.model.route import ROUTES_MAX, Route
 from nginy.model.session import PREREAD_MAX_BYTES, FrontUdp, Session
+from nginy.model.tls import FrontTls
 
 LISTENERS_MAX = 1024
 DATAGRAM_BINDS_MAX = 1024
@@ -29,6 +30,8 @@ Splice: TypeAlias = Literal["auto", "off"]
 class Timeouts(Model):
     """How long a session may wait for something. UDP has `drain` only; its flows end by `session.idle`."""
 
+    handshake: Duration = Field(default=10.0, description=(
+        "TLS: for the whole handshake with a client; then it is reset."))
     connect: Duration = Field(default=3.0, description="To connect to a backend; then the next is tried.")
     idle: Duration = Field(default=900.0, description="Without a byte while both directions are open.")
     half_close: Annotated[Duration, Form("duration", default="as `idle`")] = Field(
@@ -158,6 +161,9 @@ class Listener(Model):
     preread: Annotated[Preread | None, Form(off=True)] = Field(default=None, description=(
         "TCP: wait for a client's first bytes before choosing a backend: `tls_hello`, a number of bytes, a mapping, or "
         "`off`."))
+    tls: Annotated[FrontTls | None, Form(off=True)] = Field(default=None, description=(
+        "TLS with clients: names of certificates, or a mapping; or `off`. Needs OpenSSL 3 on the machine (Debian: "
+        "`libssl3`)."))
     half_close: Switch = Field(default=True, description=(
         "`on`: a side that has finished sending may go on reading. `off`: one end ends both."))
     timeouts: Timeouts = Timeouts()

@@ -137,6 +137,18 @@ FAMILIES: tuple[Family, ...] = (
         _LISTENER,
         "HTTP: clients whose `limits.request_rate` began anew, to make room for other ones; 65,536 fit a worker.",
     ),
+    Family(
+        "nginy_tls_handshakes", "counter", ("listener", "kind"), "TLS: handshakes done, by kind: full, resumed."
+    ),
+    Family(
+        "nginy_tls_handshake_failures", "counter", ("listener", "reason"), "TLS: handshakes that failed, by reason."
+    ),
+    Family(
+        "nginy_tls_certificate_expiry_seconds",
+        "gauge",
+        ("certificate",),
+        "TLS: when a certificate in use expires, seconds since the epoch.",
+    ),
     Family("nginy_flows_assured", "gauge", _LISTENER, "UDP: live flows that a backend has answered; never evicted."),
     Family(
         "nginy_receive_buffer_bytes",

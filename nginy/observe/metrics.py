@@ -20,6 +20,7 @@ from nginy._fast.door import CONNECT_BUCKETS_S, LAYOUT_VERSION, OUTCOMES, REASON
 from nginy.observe.access import STAGES
 from nginy.observe.choices import fill_choices, fill_policy_process
 from nginy.observe.datagrams import fill_datagrams
+from nginy.observe.handshakes import fill_certificates, fill_handshakes
 from nginy.observe.requests import fill_pool_requests, fill_requests
 from nginy.observe.sheet import Climb, Labels, Lift, Sheet
 from nginy.observe.source import Counters, Picture, Source, count_usable, wary_pools
@@ -154,6 +155,8 @@ def _fill_listeners(sheet: Sheet, picture: Picture) -> None:
             sheet.add("nginy_session_ends", (name, reason), count)
         fill_datagrams(sheet, listener)
         fill_requests(sheet, listener)
+        fill_handshakes(sheet, listener)
+    fill_certificates(sheet, picture)
 
 
 def _fill_pools(sheet: Sheet, picture: Picture, wary: Collection[str]) -> None:

@@ -33,6 +33,8 @@ REASON_MEANINGS: Mapping[str, str] = {
     "preread_timeout": "The first bytes that `preread` waits for did not come within its `timeout`.",
     "no_route": "No route for the server name of the TLS hello, or for none, and none for the rest.",
     "body_too_large": "HTTP: the body of a request was more than `limits.body`, and its response had begun.",
+    "handshake_failed": "TLS: the handshake failed; `nginy_tls_handshake_failures` says how.",
+    "handshake_timeout": "TLS: the handshake was not over within `timeouts.handshake`.",
 }
 DROP_MEANINGS: Mapping[str, str] = {
     "kernel": "The receive queue of the listener's socket was full; raise `udp.rcvbuf`, or add workers.",

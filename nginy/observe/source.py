@@ -51,6 +51,8 @@ class ListenerPicture(Protocol):
     def pools(self) -> Sequence[str]: ...
     @property
     def requests(self) -> Counters | None: ...
+    @property
+    def handshakes(self) -> Counters | None: ...
 
 
 class BackendPicture(Protocol):
@@ -107,6 +109,8 @@ class PolicyProcessPicture(Protocol):
 class Picture(Protocol):
     """Everything at one instant; safe to read from any thread."""
 
+    @property
+    def certificates(self) -> Mapping[str, float]: ...
     @property
     def state(self) -> str: ...
     @property

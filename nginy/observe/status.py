@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from nginy._fast.door import OUTCOMES, REASONS
 from nginy.observe.choices import choices_tree
 from nginy.observe.datagrams import datagram_tree
+from nginy.observe.handshakes import handshake_tree
 from nginy.observe.recent import Recent
 from nginy.observe.requests import pool_request_tree, request_tree
 from nginy.observe.source import BackendPicture, ListenerPicture, Picture, PoolPicture, WorkerPicture
@@ -36,6 +37,7 @@ def status_tree(source: StatusSource, recent: Recent | None = None) -> dict[str,
         "workers": [_worker(worker) for worker in picture.workers],
         "listeners": [_listener(listener, source.addresses) for listener in picture.listeners],
         "pools": [_pool(pool, recent) for pool in picture.pools],
+        "certificates": dict(picture.certificates),
     }
 
 
@@ -69,6 +71,7 @@ def _listener(listener: ListenerPicture, addresses: Mapping[str, list[str]]) -> 
         "ends": {reason: count for reason, count in zip(REASONS, counters["reasons"], strict=True) if count},
         "datagrams": datagram_tree(listener),
         "http": request_tree(listener),
+        "tls": handshake_tree(listener),
     }
 
 

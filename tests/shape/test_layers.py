@@ -16,20 +16,21 @@ ROOMS = {
     "foreground": {"house", "control", "admin", "config", "observe", "errors", "model"},
     "house": {"control", "admin", "observe", "config", "errors", "model"},
     "flows": {"_fast"},
+    "tls": {"model", "_fast"},
     "errors": set(),
     "model": set(),
-    "config": {"model", "errors", "proxy", "site"},
+    "config": {"model", "errors", "proxy", "site", "tls"},
     "site": {"_fast"},
     "proxy": {"model"},
     "balancer": {"model", "backend", "config", "_fast"},
     "backend": {"model", "errors", "site", "_fast"},
-    "control": {"config", "backend", "balancer", "model", "errors", "proxy", "_fast"},
+    "control": {"config", "backend", "balancer", "model", "errors", "proxy", "tls", "_fast"},
     "admin": {"observe", "errors", "model"},
     "observe": {"model", "errors", "_fast"},
 }
 FAST = {"base": 0, "mem": 1, "wire": 2, "net": 2, "policy": 3, "engine": 4, "rows": 4, "shapes": 4}
 ABOVE = (
-    "choices", "door", "mailroom", "rings", "sites", "table",
+    "certificates", "choices", "door", "mailroom", "rings", "sites", "table",
     "testdoor", "testmail", "testpolicy", "testrings", "testwire",
 )  # fmt: skip
 FAST |= dict.fromkeys(ABOVE, 5) | {"choices": 6, "testpolicy": 7}  # one takes requests of sites, one extends it
@@ -37,6 +38,8 @@ ONLY_FAST = "nginy._fast.door"
 OPEN_FAST: dict[str, str | tuple[str, ...]] = {
     "flows": "nginy._fast.table",
     "site": "nginy._fast.sites",
+    "tls": "nginy._fast.certificates",
+    "control": (ONLY_FAST, "nginy._fast.certificates"),
     "balancer": ("nginy._fast.rings", "nginy._fast.mailroom"),
     "backend": (ONLY_FAST, "nginy._fast.choices", "nginy._fast.sites"),
 }

@@ -18,6 +18,28 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return cert, key
 
 
+def certificate_for(folder: Path, *names: str, signer: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
+    """A fresh key and a certificate for these names, as (certificate, key). signer: itself unless told otherwise."""
+    stem = names[0].replace("*", "any")
+    cert, key = folder / f"{stem}.pem", folder / f"{stem}.key"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", f"/CN={names[0]}"]
+    command += ["-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names)]
+    if signer is not None:
+        command += ["-CA", str(signer[0]), "-CAkey", str(signer[1])]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return cert, key
+
+
+def trusting(cert: Path, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """A client's context that trusts this certificate alone, and speaks this version alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cert)
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
 def tls_named(name: str, pair: tuple[Path, Path], alpn: tuple[str, ...] = ()) -> Serve:
     """Speak TLS, say the name and the server name that the client asked for, then echo."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

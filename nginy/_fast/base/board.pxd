@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS
+from nginy._fast.base.tls cimport tls_row_t
 from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, OWN_COUNT, REASON_COUNT
 
 cdef enum:
@@ -152,6 +153,7 @@ cdef struct board_region_t:
     udp_row_t udp[MAX_LISTENERS]
     http_row_t http[MAX_LISTENERS]
     pool_row_t pools[MAX_POOLS]
+    tls_row_t tls[MAX_LISTENERS]
     access_ring_t access
     http_pool_row_t http_pools[MAX_POOLS]
 

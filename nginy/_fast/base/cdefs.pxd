@@ -281,5 +281,14 @@ cdef extern from "signal.h" nogil:
 cdef extern from "sys/prctl.h" nogil:
     int c_prctl "prctl"(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
     enum:
+        PR_SET_DUMPABLE
         PR_SET_NO_NEW_PRIVS
         PR_SET_NAME
+
+# dlopen(3)
+cdef extern from "dlfcn.h" nogil:
+    void* c_dlopen "dlopen"(const char* name, int flags)
+    void* c_dlsym "dlsym"(void* library, const char* name)
+    enum:
+        RTLD_LOCAL
+        RTLD_NOW

@@ -163,6 +163,8 @@ cdef struct snap_listener_t:
     snap_udp_t udp
     snap_http_t http
     snap_caps_t caps
+    uint32_t handshake_ms       # TLS: for the whole handshake; 0 = clients speak in the clear
+    uint32_t reserved
 
 cdef struct snap_sticky_t:      # sticky cookies of a pool
     uint64_t secret[2]          # of the hash with a key that signs them

@@ -25,7 +25,9 @@ cdef enum:                      # reason_t: how a session ended; exactly one per
     REASON_PREREAD_TIMEOUT = 20     # the first bytes that were asked for did not come in time
     REASON_NO_ROUTE = 21        # no route for the server name that was asked for
     REASON_BODY_TOO_LARGE = 22  # HTTP: limits.body was exceeded after the response had begun
-    REASON_COUNT = 23
+    REASON_HANDSHAKE_FAILED = 23    # TLS: counted by kind beside it
+    REASON_HANDSHAKE_TIMEOUT = 24
+    REASON_COUNT = 25
 
 cdef enum:                      # outcome_t: how one attempt ended
     OUTCOME_CONNECTED = 0
@@ -103,3 +105,4 @@ cdef enum:                      # refusal_t: why a snapshot was not adopted
     REFUSAL_HEADER = 3
     REFUSAL_CHECKSUM = 4
     REFUSAL_BOUNDS = 5
+    REFUSAL_LIBRARY = 6         # OpenSSL is not there, or does not take it

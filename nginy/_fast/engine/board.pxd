@@ -6,6 +6,7 @@ from nginy._fast.base.board cimport (
     access_record_t, backend_row_t, board_region_t, board_shared_t, http_pool_row_t, http_row_t, listener_row_t, udp_row_t,
     worker_row_t,
 )
+from nginy._fast.base.tls cimport tls_row_t
 
 cdef struct board_t:
     void* base                  # owned mapping
@@ -20,6 +21,7 @@ cdef void board_detach(board_t* b) noexcept nogil
 # One worker's row, read whole. slot < 0: the sum of all, departed included, forgotten excluded.
 cdef void board_read_worker(const board_t* b, uint32_t slot, worker_row_t* out) noexcept nogil
 cdef void board_read_listener(const board_t* b, uint32_t id, int slot, listener_row_t* out) noexcept nogil
+cdef void board_read_tls(const board_t* b, uint32_t id, int slot, tls_row_t* out) noexcept nogil
 cdef void board_read_http(const board_t* b, uint32_t id, int slot, http_row_t* out) noexcept nogil
 cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil
 cdef void board_read_pool(const board_t* b, uint32_t id, int slot, pool_row_t* out) noexcept nogil

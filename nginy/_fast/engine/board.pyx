@@ -10,6 +10,7 @@ from nginy._fast.base.board cimport (
     listener_row_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.layout cimport LAYOUT_VERSION
+from nginy._fast.base.tls cimport tls_row_t
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS, MAX_POOLS
 from nginy._fast.base.status cimport REASON_COUNT, REASON_WORKER_DIED
@@ -109,6 +110,10 @@ cdef void board_read_http(const board_t* b, uint32_t id, int slot, http_row_t* o
     words_sum(b, &board_region(b.base, 0).http[id], slot, <uint64_t*>out, WIDE_WORDS)
 
 
+cdef void board_read_tls(const board_t* b, uint32_t id, int slot, tls_row_t* out) noexcept nogil:
+    rows_sum(b, &board_region(b.base, 0).tls[id], slot, <uint64_t*>out)
+
+
 cdef void board_read_udp(const board_t* b, uint32_t id, int slot, udp_row_t* out) noexcept nogil:
     rows_sum(b, &board_region(b.base, 0).udp[id], slot, <uint64_t*>out)
 
@@ -191,6 +196,18 @@ cdef void fold_http(board_region_t* dead, board_region_t* departed) noexcept nog
         memset(row, 0, sizeof(http_row_t))
 
 
+cdef void fold_tls(board_region_t* dead, board_region_t* departed) noexcept nogil:
+    cdef tls_row_t* row
+    cdef uint32_t id
+    for id in range(MAX_LISTENERS):
+        row = &dead.tls[id]
+        if not row_is_used(<const uint64_t*>row):
+            continue
+        row.seq = 0
+        row_add(<uint64_t*>row, <uint64_t*>&departed.tls[id])
+        memset(row, 0, sizeof(tls_row_t))
+
+
 cdef void fold_pools(board_region_t* dead, board_region_t* departed) noexcept nogil:
     cdef pool_row_t* row
     cdef uint32_t id
@@ -237,6 +254,7 @@ cdef uint64_t board_fold(board_t* b, uint32_t slot) noexcept nogil:
     fold_backends(b, dead, departed)
     fold_udp(dead, departed)
     fold_http(dead, departed)
+    fold_tls(dead, departed)
     fold_pools(dead, departed)
     fold_http_pools(dead, departed)
     departed.worker.accepted += dead.worker.accepted
@@ -254,6 +272,7 @@ cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil:
     cdef listener_row_t sum
     cdef udp_row_t datagrams
     cdef http_row_t requests
+    cdef tls_row_t handshakes
     cdef board_region_t* baseline = board_region(b.base, b.slots + 1)
     board_read_listener(b, id, -1, &sum)
     sum.live = 0
@@ -263,6 +282,8 @@ cdef void board_forget_listener(board_t* b, uint32_t id) noexcept nogil:
     row_add(<uint64_t*>&datagrams, <uint64_t*>&baseline.udp[id])
     board_read_http(b, id, -1, &requests)
     words_add(<uint64_t*>&requests, <uint64_t*>&baseline.http[id], WIDE_WORDS)
+    board_read_tls(b, id, -1, &handshakes)
+    row_add(<uint64_t*>&handshakes, <uint64_t*>&baseline.tls[id])
 
 
 cdef void board_forget_backend(board_t* b, uint32_t id) noexcept nogil:

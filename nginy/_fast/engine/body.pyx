@@ -4,13 +4,12 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport unlikely
 from nginy._fast.base.limits cimport BUFFER_BYTES, BUFFER_WAIT_MS, HEAD_BYTES
-from nginy._fast.engine.carry cimport ALL_BYTES, leg_keep, leg_move, leg_received, leg_send, spare_at_hand
+from nginy._fast.engine.carry cimport ALL_BYTES, leg_keep, leg_move, leg_recv, leg_send, spare_at_hand
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LINK_KEPT, EXCHANGE_OLD, body_t, exchange_t
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.types cimport FRONT, LEG_BROKEN, LEG_EOF, leg_t, session_t, worker_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.mem.wheel cimport wheel_arm
-from nginy._fast.net.sock cimport sock_recv
 from nginy._fast.wire.chunk cimport chunk_open, chunk_pass
 from nginy._fast.wire.http1 cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE, head_t
 
@@ -71,8 +70,7 @@ cdef int chunks_move(worker_t* w, session_t* s, exchange_t* x, int side) noexcep
         wheel_arm(&w.wheel, &s.timer.node, w.now_ms + BUFFER_WAIT_MS)
         return BODY_WAITS
     to = buffers_at(&w.carrier.buffers, w.carrier.spare)
-    got = sock_recv(src.fd, to, <size_t>room)
-    leg_received(src, got, room)
+    got = leg_recv(w, s, side, to, room)
     if got <= 0:
         return 0
     used = body_pass(&x.body[side], to, <uint32_t>got, side != FRONT and x.flags & EXCHANGE_OLD != 0, &n_out)

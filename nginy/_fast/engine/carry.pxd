@@ -21,5 +21,12 @@ cdef void leg_keep(leg_t* src, uint32_t* spare, uint32_t kind, ssize_t sent, ssi
 # still writable: try again.
 cdef bint leg_flush(worker_t* w, session_t* s, int side) noexcept nogil
 
+# One receive from a leg, and what it says of it; one send to a leg: as sock_recv and sock_send. Inside TLS where it has that.
+cdef ssize_t leg_recv(worker_t* w, session_t* s, int side, uint8_t* to, ssize_t room) noexcept nogil
+cdef ssize_t leg_put(worker_t* w, session_t* s, int side, const uint8_t* from_, size_t n) noexcept nogil
+
+# No more bytes to this leg from us. 0 or -errno; -EAGAIN: it has to be said once more, when the leg can send (TLS).
+cdef int leg_finish(worker_t* w, session_t* s, int side) noexcept nogil
+
 # n bytes from this side were taken by the other.
 cdef void leg_sent(worker_t* w, session_t* s, int side, ssize_t n) noexcept nogil

@@ -6,14 +6,15 @@ from nginy._fast.base.cdefs cimport EAGAIN, ECONNRESET, EINVAL, EPIPE, likely, u
 from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, PIPE_BYTES, SMALL_SEND_BYTES, SPLICE_LEAST
 from nginy._fast.engine.carrier cimport leg_give_buffer, pipe_at_hand
 from nginy._fast.engine.stats cimport count, stats_moved
+from nginy._fast.engine.tls cimport tls_finish, tls_peek, tls_recv, tls_send
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_HTTP, LEG_LARGE, LEG_LAST, LEG_NAGLE, LEG_PIPE,
-    LEG_READABLE, LEG_WRITABLE, carrier_pipes_lent, leg_t, session_t, worker_t,
+    LEG_READABLE, LEG_TLS, LEG_WRITABLE, carrier_pipes_lent, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_t, buffers_take
 from nginy._fast.mem.slab cimport slab_at
 from nginy._fast.net.pipe cimport pipe_drain, pipe_fill, pipe_t
-from nginy._fast.net.sock cimport sock_nodelay, sock_peek, sock_recv, sock_send, sock_skip
+from nginy._fast.net.sock cimport sock_finish, sock_nodelay, sock_peek, sock_recv, sock_send, sock_skip
 from nginy._fast.policy.choose cimport chooser_spent
 
 
@@ -57,6 +58,46 @@ cdef void leg_received(leg_t* src, ssize_t got, ssize_t room) noexcept nogil:
         src.flags |= LEG_EOF | LEG_BROKEN
 
 
+cdef ssize_t leg_recv(worker_t* w, session_t* s, int side, uint8_t* to, ssize_t room) noexcept nogil:
+    cdef leg_t* src = &s.legs[side]
+    cdef ssize_t got
+    if unlikely(src.flags & LEG_TLS):
+        return tls_recv(w, s, side, to, <size_t>room)
+    got = sock_recv(src.fd, to, <size_t>room)
+    leg_received(src, got, room)
+    return got
+
+
+cdef ssize_t leg_put(worker_t* w, session_t* s, int side, const uint8_t* from_, size_t n) noexcept nogil:
+    if unlikely(s.legs[side].flags & LEG_TLS):
+        return tls_send(w, s, side, from_, n)
+    return sock_send(s.legs[side].fd, from_, n)
+
+
+cdef int leg_finish(worker_t* w, session_t* s, int side) noexcept nogil:
+    if unlikely(s.legs[side].flags & LEG_TLS):
+        return tls_finish(w, s, side)
+    return sock_finish(s.legs[side].fd)
+
+
+# Look at bytes without taking them.
+cdef ssize_t leg_peek(worker_t* w, session_t* s, int side, uint8_t* to, ssize_t room) noexcept nogil:
+    cdef ssize_t got
+    if unlikely(s.legs[side].flags & LEG_TLS):
+        return tls_peek(w, s, side, to, <size_t>room)
+    got = sock_peek(s.legs[side].fd, to, <size_t>room)
+    if got <= 0:
+        leg_received(&s.legs[side], got, room)
+    return got
+
+
+# Take what was looked at.
+cdef ssize_t leg_skip(worker_t* w, session_t* s, int side, size_t n) noexcept nogil:
+    if unlikely(s.legs[side].flags & LEG_TLS):
+        return tls_recv(w, s, side, w.carrier.scratch, n)
+    return sock_skip(s.legs[side].fd, w.carrier.scratch, n)
+
+
 # A send was refused with -errno. True when the other side is gone: what it said before is still read.
 cdef bint leg_refused(leg_t* dst, ssize_t error) noexcept nogil:
     dst.flags &= ~<uint32_t>LEG_WRITABLE
@@ -84,7 +125,7 @@ cdef ssize_t leg_send(worker_t* w, session_t* s, int side, const uint8_t* at, si
     cdef ssize_t sent
     if unlikely(dst.flags & (LEG_FRESH | LEG_NAGLE)):
         leg_hurry(dst, n)
-    sent = sock_send(dst.fd, at, n)
+    sent = leg_put(w, s, 1 - side, at, n)
     if unlikely(sent < 0):
         return -1 if leg_refused(dst, sent) else 0
     sent_note(w, s, side, sent)
@@ -108,19 +149,18 @@ cdef void leg_keep(leg_t* src, uint32_t* spare, uint32_t kind, ssize_t sent, ssi
 cdef uint64_t move_unbuffered(worker_t* w, session_t* s, int side, uint32_t most) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
     cdef ssize_t room = min(most, <uint32_t>BUFFER_BYTES)
-    cdef ssize_t got = sock_peek(src.fd, w.carrier.scratch, <size_t>room)
+    cdef ssize_t got = leg_peek(w, s, side, w.carrier.scratch, room)
     cdef ssize_t sent
     if got <= 0:
-        leg_received(src, got, room)
         return 0
     count(&w.row.worker.unbuffered, 1)
     sent = leg_send(w, s, side, w.carrier.scratch, <size_t>got)
     if sent <= 0:
         return 0
-    if sock_skip(src.fd, w.carrier.scratch, <size_t>sent) != sent:  # they were there: only a broken socket gives fewer
+    if leg_skip(w, s, side, <size_t>sent) != sent:  # they were there: only a broken socket gives fewer
         src.flags |= LEG_EOF | LEG_BROKEN
         return 0
-    if sent == got:
+    if sent == got and not src.flags & LEG_TLS:
         leg_received(src, got, room)
     return <uint64_t>sent
 
@@ -131,9 +171,8 @@ cdef uint64_t move_copied(
     cdef leg_t* src = &s.legs[side]
     cdef ssize_t room = min(most, pool.blocks.item_bytes)
     cdef uint8_t* at = buffers_at(pool, spare[0])
-    cdef ssize_t got = sock_recv(src.fd, at, <size_t>room)
+    cdef ssize_t got = leg_recv(w, s, side, at, room)
     cdef ssize_t sent
-    leg_received(src, got, room)
     if unlikely(got <= 0):
         return 0
     if got < BUFFER_BYTES:

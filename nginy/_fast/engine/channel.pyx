@@ -5,10 +5,11 @@ from nginy._fast.base.cdefs cimport EAGAIN, EINTR, c_getpid, sockaddr_storage, s
 from nginy._fast.base.layout cimport VERDICT_DOWN, snap_backend_t, snap_pool_t
 from nginy._fast.base.limits cimport MAX_MESSAGE_FDS, MAX_MESSAGE_IDS, MAX_POOLS, MESSAGES_PER_EVENT, TABLES_PER_EVENT
 from nginy._fast.base.message cimport (
-    MESSAGE_MAGIC, MSG_ADOPTED, MSG_DRAIN, MSG_HELLO, MSG_KEEP, MSG_MAILBOX, MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT,
-    MSG_SOCKETS, MSG_STOP, MSG_TABLE, MSG_TABLE_REFUSED, message_t,
+    MESSAGE_MAGIC, MSG_ADOPTED, MSG_CERTS, MSG_CERTS_REFUSED, MSG_DRAIN, MSG_HELLO, MSG_KEEP, MSG_MAILBOX,
+    MSG_READY, MSG_REJECTED, MSG_SERVE, MSG_SNAPSHOT, MSG_SOCKETS, MSG_STOP, MSG_TABLE, MSG_TABLE_REFUSED, message_t,
 )
 from nginy._fast.engine.answers cimport mail_adopt
+from nginy._fast.engine.certs cimport tls_adopt
 from nginy._fast.engine.link cimport links_settle
 from nginy._fast.engine.listener cimport listener_close, listener_hold, listeners_close, listeners_settle
 from nginy._fast.engine.reply cimport replies_flush
@@ -154,6 +155,14 @@ cdef void table_take(worker_t* w, uint64_t pool, int fd) noexcept nogil:
         channel_tell(w, MSG_TABLE_REFUSED, pool, <uint64_t>-status)
 
 
+# Made and put in place between two turns; until then, and when it is refused, what was there goes on.
+cdef void certs_take(worker_t* w, int fd) noexcept nogil:
+    cdef int status = tls_adopt(w, fd)
+    if status < 0:
+        count(&w.row.worker.rejected, 1)
+        channel_tell(w, MSG_CERTS_REFUSED, 0, <uint64_t>-status)
+
+
 cdef void obey(worker_t* w, const message_t* m, int* fds, int n_fds) noexcept nogil:
     cdef int i
     if m.kind == MSG_SOCKETS:
@@ -172,6 +181,8 @@ cdef void obey(worker_t* w, const message_t* m, int* fds, int n_fds) noexcept no
         return
     if m.kind == MSG_TABLE and n_fds == 1:
         table_take(w, m.a, fds[0])
+    if m.kind == MSG_CERTS and n_fds == 1:
+        certs_take(w, fds[0])
     for i in range(n_fds):
         sock_close(fds[i])
     if m.kind == MSG_SERVE:

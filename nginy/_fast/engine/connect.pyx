@@ -26,7 +26,7 @@ from nginy._fast.engine.stats cimport stats_attempt
 from nginy._fast.engine.sticky cimport sticky_choose
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_ASKED, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FRESH, LEG_HTTP, LEG_KEYED, LEG_NAGLE, LEG_OWN,
-    LEG_QUIET,
+    LEG_QUIET, LEG_TLS,
     SESS_ASK, SESS_CONNECT, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.engine.visit cimport session_visit
@@ -252,7 +252,7 @@ cdef int attempt_open(worker_t* w, session_t* s, const snap_addr_t* addr) noexce
         s.legs[BACK].flags |= LEG_EAGER | LEG_COPY
     else:
         attempt_tune(w, s)
-    if family != AF_UNIX and not is_http(s) and is_fastopen(w, s):
+    if family != AF_UNIX and not s.legs[FRONT].flags & (LEG_HTTP | LEG_TLS) and is_fastopen(w, s):
         status = attempt_fast(w, s, addr)
     else:
         status = sock_connect(fd, addr.bytes, <uint16_t>addr.len_bytes)

@@ -11,6 +11,7 @@ from nginy._fast.base.limits cimport ACCEPT_PAUSE_MS, ACCEPTS_PER_EVENT, DRAIN_A
 from nginy._fast.base.status cimport REASON_NO_DESCRIPTOR, REASON_SESSION_LIMIT, REASON_SLAB_FULL
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.datagram cimport datagrams_note
+from nginy._fast.engine.handshake cimport handshake_begin
 from nginy._fast.engine.preread cimport preread_begin
 from nginy._fast.engine.request cimport request_open
 from nginy._fast.engine.session cimport TAG_LISTENER, TAG_SESSION, client_of, session_close, session_open, tag_gen, tag_make
@@ -71,7 +72,9 @@ cdef void admit(worker_t* w, const snap_listener_t* listener, int fd, const sock
     if unlikely(poller_add_stream(w.poller_fd, fd, tag_make(TAG_SESSION, FRONT, tag_gen(s, FRONT), s.timer.idx)) < 0):
         session_close(w, s, REASON_NO_DESCRIPTOR)
         return
-    if listener.protocol == PROTOCOL_HTTP:
+    if unlikely(listener.handshake_ms):
+        handshake_begin(w, s, listener)
+    elif listener.protocol == PROTOCOL_HTTP:
         request_open(w, s)
     elif unlikely(listener.preread.kind):
         preread_begin(w, s, listener)

@@ -14,6 +14,7 @@ from nginy._fast.base.status cimport (
     REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_FRONT_RESET, REASON_NO_BACKEND, REASON_NO_PORT,
 )
 from nginy._fast.engine.carrier cimport leg_give_buffer
+from nginy._fast.engine.carry cimport leg_finish, leg_put
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LAST, PHASE_HEAD, PHASE_LINGER, exchange_t
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_give, part_give
@@ -28,7 +29,6 @@ from nginy._fast.engine.types cimport (
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.wheel cimport wheel_arm
-from nginy._fast.net.sock cimport sock_finish, sock_send
 from nginy._fast.policy.snapshot cimport snapshot_listener
 from nginy._fast.wire.http1 cimport BODY_LENGTH, BODY_NONE, HTTP_BAD_VERSION, HTTP_TOO_LONG, METHOD_HEAD
 from nginy._fast.wire.phrase cimport http_phrase
@@ -156,7 +156,7 @@ cdef void own_respond(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
 
 
 cdef ssize_t own_pass(worker_t* w, session_t* s, const uint8_t* from_, uint32_t n) noexcept nogil:
-    cdef ssize_t sent = sock_send(s.legs[FRONT].fd, from_, n)
+    cdef ssize_t sent = leg_put(w, s, FRONT, from_, n)
     if sent == -EAGAIN:
         return 0
     if sent < 0:
@@ -214,7 +214,7 @@ cdef void exchange_last(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
     head_give(w, x)
     x.phase = PHASE_LINGER
     x.flags = 0
-    sock_finish(front.fd)
+    leg_finish(w, s, FRONT)
     wheel_arm(&w.wheel, &s.timer.node, w.now_ms + LINGER_MS)
     queue_push(&w.ready, s, QUEUE_READY)
 

@@ -1,21 +1,21 @@
 """Relay: what follows from the flags of both legs."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from nginy._fast.base.cdefs cimport unlikely
+from nginy._fast.base.cdefs cimport EAGAIN, unlikely
 from nginy._fast.base.limits cimport READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
     REASON_BACK_RESET, REASON_CLOSED, REASON_DRAIN_DEADLINE, REASON_FRONT_RESET, REASON_HALF_CLOSE_TIMEOUT, REASON_IDLE,
 )
-from nginy._fast.engine.carry cimport ALL_BYTES, leg_flush, leg_move
+from nginy._fast.engine.carry cimport ALL_BYTES, leg_finish, leg_flush, leg_move
 from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_LAST, LEG_READABLE, LEG_WRITABLE, QUEUE_READY,
-    SESS_EXCHANGE, SESS_RELAY, leg_t, session_t, worker_t,
+    BACK, FRONT, LEG_BROKEN, LEG_COPY, LEG_CROSSED, LEG_EAGER, LEG_EOF, LEG_FINISHED, LEG_LAST, LEG_READABLE, LEG_TLS,
+    LEG_WRITABLE, QUEUE_READY, SESS_EXCHANGE, SESS_RELAY, leg_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_OUT, POLL_URGENT
-from nginy._fast.net.sock cimport sock_finish, sock_keepalive
+from nginy._fast.net.sock cimport sock_keepalive
 
 
 cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
@@ -24,6 +24,8 @@ cdef void leg_note(session_t* s, int side, uint32_t bits) noexcept nogil:
         leg.flags |= LEG_READABLE
     if bits & POLL_OUT:
         leg.flags |= LEG_WRITABLE
+        if unlikely(leg.flags & LEG_CROSSED):
+            leg.flags = leg.flags & ~<uint32_t>LEG_CROSSED | LEG_READABLE
     if unlikely(bits & (POLL_END | POLL_BROKEN | POLL_URGENT)):
         leg.flags |= LEG_READABLE | LEG_EAGER
         if bits & POLL_URGENT:  # ends a receive early, and a splice never passes it
@@ -65,13 +67,29 @@ cdef bint leg_is_done(const session_t* s, int side) noexcept nogil:
 # One direction is over, the other goes on: tell the other leg, and watch the rest with the half-close time.
 cdef void pass_half_close(worker_t* w, session_t* s, int side) noexcept nogil:
     cdef leg_t* dst = &s.legs[1 - side]
+    cdef int status
     if dst.flags & (LEG_FINISHED | LEG_BROKEN):
         return
+    status = leg_finish(w, s, 1 - side)
+    if status == -EAGAIN:       # the next chance to send says it
+        dst.flags &= ~<uint32_t>LEG_WRITABLE
+        return
     dst.flags |= LEG_FINISHED
-    if sock_finish(dst.fd) < 0:
+    if status < 0:
         dst.flags |= LEG_BROKEN | LEG_READABLE | LEG_EAGER
     if w.now_ms + s.half_close_ms < s.timer.node.deadline_ms:
         wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.half_close_ms)
+
+
+# TLS has a last word of its own, and a leg that is full takes it later.
+cdef bint is_last_word_due(worker_t* w, session_t* s) noexcept nogil:
+    cdef bint is_due = False
+    cdef int side
+    for side in range(2):
+        if s.legs[side].flags & LEG_TLS:
+            pass_half_close(w, s, 1 - side)
+            is_due |= not s.legs[side].flags & (LEG_FINISHED | LEG_BROKEN)
+    return is_due
 
 
 # A broken leg whose last words are passed on, or cannot be: both are broken, or the client is gone while the backend
@@ -101,6 +119,8 @@ cdef bint relay_settle(worker_t* w, session_t* s) noexcept nogil:
             session_close(w, s, REASON_FRONT_RESET if side == FRONT else REASON_BACK_RESET)
             return False
     if is_front_done and is_back_done or (not s.is_half_close and is_over_for_both(s, is_front_done, is_back_done)):
+        if unlikely((s.legs[FRONT].flags | s.legs[BACK].flags) & LEG_TLS) and is_last_word_due(w, s):
+            return True
         session_close(w, s, REASON_CLOSED)
         return False
     if is_front_done:

@@ -11,7 +11,7 @@ from nginy._fast.base.status cimport (
 )
 from nginy._fast.engine.body cimport body_begin
 from nginy._fast.engine.caps cimport caps_is_long, caps_refuse
-from nginy._fast.engine.carry cimport leg_received
+from nginy._fast.engine.carry cimport leg_received, leg_recv
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.exchange cimport exchange_open
 from nginy._fast.engine.exchanges cimport (
@@ -27,7 +27,7 @@ from nginy._fast.engine.session cimport queue_push, session_close
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.tally cimport tally_begin
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_EOF, LEG_READABLE, QUEUE_READY, SESS_CONNECT, SESS_HEAD, leg_t, session_side, session_t, worker_t,
+    BACK, FRONT, LEG_EOF, LEG_READABLE, QUEUE_READY, SESS_CONNECT, SESS_HEAD, session_side, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
 from nginy._fast.mem.wheel cimport wheel_arm
@@ -69,7 +69,6 @@ cdef bint head_room(worker_t* w, exchange_t* x) noexcept nogil:
 
 # One receive. False: nothing new, and maybe the end of the session.
 cdef bint head_receive(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
-    cdef leg_t* leg = &s.legs[FRONT]
     cdef ssize_t room, got
     if unlikely(not head_room(w, x)):
         own_respond(w, s, OWN_NO_BUFFER)
@@ -78,8 +77,7 @@ cdef bint head_receive(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
     if room == 0:
         own_respond(w, s, OWN_HEAD_TOO_LONG)
         return False
-    got = sock_recv(leg.fd, buffers_at(&w.http.heads, x.head) + x.head_end, <size_t>room)
-    leg_received(leg, got, room)
+    got = leg_recv(w, s, FRONT, buffers_at(&w.http.heads, x.head) + x.head_end, room)
     if got > 0:
         x.head_end += <uint16_t>got
         return True

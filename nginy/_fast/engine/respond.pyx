@@ -15,7 +15,7 @@ from nginy._fast.engine.rules cimport rules_put
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.tally cimport tally_answer
-from nginy._fast.engine.types cimport FRONT, LEG_WRITABLE, SESS_EXCHANGE, session_t, worker_t
+from nginy._fast.engine.types cimport FRONT, LEG_TLS, LEG_WRITABLE, SESS_EXCHANGE, session_t, worker_t
 from nginy._fast.mem.buffers cimport buffers_at
 from nginy._fast.mem.wheel cimport wheel_arm
 from nginy._fast.policy.site cimport ACTION_REDIRECT, site_found_t, site_route_t, site_t
@@ -85,7 +85,7 @@ cdef void redirect(
     cdef uint32_t status = site.routes[found.route].status
     cdef bint is_kept = own_is_kept(w, x)
     cdef uint8_t* at = own_put(put_status(w.carrier.scratch, status), b"Location: ")
-    cdef int n = location_write(site, found, p, head, False, at, BUFFER_BYTES - HEAD_REST)
+    cdef int n = location_write(site, found, p, head, s.legs[FRONT].flags & LEG_TLS != 0, at, BUFFER_BYTES - HEAD_REST)
     if n < 0:
         own_respond(w, s, OWN_HEAD_TOO_LONG)
         return

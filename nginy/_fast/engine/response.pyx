@@ -8,7 +8,7 @@ from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, HEAD_BYTES, HEAD_GROWTH
 from nginy._fast.base.status cimport OUTCOME_RESET, OWN_BACK_RESET, OWN_BAD_RESPONSE, OWN_NO_BUFFER, REASON_BACK_RESET
 from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_pass
-from nginy._fast.engine.carry cimport leg_keep, leg_received, leg_send, spare_at_hand
+from nginy._fast.engine.carry cimport leg_keep, leg_recv, leg_send, spare_at_hand
 from nginy._fast.engine.cookies cimport cookies_response
 from nginy._fast.engine.exchanges cimport (
     EXCHANGE_AGAIN, EXCHANGE_HEED, EXCHANGE_KEPT, EXCHANGE_LINK_KEPT, EXCHANGE_OLD, EXCHANGE_REPEATABLE, EXCHANGE_REUSED,
@@ -26,7 +26,6 @@ from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_BULK, LEG_EOF, QUEUE_READY, SESS_HEAD, leg_t, session_side, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
-from nginy._fast.net.sock cimport sock_recv
 from nginy._fast.policy.choose cimport chooser_distrust, chooser_spent
 from nginy._fast.policy.snapshot cimport snapshot_listener
 from nginy._fast.wire.http1 cimport BODY_CHUNKED, BODY_UNTIL_END, head_t, http1_response
@@ -82,8 +81,7 @@ cdef uint32_t head_fill(worker_t* w, session_t* s, exchange_t* x, uint8_t* at) n
     cdef ssize_t got
     if x.n_part:
         memcpy(at + BODY_AT, buffers_at(&w.http.heads, x.part), x.n_part)
-    got = sock_recv(s.legs[BACK].fd, at + BODY_AT + x.n_part, <size_t>room)
-    leg_received(&s.legs[BACK], got, room)
+    got = leg_recv(w, s, BACK, at + BODY_AT + x.n_part, room)
     return x.n_part + <uint32_t>got if got > 0 else 0
 
 

@@ -5,7 +5,7 @@ from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_MADE, EXCHANGE_OLD, exchange_t
 from nginy._fast.engine.link cimport exchange_of
 from nginy._fast.engine.rules cimport rules_request, rules_response
-from nginy._fast.engine.types cimport session_side, session_side_t, session_t, worker_t
+from nginy._fast.engine.types cimport FRONT, LEG_TLS, session_side, session_side_t, session_t, worker_t
 from nginy._fast.mem.hash cimport random_next
 from nginy._fast.policy.site cimport site_found_t, site_t
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_site
@@ -80,7 +80,7 @@ cdef void rewrite_request(
         put_text(&r.how, FIELD_X_FORWARDED_FOR, WAY_SET, r.client, n)
     if head.host.n == 0 and head.minor == 0:    # HTTP/1.1, which goes on, has to have one
         put_text(&r.how, FIELD_HOST, WAY_SET, <const uint8_t*>b"localhost", 9)
-    put_text(&r.how, FIELD_X_FORWARDED_PROTO, WAY_SET, <const uint8_t*>b"http", 4)
+    put_text(&r.how, FIELD_X_FORWARDED_PROTO, WAY_SET, <const uint8_t*>b"https", 5 if s.legs[FRONT].flags & LEG_TLS else 4)
     put_text(&r.how, FIELD_X_REQUEST_ID, WAY_SET, r.request_id, request_id_write(x, r.request_id))
     if x.rules:
         rules_request(w, s, x, p, head, r)

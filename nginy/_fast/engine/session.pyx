@@ -4,18 +4,20 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, NGY_CHECK, likely, ngy_sub32, ntohs, sockaddr_in, sockaddr_in6, sockaddr_storage,
+    unlikely,
 )
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT, RELEASE_SESSION
-from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASON_CLOSED
+from nginy._fast.base.status cimport OUTCOME_ABANDONED, REASON_BACK_RESET, REASON_CLOSED, REASON_HANDSHAKE_FAILED
 from nginy._fast.engine.ask cimport ask_abandon, ask_release, ended_t
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_drop, exchange_of, link_forget
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.tally cimport tally_end
+from nginy._fast.engine.tls cimport tls_drop
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_HTTP, LEG_OWN, QUEUE_NONE, SESS_ASK, SESS_CONNECT,
+    BACK, FRONT, LEG_ASKED, LEG_COPY, LEG_EAGER, LEG_FINISHED, LEG_HTTP, LEG_OWN, LEG_TLS, QUEUE_NONE, SESS_ASK, SESS_CONNECT,
     SESS_FREE, SESS_HEAD, TIMER_SESSION, leg_t, queue_t, session_side, session_side_t, session_t, worker_t,
 )
 from nginy._fast.mem.buffers cimport NO_BUFFER
@@ -162,8 +164,8 @@ cdef void session_release(worker_t* w, const session_t* s, uint32_t kind, uint32
 
 
 cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
-    # between two exchanges of HTTP nothing is cut off
-    cdef bint is_reset = reason != REASON_CLOSED and s.state != SESS_HEAD
+    # between two exchanges of HTTP nothing is cut off, and the alert of a failed handshake is to arrive
+    cdef bint is_reset = reason != REASON_CLOSED and s.state != SESS_HEAD and reason != REASON_HANDSHAKE_FAILED
     # the backend's answer was complete and passed on as such: a reset now would throw away its tail
     cdef bint is_front_reset = is_reset and not (reason == REASON_BACK_RESET and s.legs[FRONT].flags & LEG_FINISHED)
     cdef int front_fd = s.legs[FRONT].fd
@@ -181,6 +183,8 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
     session_unqueue(w, s)
     leg_give_buffer(w, &s.legs[FRONT])
     leg_give_buffer(w, &s.legs[BACK])
+    if unlikely((s.legs[FRONT].flags | s.legs[BACK].flags) & LEG_TLS):
+        tls_drop(w, s, is_front_reset, is_reset)
     if s.legs[FRONT].flags & LEG_HTTP:
         tally_end(w, s, exchange_of(w, s), reason == REASON_CLOSED)
         exchange_drop(w, s)

@@ -8,6 +8,7 @@ from nginy._fast.base.limits cimport FLOW_TICK_SHIFT, MAX_TRIED
 from nginy._fast.engine.exchanges cimport http_t
 from nginy._fast.engine.flows cimport udp_t, udp_work_t
 from nginy._fast.engine.mail cimport mail_t
+from nginy._fast.engine.secrets cimport tls_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_t
 from nginy._fast.mem.slab cimport slab_side, slab_t
 from nginy._fast.mem.wheel cimport wheel_node_t, wheel_t
@@ -23,6 +24,7 @@ cdef enum:                      # session_state_t
     SESS_ASK = 4                # a class in Python is asked for a backend, or for a key
     SESS_HEAD = 5               # HTTP: between exchanges
     SESS_EXCHANGE = 6           # HTTP: a request and its response pass
+    SESS_HANDSHAKE = 7          # TLS, before all others
 
 cdef enum:
     NO_POOL = 0xffff            # not known yet
@@ -50,6 +52,8 @@ cdef enum:                      # leg_flag_t
     LEG_KEYED = 32768           # front leg: in place of the ticket lies the hash of the key that the pool asked has for it
     LEG_HTTP = 65536            # front leg: an exchange_t belongs to the session
     LEG_BULK = 131072           # back leg: its last response was bulk, so that of the next one little is copied with the head
+    LEG_TLS = 262144            # a secure_t belongs to the leg; with LEG_COPY, as nothing can be spliced
+    LEG_CROSSED = 524288        # TLS: a receive waits for room to send
 
 cdef enum:                      # queue_mark_t
     QUEUE_NONE = 0
@@ -201,6 +205,7 @@ cdef struct worker_t:
     chooser_t chooser
     mail_t mail
     http_t http
+    tls_t tls
     queue_t ready
     udp_t* udps                 # owned; MAX_LISTENERS, by listener id; NULL until a UDP listener comes
     udp_work_t* udp_work        # owned; NULL until then
@@ -223,6 +228,7 @@ cdef struct worker_t:
     uint8_t is_over             # leave the loop
     uint8_t is_ready_told
     uint8_t is_spin
+    uint8_t is_process          # of its own
     uint16_t port_min           # source ports the kernel picks: only there a socket can meet itself
     uint16_t port_max
     uint64_t drain_until_ms

@@ -13,6 +13,7 @@ cdef struct worker_options_t:
     uint64_t buffers_bytes
     uint32_t pipes_max          # 0 = never splice
     bint is_spin
+    bint is_process             # of its own, not a thread of a host
     uint64_t seed
     uint64_t secret[2]          # of hashes whose keys strangers choose
     uint16_t port_min           # source ports the kernel picks, inclusive

@@ -17,10 +17,12 @@ from nginy._fast.base.status cimport REASON_STOPPED
 from nginy._fast.engine.answers cimport mail_change, mail_close, mail_expire, mail_is_due, mail_take
 from nginy._fast.engine.ask cimport ask_ring
 from nginy._fast.engine.carrier cimport carrier_close, carrier_open
+from nginy._fast.engine.certs cimport tls_shut
 from nginy._fast.engine.channel cimport channel_event, rejoin_event
 from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.exchange cimport exchange_event, exchange_run, exchange_timer
 from nginy._fast.engine.exchanges cimport link_t
+from nginy._fast.engine.handshake cimport handshake_event, handshake_timer
 from nginy._fast.engine.link cimport http_close, http_open, link_event, link_timer
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
 from nginy._fast.engine.preread cimport preread_event, preread_timer
@@ -32,7 +34,8 @@ from nginy._fast.engine.session cimport (
 )
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared, count, stats_turn, turn_begin, turn_mark
 from nginy._fast.engine.types cimport (
-    BACK, FRONT, SESS_EXCHANGE, SESS_HEAD, SESS_PREREAD, SESS_RELAY, TIMER_FLOWS, TIMER_LINK, TIMER_LISTENER, listener_t,
+    BACK, FRONT, SESS_EXCHANGE, SESS_HANDSHAKE, SESS_HEAD, SESS_PREREAD, SESS_RELAY, TIMER_FLOWS, TIMER_LINK,
+    TIMER_LISTENER, listener_t,
     session_of_timer, session_side_t, session_t, timer_t, worker_t,
 )
 from nginy._fast.engine.datagram cimport datagrams_serve
@@ -116,6 +119,7 @@ cdef int worker_open(worker_t* w, const worker_options_t* options) noexcept nogi
     w.port_min = options.port_min
     w.port_max = options.port_max
     w.is_spin = options.is_spin
+    w.is_process = options.is_process
     w.flows_max = options.flows_max
     w.sweep_at = NO_INDEX
     turn_begin(w)
@@ -148,6 +152,7 @@ cdef void worker_close(worker_t* w) noexcept nogil:
     mail_close(w)
     udp_close(w)
     http_close(w)
+    tls_shut(w)
     slab_close(&w.sessions)
     carrier_close(&w.carrier)
     chooser_close(&w.chooser)
@@ -173,6 +178,8 @@ cdef void early_event(worker_t* w, session_t* s, int side, uint32_t bits) noexce
             request_event(w, s, bits)
     elif s.state == SESS_PREREAD:
         preread_event(w, s, bits)
+    elif s.state == SESS_HANDSHAKE:
+        handshake_event(w, s, bits)
     else:
         connect_event(w, s, side, bits)
 
@@ -194,6 +201,8 @@ cdef void early_timer(worker_t* w, session_t* s) noexcept nogil:
         exchange_timer(w, s)
     elif s.state == SESS_PREREAD:
         preread_timer(w, s)
+    elif s.state == SESS_HANDSHAKE:
+        handshake_timer(w, s)
     else:
         connect_timer(w, s)
 

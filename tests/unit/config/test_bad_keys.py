@@ -51,14 +51,14 @@ UNKNOWN = [
     top("admin: {§stats: ':1'}", "admin.stats", "it is called `http` here"),
 ]
 LATER = (
-    [top(f"§{key}: {{}}", key, "not in this version yet") for key in ("tls", "acls", "registry")]
+    [top(f"§{key}: {{}}", key, "not in this version yet") for key in ("acls", "registry")]
     + [
         pool(f"§{key}: {{}}", f".{key}", "not in this version yet")
         for key in ("registry", "outlier", "limits", "upstream")
     ]
     + [
         listener(f"§{key}: x", f".{key}", "not in this version yet")
-        for key in ("acl", "tls")
+        for key in ("acl",)
     ]
     + [
         pool("policy: §prefix_cache", ".policy", "'prefix_cache' is not in this version yet"),

@@ -16,6 +16,7 @@ from nginy._fast import door
 from nginy.backend.registry import BackendKey, resolve_backends
 from nginy.backend.tables import Shape
 from nginy.config import parse_config
+from nginy.control.certificates import Certificates
 from nginy.control.channel import Publication
 from nginy.control.generations import Generations
 from nginy.control.ids import Ids
@@ -48,6 +49,7 @@ class Bench:
             deliver=self.delivered.append,
             on_trouble=self.troubles.append,
             inherited={},
+            certificates=Certificates(lambda *_, **__: None, forbids_dumps=False),
         )
 
     def _notes(self, world: World, since: object) -> bytes:

@@ -70,6 +70,15 @@ def http_pool_counters(**given: Any) -> dict[str, Any]:
         board.close()
 
 
+def tls_counters(**given: Any) -> dict[str, Any]:
+    """What a listener with TLS counts besides."""
+    board = door.Board(door.board_create(1), 1)
+    try:
+        return {**board.tls(0), **given}
+    finally:
+        board.close()
+
+
 def http_listener(name: str = "site", **given: Any) -> ListenerView:
     """A listener for requests."""
     plain = listener(name, bind=("127.0.0.1:8080",), protocol="http", requests=http_counters())

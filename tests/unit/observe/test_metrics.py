@@ -25,6 +25,7 @@ from tests.unit.observe.pictures import (
     listener_counters,
     pool,
     pool_counters,
+    tls_counters,
     udp_counters,
     udp_listener,
     view,
@@ -59,7 +60,9 @@ BACKEND = {"pool": "api", "backend": "10.0.0.1:80", "address": "10.0.0.1:80"}
 def test_every_family_of_the_list_is_exposed_with_samples_of_its_labels() -> None:
     asking = replace(pool("own"), choices=pool_counters())
     site = replace(pool("site"), requests=http_pool_counters())
-    source = Source(view(listeners=(listener(), udp_listener(), http_listener()), pools=(pool(), asking, site)))
+    secure = http_listener(handshakes=tls_counters())
+    listeners, pools = (listener(), udp_listener(), secure), (pool(), asking, site)
+    source = Source(view(listeners=listeners, pools=pools, certificates={"site": 2e9}))
     _, body = asyncio.run(Metrics(source).render())
     families = {family.name: family for family in parse_text(body.decode())}
     for wanted in FAMILIES:

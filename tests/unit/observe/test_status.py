@@ -19,6 +19,7 @@ from tests.unit.observe.pictures import (
     listener,
     listener_counters,
     pool,
+    tls_counters,
     udp_counters,
     udp_listener,
     view,
@@ -67,6 +68,7 @@ def test_listener_and_backend_tell_their_counters_by_name() -> None:
             "ends": {"closed": 5, "idle": 2},
             "datagrams": None,
             "http": None,
+            "tls": None,
         }
     ]
     (found,) = tree["pools"][0]["backends"]
@@ -144,6 +146,8 @@ def test_every_key_is_documented() -> None:
     keys |= set(tree["pools"][0]["backends"][0])
     keys |= set(status_tree(Source(view(listeners=(udp_listener(),))))["listeners"][0]["datagrams"])
     keys |= set(status_tree(Source(view(listeners=(http_listener(),))))["listeners"][0]["http"])
+    secure = listener(handshakes=tls_counters())
+    keys |= set(status_tree(Source(view(listeners=(secure,))))["listeners"][0]["tls"])
     site = replace(pool(), requests=http_pool_counters())
     keys |= set(status_tree(Source(view(pools=(site,))))["pools"][0]["http"])
     keys |= set(compared(http_pool_counters(), http_pool_counters(), 1.0) or ())

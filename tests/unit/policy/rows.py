@@ -86,6 +86,7 @@ def listener(id=0, **changes):
         routes=None,
         udp=None,
         http=None,
+        handshake_ms=0,
         name_hash=0,
     )
     return SimpleNamespace(**row | changes)

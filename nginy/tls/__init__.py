@@ -1,0 +1,1 @@
+"""Certificates and keys: read from files, looked at by OpenSSL, packed for workers."""
