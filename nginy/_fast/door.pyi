@@ -119,6 +119,7 @@ class CapsRow(Protocol):
     """What clients of an HTTP listener may have of a request; None = no bound.
 
     gap_ns: between two requests of one client in one worker, 0 = no bound; room_ns: how far ahead of that it may be.
+    body_ms: that a client may be silent in the middle of a body.   request_ms: of a whole request; 0 = no bound.
     """
 
     head_bytes: int
@@ -127,6 +128,8 @@ class CapsRow(Protocol):
     body_bytes: int | None
     gap_ns: int
     room_ns: int
+    body_ms: int
+    request_ms: int
 
 class HttpRow(Protocol):
     """What only an HTTP listener has. requests: per connection; 0 = no bound.

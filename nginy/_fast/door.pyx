@@ -59,7 +59,7 @@ REASONS = (
     "closed", "front_reset", "back_reset", "idle", "half_close_timeout", "connect_failed", "connect_timeout", "no_backend",
     "backends_full", "session_limit", "slab_full", "no_descriptor", "no_port", "client_gone", "backend_down",
     "drain_deadline", "stopped", "worker_died", "evicted", "backend_removed", "preread_timeout",
-    "no_route", "body_too_large", "handshake_failed", "handshake_timeout",
+    "no_route", "body_too_large", "handshake_failed", "handshake_timeout", "request_timeout",
 )
 DROPS = (
     "table_full", "session_limit", "no_backend", "backends_full", "no_descriptor", "no_port", "refused", "source_flows",
@@ -71,7 +71,7 @@ OWN = (
     "bad_request", "no_route", "method_refused", "head_timeout", "head_too_long", "back_reset", "bad_response",
     "connect_failed", "no_backend", "backends_full", "no_descriptor", "no_port", "no_buffer", "connect_timeout",
     "response_timeout", "bad_version", "unclear_path", "responded", "redirected",
-    "target_too_long", "body_too_large", "request_rate",
+    "target_too_long", "body_too_large", "request_rate", "body_timeout", "request_timeout",
 )
 HANDSHAKE_FAILURES = (
     "no_tls", "http", "version", "cipher", "alpn", "name", "client_cert", "alert", "gone", "timeout", "local", "other",

@@ -59,10 +59,15 @@ cdef net_fill(snap_net_t* to, net):
     to.n_bits = net[1]
 
 
+cdef enum:
+    USUAL_BODY_MS = 60000
+
+
 cdef caps_fill(snap_caps_t* to, row):
     to.head_bytes = to.target_bytes = HEAD_MOST_BYTES
     to.n_fields = HEAD_MOST_FIELDS
     to.body_bytes = <uint64_t>-1
+    to.body_ms = USUAL_BODY_MS
     if row is None:
         return
     if not 0 <= row.gap_ns < 1 << 62 or not 0 <= row.room_ns < 1 << 62:
@@ -72,6 +77,8 @@ cdef caps_fill(snap_caps_t* to, row):
     to.target_bytes = row.target_bytes
     if row.body_bytes is not None:
         to.body_bytes = row.body_bytes
+    to.body_ms = row.body_ms
+    to.request_ms = row.request_ms
     to.gap_ns = row.gap_ns
     to.room_ns = row.room_ns
     to.is_tight = (

@@ -49,6 +49,8 @@ class CapsRow:
     body_bytes: int | None = None
     gap_ns: int = 0
     room_ns: int = 0
+    body_ms: int = 60000
+    request_ms: int = 0
 
 
 @dataclass(slots=True)

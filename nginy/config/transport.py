@@ -11,7 +11,7 @@ from nginy.model import DATAGRAM_BINDS_MAX, Listener
 INHERITED_KEYS = ("half_close", "keepalive", "splice")
 """Keys of listeners that `defaults` may give; all of them are TCP's."""
 TCP_TIMEOUTS = ("handshake", "connect", "idle", "half_close")
-HTTP_TIMEOUTS = ("head", "keep_alive", "response")
+HTTP_TIMEOUTS = ("head", "keep_alive", "body", "response", "request")
 UDP_LIMITS = ("flows_per_source", "flow_rate_per_source", "flow_rate", "datagram_rate", "bandwidth")
 HTTP_LIMITS = ("head", "fields", "target", "body", "requests", "request_rate")
 

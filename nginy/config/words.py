@@ -110,7 +110,8 @@ _FOREIGN: dict[str, str] = {
     "BackUdp": "proxy_protocol: proxy send_proxy   transparent: proxy_bind source source_address usesrc",
     "Timeouts": """
         idle: client proxy_timeout read server write   connect: connection
-        half_close: halfclose tunnel
+        half_close: halfclose tunnel   head: client_header_timeout http_request   keep_alive: keepalive_timeout
+        body: client_body_timeout   request: total request_timeout
     """,
     "Limits": """
         sessions: connections flows maxconn max_conns max_connections   retries: redispatch retry tries

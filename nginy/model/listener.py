@@ -23,6 +23,7 @@ KeepAlive: TypeAlias = Annotated[
     Annotated[float, Form("duration"), Field(ge=1, le=32400)] | None, Form(off=True)]
 Deferral: TypeAlias = Annotated[
     Annotated[float, Form("duration"), Field(ge=1, le=3600)] | None, Form(off=True)]
+Span: TypeAlias = Annotated[Annotated[float, Form("duration"), Field(ge=0.001, le=86400)] | None, Form(off=True)]
 Queue: TypeAlias = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, Form(off=True)]
 Splice: TypeAlias = Literal["auto", "off"]
 
@@ -40,8 +41,14 @@ class Timeouts(Model):
     head: Duration = Field(default=10.0, description=(
         "HTTP: for the whole head of a request, from its first byte on; a client that says nothing has as long."))
     keep_alive: Duration = Field(default=75.0, description="HTTP: between two requests of a connection.")
+    body: Duration = Field(default=60.0, description=(
+        "HTTP: without a byte of a request's body that is waited for, until its response begins; the client gets 408."))
     response: Duration = Field(default=60.0, description=(
-        "HTTP: without a byte of the request or of its response, once a backend has been found."))
+        "HTTP: without a byte of the response, or of the request being taken, once a backend has been found."))
+    request: Span = Field(default=None, description=(
+        "HTTP: for a request, from its whole head to the end of its response, all attempts included; then the client "
+        "gets 504, or the response is cut when it has begun. Connections that have changed to another protocol go on. "
+        "A time, or `off`."))
     drain: Duration | None = Field(default=None, description=(
         "What sessions get once their listener is removed or nginy drains. Left out: no deadline, or `runtime.drain`. "
         "UDP flows of a removed listener end at once."))

@@ -35,6 +35,7 @@ REASON_MEANINGS: Mapping[str, str] = {
     "body_too_large": "HTTP: the body of a request was more than `limits.body`, and its response had begun.",
     "handshake_failed": "TLS: the handshake failed; `nginy_tls_handshake_failures` says how.",
     "handshake_timeout": "TLS: the handshake was not over within `timeouts.handshake`.",
+    "request_timeout": "HTTP: `timeouts.request` was over, and the response had begun.",
 }
 DROP_MEANINGS: Mapping[str, str] = {
     "kernel": "The receive queue of the listener's socket was full; raise `udp.rcvbuf`, or add workers.",
@@ -86,7 +87,7 @@ OWN_MEANINGS: Mapping[str, str] = {
     "no_port": "503: no source port left towards the backend.",
     "no_buffer": "503: all buffers were lent; raise `runtime.buffers`.",
     "connect_timeout": "504: the last candidate did not answer within `timeouts.connect`.",
-    "response_timeout": "504: no byte of the response within `timeouts.response`.",
+    "response_timeout": "504: no byte of the response within `timeouts.response`, or none of the request taken.",
     "bad_version": "505: neither HTTP/1.0 nor HTTP/1.1. The connection ends.",
     "unclear_path": "400: servers read the path differently, and the routes differ with it.",
     "responded": "The status of a route's `respond`.",
@@ -94,6 +95,8 @@ OWN_MEANINGS: Mapping[str, str] = {
     "target_too_long": "414: a target of more than `limits.target`.",
     "body_too_large": "413: a body of more than `limits.body`, as its length or its chunks say.",
     "request_rate": "429 with `Retry-After`: more requests of one client than `limits.request_rate`.",
+    "body_timeout": "408: no byte of a body within `timeouts.body`. The connection ends.",
+    "request_timeout": "504: no response began within `timeouts.request`.",
 }
 
 

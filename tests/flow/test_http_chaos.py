@@ -121,7 +121,7 @@ def test_nobody_gets_what_is_anothers_whoever_leaves_when(
 ) -> None:
     chance, wrong = random.Random(seed), list[str]()
     peers = [start_peer(backend(random.Random(chance.random()), wrong)) for _ in range(N_BACKENDS)]
-    timeouts = {"response": "2s", "head": "2s"}
+    timeouts = {"response": "2s", "body": "2s", "head": "2s"}
     backends = [{"address": peer.address, "max_conns": N_CLIENTS} for peer in peers]
     pool = {"http": {"idle": "300ms"}, **POLICIES[kind]}
     nginy = start_nginy(http_config(backends, listener={"timeouts": timeouts}, pool=pool))

@@ -99,7 +99,7 @@ def cut_times(socks: dict[socket.socket, bytes], pause_s: float) -> dict[socket.
 def test_nine_thousand_at_rest_cost_little_and_slow_ones_are_cut_in_time(
     start_nginy: StartNginy, start_peer: StartPeer
 ) -> None:
-    timeouts = {"head": f"{HEAD_S:g}s", "response": f"{BODY_S:g}s", "keep_alive": "5m"}
+    timeouts = {"head": f"{HEAD_S:g}s", "body": f"{BODY_S:g}s", "keep_alive": "5m"}
     config = http_config([start_peer(answering(text())).address], listener={"timeouts": timeouts})
     nginy = start_nginy(config, before=["prlimit", "--nofile=20000:20000"])
     (pid,) = nginy.worker_pids()
@@ -124,7 +124,7 @@ def test_nine_thousand_at_rest_cost_little_and_slow_ones_are_cut_in_time(
         said = {Stream(sock).message().start for sock in heads}
         assert said == {"HTTP/1.1 408 Request Timeout"}
         stalled = {Stream(sock).message().status for sock in socks[N_HEADS : N_HEADS + N_UPLOADS]}
-        assert stalled <= {408, 504}
+        assert stalled == {408}
         counts = nginy.listener("front")["http"]["own"]
         assert counts["head_timeout"] == N_HEADS
         assert sum(counts.values()) == N_HEADS + N_UPLOADS

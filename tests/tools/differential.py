@@ -26,7 +26,7 @@ from tests.tools.readings import (
     without_body,
 )  # fmt: skip
 
-SHORT_TIMES = {"head": "500ms", "response": "2s", "keep_alive": "5s"}
+SHORT_TIMES = {"head": "500ms", "body": "2s", "response": "2s", "keep_alive": "5s"}
 
 
 @contextmanager

@@ -8,5 +8,6 @@ cdef struct snap_caps_t:
     uint32_t head_bytes         # of a request's head
     uint32_t n_fields           # in it
     uint32_t target_bytes
-    uint8_t is_tight            # one of them is not as usual: requests are looked at
-    uint8_t reserved[3]
+    uint32_t body_ms            # that a client may be silent in the middle of a body
+    uint32_t request_ms         # for a request, from its whole head to the end of its response; 0 = no bound
+    uint32_t is_tight           # one of the above but for the times is not as usual: requests are looked at

@@ -27,7 +27,8 @@ cdef enum:                      # reason_t: how a session ended; exactly one per
     REASON_BODY_TOO_LARGE = 22  # HTTP: limits.body was exceeded after the response had begun
     REASON_HANDSHAKE_FAILED = 23    # TLS: counted by kind beside it
     REASON_HANDSHAKE_TIMEOUT = 24
-    REASON_COUNT = 25
+    REASON_REQUEST_TIMEOUT = 25     # HTTP: timeouts.request was over after the response had begun
+    REASON_COUNT = 26
 
 cdef enum:                      # outcome_t: how one attempt ended
     OUTCOME_CONNECTED = 0
@@ -63,7 +64,9 @@ cdef enum:                      # own_t: why a response is the proxy's own
     OWN_TARGET_TOO_LONG = 19    # 414: limits.target
     OWN_BODY_TOO_LARGE = 20     # 413: limits.body
     OWN_REQUEST_RATE = 21       # 429: limits.request_rate
-    OWN_COUNT = 22
+    OWN_BODY_TIMEOUT = 22       # 408: the client was silent in the middle of a body
+    OWN_REQUEST_TIMEOUT = 23    # 504: timeouts.request
+    OWN_COUNT = 24
 
 cdef enum:                      # drop_t: why a datagram was not passed on
     DROP_TABLE_FULL = 0         # no room for a flow, and every flow there is has been answered

@@ -1,6 +1,6 @@
 """Connect: a failed attempt costs the backend this worker's trust for a second, and the session one retry."""
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport (
     AF_INET, AF_INET6, AF_UNIX, EADDRNOTAVAIL, EAGAIN, ECONNRESET, EHOSTUNREACH, EINPROGRESS, EMFILE, ENETUNREACH, ENFILE,
@@ -16,7 +16,7 @@ from nginy._fast.base.status cimport (
 )
 from nginy._fast.engine.ask cimport ask_post, ask_release, asking_t, ended_begin, ended_t
 from nginy._fast.engine.carry cimport leg_sent
-from nginy._fast.engine.exchange cimport exchange_begin, exchange_refuse, exchange_reuse
+from nginy._fast.engine.exchange cimport exchange_begin, exchange_due, exchange_is_late, exchange_refuse, exchange_reuse
 from nginy._fast.engine.lease cimport lease_choose, lease_drop
 from nginy._fast.engine.link cimport exchange_of, link_open
 from nginy._fast.engine.mail cimport NO_UDP
@@ -278,6 +278,11 @@ cdef void connect_done(worker_t* w, session_t* s) noexcept nogil:
         s.legs[BACK].flags &= ~<uint32_t>LEG_QUIET
 
 
+# When an attempt that begins now has had its time.
+cdef uint64_t attempt_due(const worker_t* w, const session_t* s, uint32_t wait_ms) noexcept nogil:
+    return exchange_due(w, s, w.now_ms + wait_ms) if is_http(s) else w.now_ms + wait_ms
+
+
 # The address of the backend being tried, when this generation still has it.
 cdef const snap_addr_t* attempt_addr(worker_t* w, session_t* s) noexcept nogil:
     cdef uint32_t at
@@ -308,10 +313,10 @@ cdef void connect_try(worker_t* w, session_t* s, int at) noexcept nogil:
             connect_done(w, s)
             return
         if status == -EINPROGRESS:
-            wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.connect_ms)
+            wheel_arm(&w.wheel, &s.timer.node, attempt_due(w, s, s.connect_ms))
             return
         if status == -EAGAIN:
-            s.queue_until_ms = w.now_ms + s.connect_ms
+            s.queue_until_ms = attempt_due(w, s, s.connect_ms)
             wheel_arm(&w.wheel, &s.timer.node, w.now_ms + QUEUE_FULL_WAIT_MS)
             return
         attempt_close(w, s, outcome_of(-status))
@@ -354,7 +359,7 @@ cdef void connect_answered(worker_t* w, session_t* s, int at) noexcept nogil:
 # An attempt under way has failed with this errno: the next candidate, or the end.
 cdef void connect_failed(worker_t* w, session_t* s, int error, uint32_t outcome) noexcept nogil:
     attempt_close(w, s, outcome)
-    if s.n_tried > session_side(w, s).retries:
+    if s.n_tried > session_side(w, s).retries or is_http(s) and exchange_is_late(w, s):
         connect_give_up(w, s, reason_of(error))
     else:
         connect_next(w, s)

@@ -7,9 +7,10 @@ from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, HEAD_BYTES, LINK_FRESH_MS, READS_PER_EVENT, TURN_BYTES
 from nginy._fast.base.status cimport (
-    OUTCOME_ABANDONED, OWN_BODY_TOO_LARGE, OWN_NO_BUFFER, OWN_RESPONSE_TIMEOUT, REASON_BACK_RESET, REASON_BODY_TOO_LARGE,
-    REASON_CLIENT_GONE, REASON_FRONT_RESET, REASON_IDLE,
+    OUTCOME_ABANDONED, OWN_BODY_TOO_LARGE, OWN_NO_BUFFER, OWN_REQUEST_TIMEOUT, REASON_BACK_RESET, REASON_BODY_TOO_LARGE,
+    REASON_CLIENT_GONE, REASON_FRONT_RESET, REASON_IDLE, REASON_REQUEST_TIMEOUT,
 )
+from nginy._fast.engine.again cimport again_lost, again_unsent
 from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_move, body_pass
 from nginy._fast.engine.caps cimport caps_room, caps_why
 from nginy._fast.engine.carry cimport leg_flush, leg_keep, leg_send, spare_at_hand
@@ -23,11 +24,12 @@ from nginy._fast.engine.link cimport exchange_of, head_let_go, link_rest, link_t
 from nginy._fast.engine.own cimport exchange_next, own_of_reason, own_respond
 from nginy._fast.engine.relay cimport leg_note, relay_arm, relay_cut_at, relay_is_cut, relay_look
 from nginy._fast.engine.respond cimport respond_run
-from nginy._fast.engine.response cimport response_lost, response_read
+from nginy._fast.engine.response cimport response_read
 from nginy._fast.engine.rewriting cimport rewrite_request, rewriting_t
 from nginy._fast.engine.routing cimport request_head, route_stays
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
 from nginy._fast.engine.stats cimport count
+from nginy._fast.engine.times cimport times_due, times_late, times_over, times_wait
 from nginy._fast.engine.types cimport (
     BACK, FRONT, LEG_BROKEN, LEG_EOF, LEG_HTTP, LEG_LAST, LEG_READABLE, LEG_WRITABLE, QUEUE_READY, SESS_EXCHANGE, SESS_HEAD,
     leg_t, session_t, worker_t,
@@ -58,7 +60,16 @@ cdef void exchange_open(worker_t* w, session_t* s) noexcept nogil:
 
 
 cdef void exchange_refuse(worker_t* w, session_t* s, uint32_t reason) noexcept nogil:
-    own_respond(w, s, own_of_reason(reason))
+    own_respond(w, s, OWN_REQUEST_TIMEOUT if times_late(w, exchange_of(w, s)) else own_of_reason(reason))
+
+
+cdef uint64_t exchange_due(const worker_t* w, const session_t* s, uint64_t due_ms) noexcept nogil:
+    cdef const exchange_t* x = exchange_of(w, s)
+    return x.deadline_ms if x.deadline_ms and x.deadline_ms < due_ms else due_ms
+
+
+cdef bint exchange_is_late(const worker_t* w, const session_t* s) noexcept nogil:
+    return times_late(w, exchange_of(w, s))
 
 
 # ---- the request goes out ----
@@ -127,10 +138,13 @@ cdef bint request_send(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
         return False
     if x.body[FRONT].is_done and is_idempotent(x.method):
         x.flags |= EXCHANGE_REPEATABLE
-    head_let_go(w, x)
     if body_is_bulk(&x.body[FRONT]):
         s.n_full[FRONT] = FULL_READS
     sent = leg_send(w, s, FRONT, to, n)
+    if unlikely(sent < 0):
+        again_unsent(w, s, x)
+        return False
+    head_let_go(w, x)
     if 0 <= sent < n:
         leg_keep(&s.legs[FRONT], &w.carrier.spare, 0, sent, n)
     return True
@@ -150,6 +164,7 @@ cdef void exchange_astray(worker_t* w, session_t* s, exchange_t* x) noexcept nog
 cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    cdef uint64_t due_ms
     if unlikely(not route_stays(w, s, x)):
         exchange_astray(w, s, x)
         return
@@ -160,7 +175,10 @@ cdef void exchange_begin(worker_t* w, session_t* s) noexcept nogil:
     s.active_ms = w.now_ms
     s.n_full[0] = s.n_full[1] = 0
     s.legs[BACK].flags |= LEG_WRITABLE
-    wheel_arm(&w.wheel, &s.timer.node, w.now_ms + s.idle_ms)
+    due_ms = w.now_ms + s.idle_ms
+    if unlikely(x.deadline_ms != 0 or not x.body[FRONT].is_done):
+        due_ms = times_due(w, s, x)
+    wheel_arm(&w.wheel, &s.timer.node, due_ms)
     if unlikely(s.cut_ms):
         relay_cut_at(w, s, s.cut_ms)
     if request_send(w, s, x):
@@ -267,7 +285,7 @@ cdef bint exchange_settle(worker_t* w, session_t* s, exchange_t* x) noexcept nog
     elif front.flags & LEG_EOF and not x.body[FRONT].is_done and front.buffer == NO_BUFFER:
         session_close(w, s, REASON_CLIENT_GONE)
     elif back.buffer == NO_BUFFER and (back.flags & LEG_EOF or back.flags & (LEG_BROKEN | LEG_READABLE) == LEG_BROKEN):
-        response_lost(w, s, x)
+        again_lost(w, s, x)
     else:
         return True
     return False
@@ -305,18 +323,20 @@ cdef void exchange_event(worker_t* w, session_t* s, int side, uint32_t bits) noe
 
 cdef void exchange_timer(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
+    cdef uint64_t due_ms = times_due(w, s, x)
     cdef uint32_t gen = s.gen
+    cdef uint32_t why
     if relay_is_cut(w, s):
         return
-    if s.active_ms + s.idle_ms <= w.now_ms:
+    if due_ms <= w.now_ms:
         relay_look(s)
-        relay_arm(w, s, w.now_ms + s.idle_ms)
-    else:
-        relay_arm(w, s, s.active_ms + s.idle_ms)
+        due_ms = w.now_ms + times_wait(w, s, x)
+    relay_arm(w, s, due_ms)
     exchange_run(w, s)          # in time as well: a body may wait for a buffer (BODY_WAITS)
-    if s.gen != gen or s.state != SESS_EXCHANGE or s.active_ms + s.idle_ms > w.now_ms:
+    if s.gen != gen or s.state != SESS_EXCHANGE:
         return
-    if x.phase == PHASE_SENT:
-        own_respond(w, s, OWN_RESPONSE_TIMEOUT)
-    else:
-        session_close(w, s, REASON_IDLE)
+    why = times_over(w, s, x)
+    if why and x.phase == PHASE_SENT:
+        own_respond(w, s, why - 1)
+    elif why:
+        session_close(w, s, REASON_REQUEST_TIMEOUT if why == 1 + OWN_REQUEST_TIMEOUT else REASON_IDLE)

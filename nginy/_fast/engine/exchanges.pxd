@@ -28,7 +28,8 @@ cdef enum:                      # exchange_flag_t
     EXCHANGE_LAST = 128         # the client said that it sends no other request
     EXCHANGE_MADE = 256         # its route makes another path of the request's
     EXCHANGE_COUNTED = 512      # its pool counts it
-    EXCHANGE_HEED = 1024        # its pool has sticky cookies, or hears of load in responses
+    EXCHANGE_EXPECTS = 1024     # the client waits for leave to send its body (Expect: 100-continue)
+    EXCHANGE_HEED = 2048        # its pool has sticky cookies, or hears of load in responses
 
 cdef struct body_t:             # of a message, as far as it is not yet received
     uint64_t left               # BODY_LENGTH
@@ -51,7 +52,7 @@ cdef struct exchange_t:
     uint32_t link               # NO_INDEX = none
     uint32_t n_requests         # on this connection
     uint64_t begin_us           # of the request: its head is complete
-    uint64_t deadline_ms        # of the head
+    uint64_t deadline_ms        # of the head; then of all of it, 0 = none
     uint64_t site_sum           # checksum of the block of routes that `route` is of; 0 = the listener has a pool alone
     uint32_t route              # index
     uint32_t n_matched          # bytes of the path that the route's own path stands for
@@ -94,5 +95,6 @@ cdef struct http_t:
     head_t response
     pace_t pace                 # of clients whose listener has a rate
     uint64_t secret[2]          # of their hashes
+    uint32_t is_crowded         # not all news of this turn may be known yet: links are looked at before they are taken
     uint32_t wait_s             # of the request refused last: when it may come again
     uint8_t cookies[COOKIES_BYTES]      # of the head that is written just now

@@ -1,6 +1,7 @@
 # Links: connections to backends that serve one exchange after the other. A link is in use by one session or at rest; the
 # poller knows it by its own tag, so that changing hands costs no system call.
 from libc.stdint cimport uint32_t, uint64_t
+from nginy._fast.base.cdefs cimport epoll_event
 from nginy._fast.engine.exchanges cimport exchange_t, link_t
 from nginy._fast.engine.types cimport session_t, worker_t
 
@@ -25,6 +26,10 @@ cdef void link_forget(worker_t* w, session_t* s) noexcept nogil
 
 # The session whose back leg a tag means. NULL: a stale tag, or a link at rest, which is closed when the bits say so.
 cdef session_t* link_event(worker_t* w, uint64_t tag, uint32_t bits) noexcept nogil
+# A batch of n events begins: what it says of links at rest comes first, so that nobody takes one that is known to have ended,
+# or to have bytes that nobody asked for. The number of events that are left.
+cdef int links_first(worker_t* w, epoll_event* events, int n) noexcept nogil
+
 cdef void link_timer(worker_t* w, link_t* link) noexcept nogil
 
 # A new generation: links at rest whose backend is gone are closed.

@@ -2,9 +2,9 @@
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
-from nginy._fast.base.cdefs cimport EAGAIN, ENOMEM, unlikely
+from nginy._fast.base.cdefs cimport EAGAIN, ENOMEM, epoll_event, likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_backend_t, snap_pool_t
-from nginy._fast.base.limits cimport HEAD_BYTES, LINKS_RESTING, LINK_LOOK_MS, MAX_BACKENDS, RATE_SLOTS
+from nginy._fast.base.limits cimport EVENTS_PER_TURN, HEAD_BYTES, LINKS_RESTING, LINK_LOOK_MS, MAX_BACKENDS, RATE_SLOTS
 from nginy._fast.engine.exchanges cimport EXCHANGE_REPEATABLE, exchange_t, link_t, rests_t
 from nginy._fast.engine.session cimport TAG_LINK, tag_make
 from nginy._fast.engine.stats cimport count
@@ -16,7 +16,7 @@ from nginy._fast.mem.pace cimport pace_close, pace_open
 from nginy._fast.mem.region cimport region_close, region_open
 from nginy._fast.mem.slab cimport SLAB_NONE, slab_at, slab_close, slab_give, slab_is_taken, slab_open, slab_take
 from nginy._fast.mem.wheel cimport wheel_arm, wheel_disarm
-from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_URGENT, poller_add_stream
+from nginy._fast.net.poller cimport POLL_BROKEN, POLL_END, POLL_IN, POLL_URGENT, poller_add_stream, poller_bits
 from nginy._fast.net.sock cimport sock_close, sock_peek
 from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
@@ -157,10 +157,14 @@ cdef void link_rest(worker_t* w, session_t* s) noexcept nogil:
     leg.flags = 0
 
 
-# The poller has told of nothing so far; after a while at rest one look more, as its news may lie behind this event.
+# What had come to a link at rest when the poller was asked is known by now (links_first), unless the batch was full. After a
+# while at rest one look more is cheap. What comes later than that is no different from what is still on its way: no look
+# finds it.
 cdef bint is_alive(const worker_t* w, const link_t* link) noexcept nogil:
     cdef uint8_t one
-    return w.now_ms - link.since_ms < LINK_LOOK_MS or sock_peek(link.fd, &one, 1) == -EAGAIN
+    if likely(w.now_ms - link.since_ms < LINK_LOOK_MS and not w.http.is_crowded):
+        return True
+    return sock_peek(link.fd, &one, 1) == -EAGAIN
 
 
 cdef bint link_take(worker_t* w, session_t* s, uint64_t most_ms) noexcept nogil:
@@ -195,6 +199,25 @@ cdef session_t* link_event(worker_t* w, uint64_t tag, uint32_t bits) noexcept no
             return NULL
     count(&w.row.worker.stale_events, 1)
     return NULL
+
+
+cdef int links_first(worker_t* w, epoll_event* events, int n) noexcept nogil:
+    cdef uint64_t tag
+    cdef link_t* link
+    cdef int i = 0
+    w.http.is_crowded = n == EVENTS_PER_TURN
+    while i < n:
+        tag = events[i].data.u64
+        i += 1
+        if tag >> 57 != TAG_LINK or <uint32_t>tag >= w.http.links.n_touched:
+            continue
+        link = link_at(w, <uint32_t>tag)
+        if link.session == NO_INDEX and slab_is_taken(&w.http.links, <uint32_t>tag):
+            link_event(w, tag, poller_bits(&events[i - 1]))
+            n -= 1
+            i -= 1
+            events[i] = events[n]
+    return n
 
 
 cdef void link_timer(worker_t* w, link_t* link) noexcept nogil:

@@ -2,22 +2,25 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, strlen
-from nginy._fast.base.cdefs cimport EAGAIN
+from nginy._fast.base.cdefs cimport EAGAIN, unlikely
 from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.base.letter cimport RELEASE_SESSION
 from nginy._fast.base.limits cimport LINGER_MS
 from nginy._fast.base.status cimport (
-    OWN_BACKENDS_FULL, OWN_BACK_RESET, OWN_BAD_REQUEST, OWN_BAD_RESPONSE, OWN_BAD_VERSION, OWN_CONNECT_FAILED,
-    OWN_CONNECT_TIMEOUT, OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BACKEND, OWN_NO_DESCRIPTOR,
-    OWN_BODY_TOO_LARGE, OWN_NO_PORT, OWN_NO_ROUTE, OWN_REQUEST_RATE, OWN_RESPONSE_TIMEOUT, OWN_TARGET_TOO_LONG,
-    OWN_UNCLEAR_PATH, REASON_BACKENDS_FULL, REASON_CLOSED,
-    REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT, REASON_FRONT_RESET, REASON_NO_BACKEND, REASON_NO_PORT,
+    OWN_BACKENDS_FULL, OWN_BACK_RESET, OWN_BAD_REQUEST, OWN_BAD_RESPONSE, OWN_BAD_VERSION, OWN_BODY_TIMEOUT,
+    OWN_CONNECT_FAILED,
+    OWN_CONNECT_TIMEOUT, OWN_HEAD_TIMEOUT, OWN_HEAD_TOO_LONG, OWN_METHOD_REFUSED, OWN_NO_BACKEND, OWN_NO_BUFFER,
+    OWN_NO_DESCRIPTOR, OWN_BODY_TOO_LARGE, OWN_NO_PORT, OWN_NO_ROUTE, OWN_REQUEST_RATE, OWN_REQUEST_TIMEOUT, OWN_RESPONSE_TIMEOUT, OWN_TARGET_TOO_LONG,
+    OWN_UNCLEAR_PATH, REASON_BACKENDS_FULL, REASON_BACK_RESET, REASON_CLOSED, REASON_CONNECT_FAILED, REASON_CONNECT_TIMEOUT,
+    REASON_FRONT_RESET, REASON_IDLE, REASON_NO_BACKEND, REASON_NO_DESCRIPTOR, REASON_NO_PORT,
+    REASON_REQUEST_TIMEOUT,
 )
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.carry cimport leg_finish, leg_put
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LAST, PHASE_HEAD, PHASE_LINGER, exchange_t
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_give, part_give
+from nginy._fast.engine.remainder cimport remainder_keep
 from nginy._fast.engine.rewriting cimport request_id_make, request_id_write
 from nginy._fast.engine.rules cimport rules_put
 from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
@@ -61,7 +64,7 @@ cdef uint32_t status_of(uint32_t why) noexcept nogil:
         return 404
     if why == OWN_METHOD_REFUSED:
         return 405
-    if why == OWN_HEAD_TIMEOUT:
+    if why == OWN_HEAD_TIMEOUT or why == OWN_BODY_TIMEOUT:
         return 408
     if why == OWN_BODY_TOO_LARGE:
         return 413
@@ -73,7 +76,7 @@ cdef uint32_t status_of(uint32_t why) noexcept nogil:
         return 431
     if why == OWN_CONNECT_FAILED or why == OWN_BACK_RESET or why == OWN_BAD_RESPONSE:
         return 502
-    if why == OWN_CONNECT_TIMEOUT or why == OWN_RESPONSE_TIMEOUT:
+    if why == OWN_CONNECT_TIMEOUT or why == OWN_RESPONSE_TIMEOUT or why == OWN_REQUEST_TIMEOUT:
         return 504
     if why == OWN_BAD_VERSION:
         return 505
@@ -172,19 +175,51 @@ cdef uint32_t status_at(const uint8_t* message) noexcept nogil:
     return (message[9] - 48) * 100 + (message[10] - 48) * 10 + (message[11] - 48)
 
 
+# How it ended, as a session of TCP would have.
+cdef uint32_t reason_of(uint32_t why) noexcept nogil:
+    if why == OWN_BACK_RESET or why == OWN_BAD_RESPONSE:
+        return REASON_BACK_RESET
+    if why == OWN_RESPONSE_TIMEOUT or why == OWN_BODY_TIMEOUT:
+        return REASON_IDLE
+    if why == OWN_REQUEST_TIMEOUT:
+        return REASON_REQUEST_TIMEOUT
+    if why == OWN_CONNECT_FAILED:
+        return REASON_CONNECT_FAILED
+    if why == OWN_CONNECT_TIMEOUT:
+        return REASON_CONNECT_TIMEOUT
+    if why == OWN_NO_BACKEND:
+        return REASON_NO_BACKEND
+    if why == OWN_BACKENDS_FULL:
+        return REASON_BACKENDS_FULL
+    if why == OWN_NO_PORT:
+        return REASON_NO_PORT
+    return REASON_NO_DESCRIPTOR if why == OWN_NO_DESCRIPTOR or why == OWN_NO_BUFFER else REASON_CLOSED
+
+
+# A class in Python that was asked for this request learns that it came to nothing.
+cdef void own_tell(worker_t* w, session_t* s, uint32_t why) noexcept nogil:
+    if unlikely(s.legs[FRONT].flags & LEG_ASKED):
+        session_release(w, s, RELEASE_SESSION, reason_of(why), True)
+        s.legs[FRONT].flags &= ~<uint32_t>LEG_ASKED
+
+
 cdef void own_send(worker_t* w, session_t* s, uint32_t why, uint32_t n, bint is_kept) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef ssize_t sent
     count(&w.row.http[s.listener].own[why], 1)
     tally_answer(w, s, x, status_at(w.carrier.scratch), True)
+    own_tell(w, s, why)
     if s.legs[BACK].fd >= 0:
         leg_close(w, s, BACK, True)
     sent = own_pass(w, s, w.carrier.scratch, n)     # 0: what was said before is still on its way
     if sent < 0:
         return
-    if not is_kept or <uint32_t>sent < n:
+    if not is_kept:
         x.flags &= ~<uint32_t>EXCHANGE_KEPT
-    exchange_next(w, s)
+    if unlikely(<uint32_t>sent < n):
+        remainder_keep(w, s, x, <uint32_t>sent, n)
+    else:
+        exchange_next(w, s)
 
 
 # ---- between two exchanges ----

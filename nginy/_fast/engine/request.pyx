@@ -15,7 +15,8 @@ from nginy._fast.engine.carry cimport leg_received, leg_recv
 from nginy._fast.engine.connect cimport connect_next
 from nginy._fast.engine.exchange cimport exchange_open
 from nginy._fast.engine.exchanges cimport (
-    EXCHANGE_AGAIN, EXCHANGE_COUNTED, EXCHANGE_KEPT, EXCHANGE_LAST, EXCHANGE_OLD, EXCHANGE_UPGRADE, PHASE_BACKEND,
+    EXCHANGE_AGAIN, EXCHANGE_COUNTED, EXCHANGE_EXPECTS, EXCHANGE_KEPT, EXCHANGE_LAST, EXCHANGE_OLD, EXCHANGE_UPGRADE,
+    PHASE_BACKEND,
     PHASE_LINGER, exchange_t,
 )
 from nginy._fast.engine.link cimport exchange_of, head_give
@@ -121,7 +122,12 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
         x.flags |= EXCHANGE_LAST
     if listener != NULL and head.is_kept and (listener.http.requests == 0 or x.n_requests < listener.http.requests):
         x.flags |= EXCHANGE_KEPT
+    if head.is_expecting:
+        x.flags |= EXCHANGE_EXPECTS
     request_id_make(w, x)
+    x.deadline_ms = 0
+    if listener != NULL and unlikely(listener.caps.request_ms != 0):
+        x.deadline_ms = w.now_ms + listener.caps.request_ms
     body_begin(&x.body[FRONT], head)
     s.n_tried = 0
     if listener != NULL:

@@ -11,6 +11,7 @@ from nginy._fast.engine.own cimport (
     exchange_next, own_is_kept, own_pass, own_put, own_put_number, own_put_status, own_respond, own_send,
 )
 from nginy._fast.engine.relay cimport relay_cut_at
+from nginy._fast.engine.remainder cimport remainder_run
 from nginy._fast.engine.rules cimport rules_put
 from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.stats cimport count
@@ -18,7 +19,7 @@ from nginy._fast.engine.tally cimport tally_answer
 from nginy._fast.engine.types cimport FRONT, LEG_TLS, LEG_WRITABLE, SESS_EXCHANGE, session_t, worker_t
 from nginy._fast.mem.buffers cimport buffers_at
 from nginy._fast.mem.wheel cimport wheel_arm
-from nginy._fast.policy.site cimport ACTION_REDIRECT, site_found_t, site_route_t, site_t
+from nginy._fast.policy.site cimport ACTION_REDIRECT, site_found_t, site_route_t, site_sum, site_t
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_site
 from nginy._fast.policy.target cimport location_write
 from nginy._fast.wire.http1 cimport METHOD_HEAD, head_t
@@ -126,7 +127,10 @@ cdef void respond_run(worker_t* w, session_t* s) noexcept nogil:
     cdef site_t site
     if not s.legs[FRONT].flags & LEG_WRITABLE:
         return
-    if listener == NULL or not snapshot_site(&w.snapshot, listener, &site) or site.header.checksum != x.site_sum:
+    if x.n_part:
+        remainder_run(w, s, x)
+        return
+    if listener == NULL or not snapshot_site(&w.snapshot, listener, &site) or site_sum(&site) != x.site_sum:
         session_close(w, s, REASON_NO_ROUTE)
     elif respond_send(w, s, x, &site):
         exchange_next(w, s)

@@ -5,6 +5,3 @@ from nginy._fast.engine.types cimport session_t, worker_t
 # Something can be read from the backend, and the client takes bytes: one receive. False: the session is no longer in this
 # exchange.
 cdef bint response_read(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
-
-# The backend's connection ended before the response did: another attempt, a response of our own, or a cut connection.
-cdef void response_lost(worker_t* w, session_t* s, exchange_t* x) noexcept nogil

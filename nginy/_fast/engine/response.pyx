@@ -4,67 +4,31 @@ from libc.stdint cimport uint16_t, uint32_t, uint8_t
 from libc.string cimport memcpy, memmove
 from nginy._fast.base.cdefs cimport unlikely
 from nginy._fast.base.layout cimport snap_listener_t
-from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.limits cimport BUFFER_BYTES, FULL_READS, HEAD_BYTES, HEAD_GROWTH
-from nginy._fast.base.status cimport OUTCOME_RESET, OWN_BACK_RESET, OWN_BAD_RESPONSE, OWN_NO_BUFFER, REASON_BACK_RESET
+from nginy._fast.base.status cimport OWN_BAD_RESPONSE, OWN_NO_BUFFER, REASON_BACK_RESET
 from nginy._fast.engine.body cimport body_begin, body_is_bulk, body_pass
 from nginy._fast.engine.carry cimport leg_keep, leg_recv, leg_send, spare_at_hand
 from nginy._fast.engine.cookies cimport cookies_response
 from nginy._fast.engine.exchanges cimport (
-    EXCHANGE_AGAIN, EXCHANGE_HEED, EXCHANGE_KEPT, EXCHANGE_LINK_KEPT, EXCHANGE_OLD, EXCHANGE_REPEATABLE, EXCHANGE_REUSED,
-    EXCHANGE_UPGRADE, PHASE_HEAD, PHASE_RESPONSE, PHASE_SENT, exchange_t,
+    EXCHANGE_AGAIN, EXCHANGE_EXPECTS, EXCHANGE_HEED, EXCHANGE_KEPT, EXCHANGE_LINK_KEPT, EXCHANGE_OLD, EXCHANGE_REPEATABLE,
+    EXCHANGE_UPGRADE, PHASE_RESPONSE, exchange_t,
 )
-from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport head_give, head_let_go, part_give
-from nginy._fast.engine.own cimport exchange_clear, own_respond
+from nginy._fast.engine.own cimport own_respond
 from nginy._fast.engine.relay cimport relay_begin
 from nginy._fast.engine.rewriting cimport rewrite_response, rewriting_t
-from nginy._fast.engine.session cimport leg_close, queue_push, session_close, session_release
+from nginy._fast.engine.session cimport session_close
 from nginy._fast.engine.stats cimport count
 from nginy._fast.engine.tally cimport tally_answer
-from nginy._fast.engine.types cimport (
-    BACK, FRONT, LEG_BULK, LEG_EOF, QUEUE_READY, SESS_HEAD, leg_t, session_side, session_t, worker_t,
-)
+from nginy._fast.engine.types cimport BACK, FRONT, LEG_BULK, LEG_EOF, leg_t, session_t, worker_t
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_at, buffers_take
-from nginy._fast.policy.choose cimport chooser_distrust, chooser_spent
+from nginy._fast.policy.choose cimport chooser_spent
 from nginy._fast.policy.snapshot cimport snapshot_listener
 from nginy._fast.wire.http1 cimport BODY_CHUNKED, BODY_UNTIL_END, head_t, http1_response
 from nginy._fast.wire.http1write cimport http1_write_response
 
 cdef enum:
     BODY_AT = HEAD_GROWTH       # where a receive into an empty buffer begins: room for a head that has grown
-
-
-# ---- a backend that does not answer, or not so that it can be passed on ----
-
-# Another attempt: what the client sent is still there, and doing it twice does no harm. A link that had rested may simply
-# have been closed meanwhile, which is nobody's fault.
-cdef void exchange_again(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
-    if x.flags & EXCHANGE_REUSED:
-        s.n_tried -= 1
-    else:
-        chooser_distrust(&w.chooser, s.backend, w.now_ms)
-    session_release(w, s, RELEASE_ATTEMPT, OUTCOME_RESET, False)
-    leg_close(w, s, BACK, True)
-    lease_drop(w, s)
-    exchange_clear(w, s)        # of the request, too: it is sent anew
-    count(&w.row.http[s.listener].retried, 1)
-    x.flags |= EXCHANGE_AGAIN
-    x.phase = PHASE_HEAD
-    s.state = SESS_HEAD
-    queue_push(&w.ready, s, QUEUE_READY)
-
-
-cdef void response_lost(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
-    if x.phase != PHASE_SENT:
-        session_close(w, s, REASON_BACK_RESET)
-        return
-    if x.flags & EXCHANGE_REPEATABLE and x.n_part == 0:
-        if x.flags & EXCHANGE_REUSED or s.n_tried <= session_side(w, s).retries:
-            exchange_again(w, s, x)
-            return
-    part_give(w, x)
-    own_respond(w, s, OWN_BACK_RESET)
 
 
 cdef bint response_bad(worker_t* w, session_t* s, exchange_t* x, uint32_t why) noexcept nogil:
@@ -199,6 +163,7 @@ cdef bint response_upgrade(
 # A head before the final one (1xx): passed on, then the next one is looked at.
 cdef bint response_interim(worker_t* w, session_t* s, exchange_t* x, uint8_t* at, uint32_t n_head) noexcept nogil:
     cdef uint32_t begin = 0
+    x.flags &= ~<uint32_t>EXCHANGE_EXPECTS
     if not x.flags & EXCHANGE_OLD:      # RFC 9110, section 15.2: none to a client of HTTP/1.0
         begin = head_place(w, s, x, at, BODY_AT + n_head)
     if begin:

@@ -12,7 +12,7 @@ from nginy._fast.engine.types cimport NO_POOL, session_t, worker_t
 from nginy._fast.mem.buffers cimport buffers_at
 from nginy._fast.mem.hash cimport random_next
 from nginy._fast.policy.site cimport (
-    ACTION_POOL, SITE_UNCLEAR, site_find, site_found_t, site_pool, site_route_t, site_t,
+    ACTION_POOL, SITE_UNCLEAR, site_find, site_found_t, site_pool, site_route_t, site_sum, site_t,
 )
 from nginy._fast.policy.snapshot cimport snapshot_listener, snapshot_site
 from nginy._fast.wire.http1 cimport head_t, http1_request
@@ -27,14 +27,9 @@ cdef const head_t* request_head(worker_t* w, const session_t* s, const exchange_
     return &w.http.request
 
 
-# Never 0, which says that there are no routes.
-cdef inline uint64_t sum_of(const site_t* site) noexcept nogil:
-    return site.header.checksum if site.header.checksum else 1
-
-
 cdef void route_note(exchange_t* x, const site_t* site, const site_found_t* found) noexcept nogil:
     cdef const site_route_t* route = &site.routes[found.route]
-    x.site_sum = sum_of(site)
+    x.site_sum = site_sum(site)
     x.route = found.route
     x.n_matched = found.n_matched
     x.rules = route.rules
@@ -70,7 +65,7 @@ cdef bint route_request(worker_t* w, session_t* s, exchange_t* x, const head_t* 
             return False
         sticky_begin(w, s, x, p, head, NULL, NULL)
         return True
-    x.site_sum = sum_of(&site)
+    x.site_sum = site_sum(&site)
     x.rules = site.header.rules
     code = site_find(&site, p, head, &found)
     if code < 0:
@@ -105,7 +100,7 @@ cdef bint route_stays(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
         return not x.flags & EXCHANGE_MADE
     if not snapshot_site(&w.snapshot, listener, &site):
         return x.site_sum == 0
-    if likely(x.site_sum == sum_of(&site)):
+    if likely(x.site_sum == site_sum(&site)):
         return True
     head = request_head(w, s, x)
     if head == NULL or site_find(&site, buffers_at(&w.http.heads, x.head) + x.head_at, head, &found) < 0:

@@ -23,7 +23,7 @@ from nginy._fast.engine.connect cimport connect_event, connect_timer
 from nginy._fast.engine.exchange cimport exchange_event, exchange_run, exchange_timer
 from nginy._fast.engine.exchanges cimport link_t
 from nginy._fast.engine.handshake cimport handshake_event, handshake_timer
-from nginy._fast.engine.link cimport http_close, http_open, link_event, link_timer
+from nginy._fast.engine.link cimport http_close, http_open, link_event, link_timer, links_first
 from nginy._fast.engine.listener cimport listener_event, listener_timer, listeners_drop
 from nginy._fast.engine.preread cimport preread_event, preread_timer
 from nginy._fast.engine.relay cimport leg_note, relay_run, relay_timer
@@ -336,9 +336,11 @@ cdef void mail_turn(worker_t* w) noexcept nogil:
         turn_mark(w, STAGE_TIMERS)
 
 
-cdef void turn(worker_t* w, const epoll_event* events, int n) noexcept nogil:
+cdef void turn(worker_t* w, epoll_event* events, int n) noexcept nogil:
     cdef int i
     turn_begin(w)
+    if w.http.n_resting:
+        n = links_first(w, events, n)
     for i in range(n):
         take_event(w, &events[i])
     if w.n_udps:

@@ -166,3 +166,7 @@ cdef inline uint64_t site_step(uint64_t h, uint8_t c) noexcept nogil:
 cdef inline uint32_t site_hash(uint64_t h) noexcept nogil:
     h *= <uint64_t>0x9e3779b97f4a7c15
     return <uint32_t>(h >> 32) ^ <uint32_t>h
+
+# What tells this site from other ones: its checksum, but never 0, which says that there are no routes.
+cdef inline uint64_t site_sum(const site_t* site) noexcept nogil:
+    return site.header.checksum if site.header.checksum else 1

@@ -2,10 +2,13 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memset
+from nginy._fast.base.cdefs cimport unlikely
 from nginy._fast.wire.authority cimport target_settle
 from nginy._fast.wire.facts cimport facts_t, field_note, request_settle, response_settle
 from nginy._fast.wire.field cimport FIELD_NAME_MOST, field_kind, is_hop_kind, method_kind
-from nginy._fast.wire.octet cimport OCTET_NAME, OCTET_TARGET, OCTET_VALUE, octet_fill, skip_name, skip_target, skip_value, word8
+from nginy._fast.wire.octet cimport (
+    OCTET_NAME, OCTET_TARGET, OCTET_VALUE, is_exactly, octet_fill, skip_name, skip_target, skip_value, word8,
+)
 
 cdef enum:
     CR = 13
@@ -103,6 +106,8 @@ cdef int request_line(const uint8_t* p, uint32_t at, uint32_t n, head_t* head) n
     head.method_name.at = <uint16_t>start
     head.method_name.n = <uint16_t>(at - start)
     head.method = method_kind(p + start, at - start)
+    if unlikely(head.method == METHOD_OTHER) and at - start == 3 and is_exactly(p + start, b"PRI", 3):
+        return -HTTP_BAD_METHOD     # never one of HTTP/1 (RFC 9113, section 3.4)
     status = target_read(p, at + 1, n, head)
     if status > 0:
         status = version_read(p, <uint32_t>status, n, head)
