@@ -10,7 +10,8 @@ from nginy._fast.base cimport board as board_layout
 from nginy._fast.base cimport layout, limits, routing, status
 from nginy._fast.base cimport message as messages
 from nginy._fast.base.board cimport (
-    access_record_t, backend_row_t, board_header_t, http_pool_row_t, http_row_t, listener_row_t, udp_row_t, worker_row_t,
+    access_record_t, backend_row_t, board_header_t, http_pool_row_t, http_row_t, listener_row_t,
+    request_record_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.tls cimport tls_row_t
@@ -18,13 +19,14 @@ from nginy._fast.base cimport tls as tls_layout
 from nginy._fast.engine.board cimport (
     board_t, board_attach, board_detach, board_fold, board_forget_backend, board_forget_listener, board_forget_pool,
     board_read_backend, board_read_http, board_read_http_pool, board_read_listener,
-    board_read_pool, board_read_tls, board_read_udp, board_read_worker, board_take_access,
+    board_read_pool, board_read_tls, board_read_udp, board_read_worker, board_take_access, board_take_request,
 )
 from nginy._fast.engine.flows cimport flow_t
 from nginy._fast.engine.stats cimport board_bytes
 from nginy._fast.engine.tally cimport span_bound_us
 from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
+from nginy._fast.logged cimport access_fields, request_fields
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_bytes, hash_mix
 from nginy._fast.mem.region cimport region_close, region_map
@@ -334,15 +336,6 @@ def board_create(slots: int) -> int:
     return fd
 
 
-cdef format_client(const access_record_t* r):
-    ip = bytes(r.client_ip[:16])
-    if r.client_family == 4:
-        return f"{socket.inet_ntop(socket.AF_INET, ip[:4])}:{r.client_port}"
-    if r.client_family == 6:
-        return f"[{socket.inet_ntop(socket.AF_INET6, ip)}]:{r.client_port}"
-    return "unix:"
-
-
 cdef class Board:
     """The workers' counters, read by control. Owns fd and its mapping; not for two threads at once."""
 
@@ -501,10 +494,18 @@ cdef class Board:
         slot_idx = slot
         records = []
         while len(records) < max_n and board_take_access(&self.board, slot_idx, &r):
-            records.append((
-                r.end_wall_ms, r.listener, -1 if r.backend == layout.NO_INDEX else r.backend, format_client(&r),
-                r.bytes_in, r.bytes_out, r.connect_us, r.duration_ms, r.attempts, r.reason,
-            ))
+            records.append(access_fields(&r))
+        return records
+
+    def read_requests(self, slot, max_n=1024):
+        cdef uint64_t room[limits.DRAFT_WORDS]
+        cdef request_record_t* r = <request_record_t*>room
+        cdef uint32_t slot_idx
+        self.check("slot", slot, self.slots)
+        slot_idx = slot
+        records = []
+        while len(records) < max_n and board_take_request(&self.board, slot_idx, r):
+            records.append(request_fields(r))
         return records
 
 

@@ -4,7 +4,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from nginy._fast.base.cdefs cimport c_clock_gettime, timespec
-from nginy._fast.base.limits cimport BUFFER_BYTES
+from nginy._fast.base.board cimport request_record_t, request_ring_t
+from nginy._fast.base.limits cimport BUFFER_BYTES, DRAFT_BYTES, DRAFT_WORDS, REQUEST_RING_BYTES
+from nginy._fast.engine.records cimport records_push, records_take
 from nginy._fast.mem.buffers cimport NO_BUFFER, buffers_close, buffers_give, buffers_open, buffers_t, buffers_take
 from nginy._fast.mem.clock cimport clock_ms, clock_us
 from nginy._fast.mem.flowtable cimport (
@@ -111,6 +113,46 @@ cdef class Slab:
         cdef uint32_t _turn
         for _turn in range(n):
             slab_give(&self.slab, slab_take(&self.slab))
+
+
+cdef class Records:
+    """The ring of access records of HTTP. A record is its bytes after a length of four, a multiple of eight in all."""
+
+    cdef request_ring_t* ring
+    RING_BYTES = REQUEST_RING_BYTES
+    LEAST = sizeof(request_record_t)
+    MOST = DRAFT_BYTES
+
+    def __cinit__(self):
+        self.ring = <request_ring_t*>calloc(1, sizeof(request_ring_t))
+        if self.ring == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.ring)
+
+    def push(self, bytes rest):
+        cdef uint64_t room[DRAFT_WORDS]
+        cdef request_record_t* r = <request_record_t*>room
+        assert 4 + len(rest) <= DRAFT_BYTES
+        r.n_bytes = 4 + len(rest)
+        memcpy(<uint8_t*>room + 4, <const uint8_t*>rest, len(rest))
+        return bool(records_push(self.ring, r))
+
+    def take(self):
+        """None when there is none."""
+        cdef uint64_t room[DRAFT_WORDS]
+        cdef request_record_t* r = <request_record_t*>room
+        if not records_take(self.ring, r):
+            return None
+        return (<const uint8_t*>room)[4:r.n_bytes]
+
+    def spoil(self, uint32_t at, uint32_t length):
+        """What a broken worker might write."""
+        (<uint32_t*>(self.ring.bytes + at))[0] = length
+
+    def unread(self):
+        return self.ring.tail - self.ring.head
 
 
 cdef class Buffers:

@@ -20,7 +20,9 @@ from nginy.config.tls import check_tls
 from nginy.config.transport import check_binds, check_keys
 from nginy.config.tree import Mapping, Path, Problems
 from nginy.config.words import hint_for
-from nginy.model import BACKENDS_MAX, Backend, Listener
+from nginy.model import BACKENDS_MAX, AccessLog, Backend, Listener
+
+NAMED_MOST = 3
 
 
 def check_all(root: Mapping, reader: Reader) -> None:
@@ -38,6 +40,7 @@ def check_all(root: Mapping, reader: Reader) -> None:
     check_policies(reader.met, reader.problems)
     check_tls(reader)
     check_sticky(reader.met, reader.problems)
+    _check_access_log(reader.met, reader.problems)
     if check_binds(reader.cited, reader.met, reader.problems):
         check_clashes(reader)
         check_loops(reader.met, reader.problems)
@@ -67,6 +70,16 @@ def _check_tcp(met: list[Met], problems: Problems) -> None:
         if all(bind.startswith("unix:") for bind in entry.values.get("bind", ("",))):
             message = "every bind of this listener is a unix socket: there is no TCP to tune"
             problems.add(entry.place_of("tcp"), entry.path_of("tcp"), message, "remove `tcp`")
+
+
+def _check_access_log(met: list[Met], problems: Problems) -> None:
+    """A format of requests alone, and listeners that have none: of these nothing is written."""
+    others = [entry for entry in met if entry.model is Listener and entry.values.get("protocol") != "http"]
+    for entry in met:
+        if entry.model is AccessLog and entry.values.get("format") == "combined" and others:
+            names = ", ".join(str(other.path[-1]) for other in others[:NAMED_MOST])
+            message = f"`combined` leaves out sessions of listeners without `protocol: http`, here {names}"
+            problems.warn(entry.place_of("format"), entry.path_of("format"), message, "use `json` or `logfmt`")
 
 
 def _check_backends(met: list[Met], problems: Problems) -> None:

@@ -31,11 +31,12 @@ class Log(Model):
 
 
 class AccessLog(Model):
-    """One record per session. A plain string is its output."""
+    """One record per session, flow and request of HTTP. A plain string is its output."""
 
     short: ClassVar[str] = "output"
     output: Annotated[str, Form("output")] = Field(default="off", description="`off`, `stdout` or a file.")
-    format: Literal["json", "logfmt"] = Field(default="json", description="How a record is written.")
+    format: Literal["json", "logfmt", "combined"] = Field(default="json", description=(
+        "How a record is written. `combined`: requests of HTTP alone, as nginx and Apache write them (NCSA combined)."))
 
 
 class Runtime(Model):

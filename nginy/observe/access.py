@@ -1,4 +1,4 @@
-"""The access log: one line per ended session, from the workers' rings to a file or stdout.
+"""The access log: one line per ended session, flow and request of HTTP, from the workers' rings to a file or stdout.
 
 The workers never wait for it and neither does control: rings, queue and disk each drop what does not
 fit, counted.
@@ -9,16 +9,14 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from nginy._fast.door import REASONS
 from nginy.errors import NginyError, StartError
-from nginy.observe.fields import Field, iso_time, json_line, logfmt_line
+from nginy.observe.lines import RENDERS, SESSIONLESS, Names, Written
 from nginy.observe.sink import FileSink, Sink, StreamSink
-from nginy.observe.source import AccessBoard, Source
+from nginy.observe.source import Source
 from nginy.observe.writer import Writer
 
 DRAIN_INTERVAL_S = 0.05
@@ -45,79 +43,6 @@ class EventLog(Protocol):
     def event(self, kind: str, level: str | None = None, **fields: object) -> None: ...
 
 
-class Line(NamedTuple):
-    """One record with its names already looked up: ids may be reused before the line is written."""
-
-    record: tuple[Any, ...]
-    listener: str
-    pool: str | None
-    backend: str | None
-    protocol: str | None = None
-
-
-def line_fields(line: Line) -> list[Field]:
-    """The fields of one access record, in the order they are written."""
-    ended_ms, _, _, client, bytes_in, bytes_out, connect_us, duration_ms, attempts, reason = line.record
-    return [
-        ("time", iso_time(ended_ms)),
-        ("listener", line.listener),
-        ("protocol", line.protocol),
-        ("client", client),
-        ("pool", line.pool),
-        ("backend", line.backend),
-        ("bytes_in", bytes_in),
-        ("bytes_out", bytes_out),
-        ("connect_ms", connect_us / 1000 if line.backend else None),
-        ("duration_ms", duration_ms),
-        ("attempts", attempts),
-        ("reason", REASONS[reason] if reason < len(REASONS) else f"reason_{reason}"),
-    ]
-
-
-def render_json(line: Line) -> str:
-    """JSON lines."""
-    return json_line(line_fields(line))
-
-
-def render_logfmt(line: Line) -> str:
-    """logfmt."""
-    return logfmt_line(line_fields(line))
-
-
-RENDERS: Mapping[str, Callable[[Line], str]] = {"json": render_json, "logfmt": render_logfmt}
-
-
-class Names:
-    """Ids to names. Names of removed objects stay until their id is used again."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._generation = -1
-        self._listeners: dict[int, tuple[str, str]] = {}
-        self._backends: dict[int, tuple[str, str]] = {}
-
-    def refresh(self) -> None:
-        """Look again if there is a new generation. Control's loop only."""
-        if self._source.generation != self._generation:
-            self.reload()
-
-    def reload(self) -> None:
-        """Look again in any case."""
-        picture = self._source.view()
-        self._generation = picture.generation
-        self._listeners.update((one.id, (one.name, one.protocol)) for one in picture.listeners)
-        for pool in picture.pools:
-            for backend in pool.backends:
-                self._backends[backend.id] = (pool.name, backend.resolved or backend.address)
-
-    def line(self, record: tuple[Any, ...]) -> Line:
-        """The record with its names; an id nobody knows is written as a number."""
-        listener, backend = record[1], record[2]
-        pool_name, address = self._backends.get(backend, (None, None if backend < 0 else f"#{backend}"))
-        name, protocol = self._listeners.get(listener, (f"#{listener}", None))
-        return Line(record, name, pool_name, address, protocol)
-
-
 class AccessDrain:
     """Reads the rings while it runs.
 
@@ -138,9 +63,9 @@ class AccessDrain:
         self._folder = folder
         self._log = log
         self._names = Names(source)
-        self._writer: Writer[Line] | None = None
+        self._writer: Writer[Written] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._retiring: list[Writer[Line]] = []
+        self._retiring: list[Writer[Written]] = []
         self._past_dropped = {"queue": 0, "write": 0}
         self._is_on = asyncio.Event()
         self._last_failure = ""
@@ -187,11 +112,17 @@ class AccessDrain:
         if writer is None:
             return 0
         self._names.refresh()
-        board = self._source.board
-        records = [record for slot in range(board.slots) for record in read_slot(board, slot)]
-        records.sort(key=itemgetter(0))  # by time, over all workers
-        writer.push([self._names.line(record) for record in records])
-        return len(records)
+        board, names = self._source.board, self._names
+        lines: list[Written] = []
+        for slot in range(board.slots):
+            sessions = [names.line(record) for record in read_slot(board.read_access, slot)]
+            if self._access_log.format not in SESSIONLESS:
+                lines += sessions
+            if names.speaks_http:
+                lines += [names.request(record) for record in read_slot(board.read_requests, slot)]
+        lines.sort(key=lambda line: line.record[0])  # by time, over all workers
+        writer.push(lines)
+        return len(lines)
 
     async def stop(self) -> None:
         """Write what is left, for as long as a healthy disk needs, and end."""
@@ -211,7 +142,7 @@ class AccessDrain:
             self._turn_safely()
             self._complain()
 
-    def _use(self, writer: Writer[Line] | None) -> None:
+    def _use(self, writer: Writer[Written] | None) -> None:
         self._writer = writer
         if writer:
             self._is_on.set()
@@ -239,13 +170,13 @@ class AccessDrain:
         if self._log:
             self._log.event(kind, None, **fields)
 
-    def _open(self, access_log: AccessLog) -> Writer[Line] | None:
+    def _open(self, access_log: AccessLog) -> Writer[Written] | None:
         if access_log.output == "off":
             return None
         sink = open_sink(access_log.output, self._folder)
         return Writer(sink, RENDERS[access_log.format], items_max=QUEUE_RECORDS, name="nginy-access")
 
-    async def _retire(self, writer: Writer[Line] | None) -> None:
+    async def _retire(self, writer: Writer[Written] | None) -> None:
         if writer is None:
             return
         self._retiring.append(writer)
@@ -255,10 +186,10 @@ class AccessDrain:
         self._past_dropped["write"] += writer.write_dropped
 
 
-def read_slot(board: AccessBoard, slot: int) -> Iterator[tuple[Any, ...]]:
+def read_slot(read: Callable[[int, int], list[tuple[Any, ...]]], slot: int) -> Iterator[tuple[Any, ...]]:
     """What one worker has recorded, up to twice its ring."""
     for _ in range(READS_PER_TURN):
-        records = board.read_access(slot, RECORDS_PER_READ)
+        records = read(slot, RECORDS_PER_READ)
         yield from records
         if len(records) < RECORDS_PER_READ:
             return

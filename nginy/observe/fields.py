@@ -20,9 +20,9 @@ def iso_time(wall_ms: int) -> str:
     return f"{cached[1]}.{ms:03d}Z"
 
 
-def json_line(fields: Iterable[Field]) -> str:
-    """One JSON object without a line end. What JSON has no word for is written as text."""
-    return json.dumps(dict(fields), ensure_ascii=False, separators=(",", ":"), default=str)
+def json_line(fields: Iterable[Field], *, is_ascii: bool = False) -> str:
+    """One JSON object without a line end. What JSON has no word for is written as text. is_ascii: escape all else."""
+    return json.dumps(dict(fields), ensure_ascii=is_ascii, separators=(",", ":"), default=str)
 
 
 def logfmt_line(fields: Iterable[Field]) -> str:

@@ -28,7 +28,7 @@ ROOMS = {
     "admin": {"observe", "errors", "model"},
     "observe": {"model", "errors", "_fast"},
 }
-FAST = {"base": 0, "mem": 1, "wire": 2, "net": 2, "policy": 3, "engine": 4, "rows": 4, "shapes": 4}
+FAST = {"base": 0, "mem": 1, "wire": 2, "net": 2, "policy": 3, "engine": 4, "rows": 4, "shapes": 4, "logged": 4}
 ABOVE = (
     "certificates", "choices", "door", "mailroom", "rings", "sites", "table",
     "testdoor", "testmail", "testpolicy", "testrings", "testwire",

@@ -9,7 +9,7 @@ import pytest
 from tests.shape.sources import CYTHON, ROOT, module_of
 
 ABOVE = (
-    "certificates", "choices", "door", "mailroom", "rings", "rows", "shapes", "sites", "table",
+    "certificates", "choices", "door", "logged", "mailroom", "rings", "rows", "shapes", "sites", "table",
     "testdoor", "testmail", "testpolicy", "testrings", "testwire",
 )  # fmt: skip
 BELOW = [p for p in CYTHON if p.suffix == ".pyx" and p.stem not in ABOVE]

@@ -10,7 +10,7 @@ from nginy._fast import choices, door, mailroom, rings, sites, table
 from tests.shape.sources import ROOT
 
 STUB = ast.parse((ROOT / "nginy/_fast/door.pyi").read_text())
-TYPING_ONLY = {"Mapping", "Sequence", "Protocol", "TypedDict", "AccessRecord"}
+TYPING_ONLY = {"Mapping", "Sequence", "Protocol", "TypedDict", "AccessRecord", "RequestRecord"}
 
 
 def stub_names() -> dict[str, ast.AST]:

@@ -1,7 +1,7 @@
 # What workers tell control by shared memory: the board, and the atomics that all share. LAYOUT_VERSION changes with any field.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nginy._fast.base.letter cimport pool_row_t
-from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS
+from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_BACKENDS, MAX_LISTENERS, MAX_POOLS, REQUEST_RING_BYTES
 from nginy._fast.base.tls cimport tls_row_t
 from nginy._fast.base.status cimport DROP_COUNT, OUTCOME_COUNT, OWN_COUNT, REASON_COUNT
 
@@ -138,6 +138,55 @@ cdef struct access_record_t:    # 80 bytes
     uint8_t attempts
     uint8_t reserved[7]
 
+cdef enum:                      # request_text_t: what a request's record says in words, one after the other
+    TEXT_METHOD = 0
+    TEXT_HOST = 1
+    TEXT_TARGET = 2             # as it came
+    TEXT_AGENT = 3
+    TEXT_REFERER = 4
+    TEXT_COUNT = 5
+
+cdef enum:                      # bytes of each that are kept; with the record less than DRAFT_BYTES
+    METHOD_MOST = 32
+    HOST_MOST = 255
+    TARGET_MOST = 1024
+    AGENT_MOST = 256
+    REFERER_MOST = 256
+
+cdef struct request_record_t:   # 128 bytes, its texts behind it
+    uint32_t n_bytes            # texts included, a multiple of eight; 0 in the ring: the next one is at its beginning
+    uint32_t listener
+    uint64_t end_wall_ms
+    uint64_t bytes_in           # of the request's body, sent on
+    uint64_t bytes_out          # of the response's
+    uint64_t duration_us        # from the request's whole head on
+    uint64_t first_us           # from there to the beginning of the response; -1 without one
+    uint64_t id[2]              # of the request, the first digits first
+    uint32_t connect_us         # 0: on a connection that had served before, or on none
+    uint32_t backend            # NO_INDEX when none was tried
+    uint32_t pool               # NO_INDEX when none was found
+    uint32_t route              # as declared; NO_INDEX for none
+    uint16_t status             # 0 without a response
+    uint16_t client_port        # host order
+    uint8_t own                 # own_t + 1; 0 = the backend's response, or none
+    uint8_t reason              # reason_t: closed when the response was passed on in full
+    uint8_t attempts
+    uint8_t client_family       # 4, 6, or 0 for a unix socket
+    uint8_t client_ip[16]       # IPv4 in the first four bytes
+    uint8_t minor               # of the version
+    uint8_t is_reused
+    uint8_t cuts                # 1 << request_text_t: of texts that were longer
+    uint8_t reserved
+    uint16_t n_texts[TEXT_COUNT]
+    uint16_t reserved_too[3]
+
+cdef struct request_ring_t:     # single producer (worker), single consumer (control); bytes, free-running
+    uint64_t tail
+    uint64_t pad_tail[7]
+    uint64_t head
+    uint64_t pad_head[7]
+    uint8_t bytes[REQUEST_RING_BYTES]
+
 cdef struct access_ring_t:      # single producer (worker), single consumer (control)
     uint64_t tail               # records pushed
     uint64_t pad_tail[7]
@@ -156,6 +205,7 @@ cdef struct board_region_t:
     tls_row_t tls[MAX_LISTENERS]
     access_ring_t access
     http_pool_row_t http_pools[MAX_POOLS]
+    request_ring_t requests
 
 cdef struct board_shared_t:     # process-wide atomics, one per capped object
     uint32_t in_flight[MAX_BACKENDS + 1]

@@ -68,6 +68,10 @@ cdef enum:
     HEAD_BYTES = 16384          # a head buffer: a whole head and what came with it
     COOKIES_BYTES = 32768       # all cookies of a head, with a backend in front of each
     HEAD_GROWTH = 4096          # what may be added to a head that is passed on
+    REQUEST_RING_BYTES = 2097152    # access records of HTTP per worker, power of two: some 7,000 of usual length
+    DRAFT_BYTES = 2048          # one of them with its texts
+    DRAFT_WORDS = 256           # DRAFT_BYTES / 8
+    DRAFTS_MOST = 65536         # of exchanges under way, per worker: 128 MiB, touched when used
     LINKS_RESTING = 4096        # of all backends, per worker
     LINK_FRESH_MS = 1000        # at rest for less: a request that must not be sent twice may take it
     LINK_LOOK_MS = 10           # at rest for longer: one look whether it still lives

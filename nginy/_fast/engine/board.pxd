@@ -3,8 +3,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.board cimport (
-    access_record_t, backend_row_t, board_region_t, board_shared_t, http_pool_row_t, http_row_t, listener_row_t, udp_row_t,
-    worker_row_t,
+    access_record_t, backend_row_t, board_region_t, board_shared_t, http_pool_row_t, http_row_t, listener_row_t,
+    request_record_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.tls cimport tls_row_t
 
@@ -39,3 +39,6 @@ cdef void board_forget_pool(board_t* b, uint32_t id) noexcept nogil
 
 # The oldest access record of a worker. False when there is none.
 cdef bint board_take_access(board_t* b, uint32_t slot, access_record_t* out) noexcept nogil
+
+# The same of HTTP, with its texts: `out` has room for DRAFT_BYTES.
+cdef bint board_take_request(board_t* b, uint32_t slot, request_record_t* out) noexcept nogil

@@ -7,13 +7,14 @@ from nginy._fast.base.cdefs cimport (
 )
 from nginy._fast.base.board cimport (
     BOARD_MAGIC, access_record_t, access_ring_t, backend_row_t, board_header_t, board_region_t, http_pool_row_t, http_row_t,
-    listener_row_t, udp_row_t, worker_row_t,
+    listener_row_t, request_record_t, udp_row_t, worker_row_t,
 )
 from nginy._fast.base.layout cimport LAYOUT_VERSION
 from nginy._fast.base.tls cimport tls_row_t
 from nginy._fast.base.letter cimport pool_row_t
 from nginy._fast.base.limits cimport ACCESS_RECORDS, MAX_LISTENERS, MAX_POOLS
 from nginy._fast.base.status cimport REASON_COUNT, REASON_WORKER_DIED
+from nginy._fast.engine.records cimport records_take
 from nginy._fast.engine.stats cimport board_bytes, board_region, board_shared
 from nginy._fast.mem.region cimport region_close, region_map
 
@@ -303,6 +304,10 @@ cdef void board_forget_pool(board_t* b, uint32_t id) noexcept nogil:
     row_add(<uint64_t*>&sum, <uint64_t*>&baseline.pools[id])
     board_read_http_pool(b, id, -1, &requests)
     words_add(<uint64_t*>&requests, <uint64_t*>&baseline.http_pools[id], WIDE_WORDS)
+
+
+cdef bint board_take_request(board_t* b, uint32_t slot, request_record_t* out) noexcept nogil:
+    return records_take(&board_region(b.base, slot).requests, out)
 
 
 cdef bint board_take_access(board_t* b, uint32_t slot, access_record_t* out) noexcept nogil:

@@ -22,6 +22,7 @@ from nginy._fast.engine.exchanges cimport (
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_let_go, link_rest, link_take
 from nginy._fast.engine.own cimport exchange_next, own_of_reason, own_respond
+from nginy._fast.engine.record cimport record_request
 from nginy._fast.engine.relay cimport leg_note, relay_arm, relay_cut_at, relay_is_cut, relay_look
 from nginy._fast.engine.respond cimport respond_run
 from nginy._fast.engine.response cimport response_read
@@ -112,6 +113,8 @@ cdef uint32_t request_write(worker_t* w, session_t* s, exchange_t* x, uint8_t* t
     n = http1_write_request(from_ + x.head_at, head, &rewrite.how, to, BUFFER_BYTES - HEAD_BYTES)
     if n == 0:
         return 0
+    if unlikely(x.record):
+        record_request(w, s, x, n)
     body_begin(&x.body[FRONT], head)
     if x.body[FRONT].kind == BODY_CHUNKED:
         caps_room(w, s, &x.body[FRONT])

@@ -62,6 +62,7 @@ cdef struct exchange_t:
     uint16_t status             # of the response that leaves; 0 = none yet
     uint16_t reserved_too
     uint32_t named              # EXCHANGE_HEED: the backend that a sticky cookie names, plus one; 0 = none
+    uint32_t record             # borrowed draft of what the access log says of it, its index + 1; 0 = none
     uint64_t request_id[2]      # 128 bits, the first digits first
 
 cdef struct link_t:
@@ -89,6 +90,7 @@ cdef struct http_t:
     rests_t* rests              # owned; by backend
     slab_t links                # link_t
     buffers_t heads             # of HEAD_BYTES
+    slab_t drafts               # request_record_t and texts, of exchanges under way
     uint32_t n_resting
     uint32_t whose              # session whose request's head is in `request`; NO_INDEX = nobody's
     head_t request

@@ -4,7 +4,9 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 from nginy._fast.base.cdefs cimport EAGAIN, ENOMEM, epoll_event, likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_backend_t, snap_pool_t
-from nginy._fast.base.limits cimport EVENTS_PER_TURN, HEAD_BYTES, LINKS_RESTING, LINK_LOOK_MS, MAX_BACKENDS, RATE_SLOTS
+from nginy._fast.base.limits cimport (
+    DRAFTS_MOST, DRAFT_BYTES, EVENTS_PER_TURN, HEAD_BYTES, LINKS_RESTING, LINK_LOOK_MS, MAX_BACKENDS, RATE_SLOTS,
+)
 from nginy._fast.engine.exchanges cimport EXCHANGE_REPEATABLE, exchange_t, link_t, rests_t
 from nginy._fast.engine.session cimport TAG_LINK, tag_make
 from nginy._fast.engine.stats cimport count
@@ -22,6 +24,7 @@ from nginy._fast.policy.snapshot cimport snapshot_backend, snapshot_pool
 
 cdef enum:
     LINKS_SHIFT = 9             # chunks of 512
+    DRAFTS_SHIFT = 5            # of 32: 64 KiB
 
 
 cdef int http_open(worker_t* w, uint32_t sessions_max, uint64_t heads_bytes) noexcept nogil:
@@ -35,6 +38,8 @@ cdef int http_open(worker_t* w, uint32_t sessions_max, uint64_t heads_bytes) noe
     if pace_open(&w.http.pace, RATE_SLOTS) < 0:
         return -ENOMEM
     if slab_open(&w.http.links, sizeof(link_t), 0, sessions_max + LINKS_RESTING, LINKS_SHIFT) < 0:
+        return -ENOMEM
+    if slab_open(&w.http.drafts, DRAFT_BYTES, 0, min(sessions_max, <uint32_t>DRAFTS_MOST), DRAFTS_SHIFT) < 0:
         return -ENOMEM
     return buffers_open(&w.http.heads, n_heads if n_heads else 1, HEAD_BYTES)
 
@@ -51,6 +56,7 @@ cdef void http_close(worker_t* w) noexcept nogil:
         if slab_is_taken(&w.http.links, i) and link_at(w, i).session == NO_INDEX:
             sock_close(link_at(w, i).fd)
     slab_close(&w.http.links)
+    slab_close(&w.http.drafts)
     buffers_close(&w.http.heads)
     pace_close(&w.http.pace)
     region_close(w.http.rests, (MAX_BACKENDS + 1) * sizeof(rests_t))

@@ -20,6 +20,7 @@ from nginy._fast.engine.carry cimport leg_finish, leg_put
 from nginy._fast.engine.exchanges cimport EXCHANGE_KEPT, EXCHANGE_LAST, PHASE_HEAD, PHASE_LINGER, exchange_t
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_of, head_give, part_give
+from nginy._fast.engine.record cimport is_logged, record_end, record_own
 from nginy._fast.engine.remainder cimport remainder_keep
 from nginy._fast.engine.rewriting cimport request_id_make, request_id_write
 from nginy._fast.engine.rules cimport rules_put
@@ -207,6 +208,8 @@ cdef void own_send(worker_t* w, session_t* s, uint32_t why, uint32_t n, bint is_
     cdef exchange_t* x = exchange_of(w, s)
     cdef ssize_t sent
     count(&w.row.http[s.listener].own[why], 1)
+    if unlikely(is_logged(w)):
+        record_own(w, s, x, why, w.carrier.scratch, n)
     tally_answer(w, s, x, status_at(w.carrier.scratch), True)
     own_tell(w, s, why)
     if s.legs[BACK].fd >= 0:
@@ -257,6 +260,8 @@ cdef void exchange_last(worker_t* w, session_t* s, exchange_t* x) noexcept nogil
 cdef void exchange_next(worker_t* w, session_t* s) noexcept nogil:
     cdef exchange_t* x = exchange_of(w, s)
     cdef const snap_listener_t* listener = snapshot_listener(&w.snapshot, s.listener)
+    if unlikely(x.record):
+        record_end(w, s, x, REASON_CLOSED)
     tally_end(w, s, x, True)
     session_release(w, s, RELEASE_SESSION, REASON_CLOSED, True)
     lease_drop(w, s)

@@ -21,6 +21,7 @@ from nginy._fast.engine.exchanges cimport (
 )
 from nginy._fast.engine.link cimport exchange_of, head_give
 from nginy._fast.engine.own cimport own_of_refusal, own_respond
+from nginy._fast.engine.record cimport is_logged, record_begin
 from nginy._fast.engine.relay cimport leg_note
 from nginy._fast.engine.rewriting cimport request_id_make
 from nginy._fast.engine.routing cimport request_head, route_request, route_stays
@@ -134,6 +135,8 @@ cdef void request_begin(worker_t* w, session_t* s, exchange_t* x, const head_t* 
         session_side(w, s).retries = listener.retries
     s.bytes[FRONT] = s.bytes[BACK] = 0
     s.connect_us = 0
+    if unlikely(is_logged(w)):
+        record_begin(w, s, x, buffers_at(&w.http.heads, x.head) + x.head_at, head)
     count(&w.row.http[s.listener].requests, 1)
     if listener != NULL and unlikely(listener.caps.is_tight) and request_refuse(w, s, x, listener, head):
         return

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint8_t
 from libc.string cimport memcpy
+from nginy._fast.base.cdefs cimport unlikely
 from nginy._fast.base.layout cimport snap_listener_t
 from nginy._fast.base.limits cimport BUFFER_BYTES, HEAD_GROWTH
 from nginy._fast.base.status cimport OWN_HEAD_TOO_LONG, OWN_REDIRECTED, OWN_RESPONDED, REASON_NO_ROUTE
@@ -10,6 +11,7 @@ from nginy._fast.engine.link cimport exchange_of
 from nginy._fast.engine.own cimport (
     exchange_next, own_is_kept, own_pass, own_put, own_put_number, own_put_status, own_respond, own_send,
 )
+from nginy._fast.engine.record cimport record_own
 from nginy._fast.engine.relay cimport relay_cut_at
 from nginy._fast.engine.remainder cimport remainder_run
 from nginy._fast.engine.rules cimport rules_put
@@ -58,6 +60,8 @@ cdef bint respond_send(worker_t* w, session_t* s, exchange_t* x, const site_t* s
     cdef uint32_t n_body = 0 if x.method == METHOD_HEAD else route.body.n
     cdef uint32_t n
     cdef ssize_t sent
+    if unlikely(x.record and x.n_own == 0):
+        record_own(w, s, x, OWN_RESPONDED, head, n_head)
     while x.n_own < n_head + n_body:
         if x.n_own < n_head:
             n = min(n_body, <uint32_t>BUFFER_BYTES - n_head)

@@ -15,6 +15,7 @@ from nginy._fast.engine.exchanges cimport (
 )
 from nginy._fast.engine.link cimport head_give, head_let_go, part_give
 from nginy._fast.engine.own cimport own_respond
+from nginy._fast.engine.record cimport record_response
 from nginy._fast.engine.relay cimport relay_begin
 from nginy._fast.engine.rewriting cimport rewrite_response, rewriting_t
 from nginy._fast.engine.session cimport session_close
@@ -126,6 +127,8 @@ cdef bint response_begin(
     if s.legs[BACK].flags & LEG_EOF and x.body[BACK].kind == BODY_UNTIL_END:
         x.body[BACK].is_done = True
     tally_answer(w, s, x, head.status, False)
+    if unlikely(x.record):
+        record_response(w, s, x, body_at - begin)
     spare_send(w, s, at, begin, body_at + n_body)
     return True
 
@@ -144,6 +147,8 @@ cdef bint response_upgrade(
     part_give(w, x)
     count(&w.row.http[s.listener].responses[0], 1)
     tally_answer(w, s, x, w.http.response.status, False)
+    if unlikely(x.record):
+        record_response(w, s, x, BODY_AT + n_head - begin)
     x.phase = PHASE_RESPONSE
     spare_send(w, s, at, begin, BODY_AT + n_all)
     if x.head_end > x.body_at:

@@ -6,6 +6,7 @@ from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.status cimport OWN_NO_BACKEND, OWN_NO_ROUTE, OWN_UNCLEAR_PATH
 from nginy._fast.engine.exchanges cimport EXCHANGE_MADE, exchange_t
 from nginy._fast.engine.own cimport own_respond
+from nginy._fast.engine.record cimport record_route
 from nginy._fast.engine.respond cimport respond_begin
 from nginy._fast.engine.sticky cimport sticky_begin
 from nginy._fast.engine.types cimport NO_POOL, session_t, worker_t
@@ -27,7 +28,7 @@ cdef const head_t* request_head(worker_t* w, const session_t* s, const exchange_
     return &w.http.request
 
 
-cdef void route_note(exchange_t* x, const site_t* site, const site_found_t* found) noexcept nogil:
+cdef void route_note(const worker_t* w, exchange_t* x, const site_t* site, const site_found_t* found) noexcept nogil:
     cdef const site_route_t* route = &site.routes[found.route]
     x.site_sum = site_sum(site)
     x.route = found.route
@@ -36,6 +37,8 @@ cdef void route_note(exchange_t* x, const site_t* site, const site_found_t* foun
     x.flags &= ~<uint32_t>EXCHANGE_MADE
     if route.is_cut or route.put.n:
         x.flags |= EXCHANGE_MADE
+    if unlikely(x.record):
+        record_route(w, x, route.number)
 
 
 # A listener without routes.
@@ -71,7 +74,7 @@ cdef bint route_request(worker_t* w, session_t* s, exchange_t* x, const head_t* 
     if code < 0:
         own_respond(w, s, OWN_UNCLEAR_PATH if code == -SITE_UNCLEAR else OWN_NO_ROUTE)
         return False
-    route_note(x, &site, &found)
+    route_note(w, x, &site, &found)
     route = &site.routes[found.route]
     if route.action != ACTION_POOL:
         respond_begin(w, s, &site, &found, head)
@@ -107,5 +110,5 @@ cdef bint route_stays(worker_t* w, session_t* s, exchange_t* x) noexcept nogil:
         return False
     if not leads_to(&site, &site.routes[found.route], s.pool):
         return False
-    route_note(x, &site, &found)
+    route_note(w, x, &site, &found)
     return True

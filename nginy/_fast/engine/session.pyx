@@ -13,6 +13,7 @@ from nginy._fast.engine.ask cimport ask_abandon, ask_release, ended_t
 from nginy._fast.engine.carrier cimport leg_give_buffer
 from nginy._fast.engine.lease cimport lease_drop
 from nginy._fast.engine.link cimport exchange_drop, exchange_of, link_forget
+from nginy._fast.engine.record cimport is_logged, record_end
 from nginy._fast.engine.stats cimport count, stats_accepted, stats_access, stats_attempt, stats_ended
 from nginy._fast.engine.tally cimport tally_end
 from nginy._fast.engine.tls cimport tls_drop
@@ -186,12 +187,14 @@ cdef void session_close(worker_t* w, session_t* s, uint32_t reason) noexcept nog
     if unlikely((s.legs[FRONT].flags | s.legs[BACK].flags) & LEG_TLS):
         tls_drop(w, s, is_front_reset, is_reset)
     if s.legs[FRONT].flags & LEG_HTTP:
+        if unlikely(exchange_of(w, s).record):
+            record_end(w, s, exchange_of(w, s), reason)
         tally_end(w, s, exchange_of(w, s), reason == REASON_CLOSED)
         exchange_drop(w, s)
+    elif is_logged(w):
+        stats_access(w, s, session_side(w, s), reason)
     lease_drop(w, s)
     ngy_sub32(&w.shared.sessions[s.listener], 1)
-    if w.snapshot.header != NULL and w.snapshot.header.is_access_log:
-        stats_access(w, s, session_side(w, s), reason)
     s.state = SESS_FREE
     s.gen += 1
     NGY_CHECK(slab_is_taken(&w.sessions, s.timer.idx))

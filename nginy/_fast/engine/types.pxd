@@ -151,6 +151,7 @@ cdef struct upkeep_t:           # one step per turn, a new round each second
     uint32_t n_large
     uint32_t n_heads
     uint32_t n_links
+    uint32_t n_drafts
 
 cdef struct turn_t:             # where a turn's time goes
     uint64_t begin_us

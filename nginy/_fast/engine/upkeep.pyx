@@ -103,8 +103,10 @@ cdef void trim_next(worker_t* w) noexcept nogil:
         return
     if trim_one(&w.carrier.large.blocks, &w.upkeep.n_large, NULL, 0):
         return
-    if not trim_one(&w.http.heads.blocks, &w.upkeep.n_heads, NULL, 0):
-        trim_one(&w.http.links, &w.upkeep.n_links, NULL, 0)
+    if trim_one(&w.http.heads.blocks, &w.upkeep.n_heads, NULL, 0):
+        return
+    if not trim_one(&w.http.links, &w.upkeep.n_links, NULL, 0):
+        trim_one(&w.http.drafts, &w.upkeep.n_drafts, NULL, 0)
 
 
 cdef void memory_step(worker_t* w) noexcept nogil:
@@ -115,13 +117,15 @@ cdef void memory_step(worker_t* w) noexcept nogil:
         w.upkeep.n_large = slab_settle(&w.carrier.large.blocks)
         w.upkeep.n_heads = slab_settle(&w.http.heads.blocks)
         w.upkeep.n_links = slab_settle(&w.http.links)
+        w.upkeep.n_drafts = slab_settle(&w.http.drafts)
         carrier_settle(&w.carrier)
     trim_next(w)
 
 
 cdef bint upkeep_is_pending(const worker_t* w) noexcept nogil:
     cdef const upkeep_t* u = &w.upkeep
-    return (u.n_sessions | u.n_buffers | u.n_large | u.n_heads | u.n_links) != 0 or w.udp_is_sweeping != 0
+    cdef uint32_t n = u.n_sessions | u.n_buffers | u.n_large | u.n_heads | u.n_links | u.n_drafts
+    return n != 0 or w.udp_is_sweeping != 0
 
 
 cdef bint upkeep_is_due(const worker_t* w) noexcept nogil:

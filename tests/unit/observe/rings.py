@@ -18,9 +18,14 @@ class Rings:
     def __init__(self, slots: int = 1) -> None:
         self.slots = slots
         self.rings: list[deque[tuple[Any, ...]]] = [deque() for _ in range(slots)]
+        self.requests: list[deque[tuple[Any, ...]]] = [deque() for _ in range(slots)]
 
     def read_access(self, slot: int, max_n: int = 1024) -> list[tuple[Any, ...]]:
         ring = self.rings[slot]
+        return [ring.popleft() for _ in range(min(max_n, len(ring)))]
+
+    def read_requests(self, slot: int, max_n: int = 1024) -> list[tuple[Any, ...]]:
+        ring = self.requests[slot]
         return [ring.popleft() for _ in range(min(max_n, len(ring)))]
 
 

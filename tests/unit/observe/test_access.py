@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from nginy._fast.door import REASONS
-from nginy.observe.access import AccessDrain, Line, line_fields, render_logfmt
+from nginy.observe.access import AccessDrain
+from nginy.observe.lines import Line, line_fields, render_logfmt
 from tests.unit.observe.pictures import Source, backend, listener, pool, view
 from tests.unit.observe.rings import Rings, config, lines_of, record, until, write_all
 
