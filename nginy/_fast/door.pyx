@@ -26,7 +26,7 @@ from nginy._fast.engine.stats cimport board_bytes
 from nginy._fast.engine.tally cimport span_bound_us
 from nginy._fast.engine.types cimport session_side_t, session_t, worker_t
 from nginy._fast.engine.worker cimport worker_close, worker_open, worker_options_t, worker_run, worker_take_signals
-from nginy._fast.logged cimport access_fields, request_fields
+from nginy._fast.logged cimport access_fields, http_pool_fields, request_fields
 from nginy._fast.mem.clock cimport clock_us
 from nginy._fast.mem.hash cimport hash_bytes, hash_mix
 from nginy._fast.mem.region cimport region_close, region_map
@@ -437,17 +437,7 @@ cdef class Board:
         cdef http_pool_row_t row
         self.check("pool", id, limits.MAX_POOLS)
         board_read_http_pool(&self.board, id, slot, &row)
-        return {
-            "responses": tuple(row.responses[i] for i in range(5)), "own": row.own, "unanswered": row.unanswered,
-            "cut": row.cut, "retried": row.retried, "reused": row.reused, "bytes_in": row.bytes_in,
-            "sticky": {
-                "kept": row.sticky_kept, "moved": row.sticky_moved, "set": row.sticky_set, "forged": row.sticky_forged,
-            },
-            "loads_refused": row.loads_refused,
-            "bytes_out": row.bytes_out, "first_us_sum": row.first_us_sum, "total_us_sum": row.total_us_sum,
-            "first_hist": tuple(row.first_hist[i] for i in range(board_layout.SPAN_BUCKETS + 1)),
-            "total_hist": tuple(row.total_hist[i] for i in range(board_layout.SPAN_BUCKETS + 1)),
-        }
+        return http_pool_fields(&row)
 
     def in_flight(self, backend):
         self.check("backend", backend, limits.MAX_BACKENDS)

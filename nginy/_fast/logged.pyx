@@ -1,7 +1,7 @@
-"""Logged: access records as tuples of Python."""
+"""Logged: access records as tuples of Python, and the widest row of the board."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from nginy._fast.base.board cimport TEXT_COUNT, access_record_t, request_record_t
+from nginy._fast.base.board cimport SPAN_BUCKETS, TEXT_COUNT, access_record_t, http_pool_row_t, request_record_t
 from nginy._fast.base.layout cimport NO_INDEX
 
 import socket
@@ -50,3 +50,15 @@ cdef tuple access_fields(const access_record_t* r):
 
 cdef tuple request_fields(const request_record_t* r):
     return (*request_numbers(r), *request_texts(r), f"{r.id[0]:016x}{r.id[1]:016x}")
+
+
+cdef dict http_pool_fields(const http_pool_row_t* row):
+    return {
+        "responses": tuple(row.responses[i] for i in range(5)), "own": row.own, "unanswered": row.unanswered,
+        "cut": row.cut, "retried": row.retried, "reused": row.reused, "bytes_in": row.bytes_in,
+        "sticky": {"kept": row.sticky_kept, "moved": row.sticky_moved, "set": row.sticky_set, "forged": row.sticky_forged},
+        "loads_refused": row.loads_refused,
+        "bytes_out": row.bytes_out, "first_us_sum": row.first_us_sum, "total_us_sum": row.total_us_sum,
+        "first_hist": tuple(row.first_hist[i] for i in range(SPAN_BUCKETS + 1)),
+        "total_hist": tuple(row.total_hist[i] for i in range(SPAN_BUCKETS + 1)),
+    }
