@@ -19,7 +19,7 @@ Emit = Callable[..., None]
 
 
 class Crew:
-    """All seats. emit(kind, **fields) for events; on_death(seat) after each unexpected death, its counters already folded;
+    """All seats. emit(kind, **fields) for events; on_death(seat) after each unexpected death, its counters folded;
     latest() is what a fresh worker gets to serve, mail(slot) where it may ask.
     """
 

@@ -30,6 +30,7 @@ def stopped(nginy: Nginy) -> Iterator[None]:
     (pid,) = nginy.worker_pids()
     os.kill(pid, signal.SIGSTOP)
     try:
+        wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "T", "the worker's halt")
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
