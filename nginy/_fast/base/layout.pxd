@@ -6,7 +6,7 @@ from nginy._fast.base.limits cimport KEY_SLICE_BYTES
 from nginy._fast.base.routing cimport snap_members_t, snap_preread_t, snap_routes_t, snap_sites_t
 
 cdef enum:
-    LAYOUT_VERSION = 13
+    LAYOUT_VERSION = 14
     SNAPSHOT_MAGIC = 0x4e475953
     NO_INDEX = 0x7fffffff       # an id or position that is absent
     NO_BOUND = 0x7fffffff       # a count without a bound

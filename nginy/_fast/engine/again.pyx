@@ -5,7 +5,6 @@ request on a connection fails, no backend has seen a byte of it, whatever became
 a send says nothing of the kind: what was taken may have been read and acted on before.
 """
 
-from libc.stdint cimport uint32_t
 from nginy._fast.base.letter cimport RELEASE_ATTEMPT
 from nginy._fast.base.status cimport OUTCOME_RESET, OWN_BACK_RESET, REASON_BACK_RESET
 from nginy._fast.engine.exchanges cimport (

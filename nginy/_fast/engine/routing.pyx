@@ -1,6 +1,6 @@
 """Routing: a generation comes at any time, so what one of them said of a request is known by the checksum of its routes."""
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint16_t, uint32_t, uint8_t
 from nginy._fast.base.cdefs cimport likely, unlikely
 from nginy._fast.base.layout cimport NO_INDEX, snap_listener_t
 from nginy._fast.base.status cimport OWN_NO_BACKEND, OWN_NO_ROUTE, OWN_UNCLEAR_PATH

@@ -27,7 +27,7 @@ def answer(host: str, path: str = "/", **more: Any) -> dict[str, Any]:
 
 def test_a_pool_with_the_path_that_it_gets_and_why_no_other() -> None:
     assert answer("api.example.org:80", "/task/1?x") == {
-        "route": 0, "matched": "/task", "pools": {"a": 1}, "path": "/1",
+        "route": 0, "matched": "/task", "pools": {"a": 1}, "path": "/1", "filters": {},
         "passed": [
             {"route": 1, "why": "it asks for another method and header"},
             {"route": 2, "why": "it asks for another query"},
