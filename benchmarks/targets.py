@@ -77,6 +77,8 @@ RATIOS: tuple[Target, ...] = (
     Target("http-large", "nginy", "haproxy", 0.35),
     Target("http-large", "nginy", "haproxy splice-auto", 0.7),
     Target("http-routes", "nginy 10,000 routes", "nginy 10 routes", 1.05),
+    Target("tls-new", "nginy", "haproxy", 1.0),
+    Target("tls-large", "nginy", "haproxy", 1.0),
     *_udp("udp-echo1000", 0.87),
     *_udp("udp-runs32", 0.73),
     *_udp("udp-runs32-1200", 0.73),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report, web_proxies
+from benchmarks import report, web_proxies, web_tls
 from benchmarks.bench import Bench, LeftOut, Outcome
 from benchmarks.contest import REFERENCE, Entrant, grouped, running, undisturbed
 from benchmarks.cpu import cpu_time, machine_busy_s
@@ -29,10 +29,11 @@ UNIT_BYTES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
 @dataclass(frozen=True)
 class WebWorkload(Workload):
-    """path: what is asked for.   is_kept: whether clients keep their connections."""
+    """path: what is asked for.   is_kept: whether clients keep their connections.   is_tls: whether they speak TLS."""
 
     path: str = "/small"
     is_kept: bool = True
+    is_tls: bool = False
 
 
 def _requests(key: str, title: str, clients: int, **more: Any) -> WebWorkload:
@@ -50,6 +51,12 @@ ROWS = (
         "http-routes", "HTTP, answers of 64 B, 64 kept connections, among so many routes", 64, path="/routed/small",
         compares=("haproxy", "nginy 10 routes", "nginy 10,000 routes"),
     ),
+    _requests("tls-kept", "HTTPS, answers of 64 B, 64 kept connections", 64, is_tls=True),
+    _requests(
+        "tls-new", "HTTPS, answers of 64 B, a connection and a handshake for each, 64 at a time", 64, is_kept=False,
+        is_tls=True,
+    ),
+    _requests("tls-large", "HTTPS, answers of 1 MiB, 16 kept connections", 16, path="/large", is_tls=True),
 )  # fmt: skip
 
 
@@ -71,8 +78,9 @@ class Wrk:
 
     def run(self, workload: WebWorkload, port: int, seconds: float) -> float:
         """Seconds that it took. Raises MeasureError when wrk fails."""
+        scheme = "https" if workload.is_tls else "http"
         command = ["taskset", "-c", str(self.core), "wrk", "-t1", f"-c{workload.clients}", "--latency"]
-        command += [f"-d{math.ceil(seconds)}s", f"http://127.0.0.1:{port}{workload.path}"]
+        command += [f"-d{math.ceil(seconds)}s", f"{scheme}://127.0.0.1:{port}{workload.path}"]
         command += [] if workload.is_kept else ["-H", "Connection: close"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -140,9 +148,10 @@ def stage_of(bench: Bench) -> Iterator[tuple[Bench, Proxy]]:
         yield replace(bench, load=Wrk(bench.load, [backend.port], bench.stage.load_core)), backend
 
 
-def entrants_of(bench: Bench, names: Sequence[str]) -> list[Entrant]:
+def entrants_of(bench: Bench, names: Sequence[str], is_tls: bool = False) -> list[Entrant]:
     """The installed ones that are wanted, and always the reference."""
-    kinds = [kind for kind in web_proxies.ALL if kind.name in names and kind.is_installed()]
+    known = web_tls.ALL if is_tls else web_proxies.ALL
+    kinds = [kind for kind in known if kind.name in names and kind.is_installed()]
     shape = Shape(has_same_options=False)
     return [Entrant(kind, shape) for kind in kinds if not bench.only or kind.name in (*bench.only, REFERENCE)]
 
@@ -150,7 +159,9 @@ def entrants_of(bench: Bench, names: Sequence[str]) -> list[Entrant]:
 def row(workload: WebWorkload, bench: Bench) -> Outcome:
     """One workload: every proxy beside haproxy, and the targets."""
     samples = []
-    with stage_of(bench) as (bench, backend), running(bench, entrants_of(bench, workload.compares)) as proxies:
+    with stage_of(bench) as (bench, backend), running(
+        bench, entrants_of(bench, workload.compares, workload.is_tls)
+    ) as proxies:
         for number in range(bench.rounds):
             turn = number % len(proxies)
             for proxy in [*proxies[turn:], *proxies[:turn]]:
