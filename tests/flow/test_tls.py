@@ -18,7 +18,7 @@ from tests.tools.configs import Tree
 from tests.tools.nginy_process import Nginy
 from tests.tools.peers import Peer, echo, half_closing, source
 from tests.tools.sockets import connect, recv_exact, sha256
-from tests.tools.tls import certificate_for, trusting
+from tests.tools.tls import certificate_for, exchange, trusting
 from tests.tools.waiting import wait_until
 from tests.tools.web import Message, Seen, Stream, answering, text
 
@@ -207,10 +207,7 @@ def test_a_client_cannot_ask_for_another_handshake_inside_its_connection(site: S
 @pytest.mark.parametrize("version", VERSIONS)
 def test_bulk_passes_both_ways_unchanged(site: Site, version: str) -> None:
     with site.connect("raw", context=trusting(site.cert, VERSIONS[version])) as sock:
-        writer = threading.Thread(target=lambda: [sock.sendall(MIB) for _ in range(8)])
-        writer.start()
-        assert sha256(recv_exact(sock, 8 * len(MIB))) == sha256(MIB * 8)
-        writer.join()
+        assert sha256(exchange(sock, MIB * 8)) == sha256(MIB * 8)
 
 
 def test_bodies_pass_both_ways_in_pieces_of_every_size(site: Site, seed: int) -> None:
@@ -284,10 +281,8 @@ def test_another_protocol_passes_both_ways_after_an_upgrade(site: Site) -> None:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
         stream = Stream(sock)
         assert stream.head().status == 101
-        writer = threading.Thread(target=sock.sendall, args=(MIB * 2,))
-        writer.start()
-        assert sha256(stream.take(2 * len(MIB))) == sha256(MIB * 2)
-        writer.join()
+        assert stream.rest == b""
+        assert sha256(exchange(sock, MIB * 2)) == sha256(MIB * 2)
 
 
 @pytest.mark.parametrize("name", ["one.test", "a.wild.test"])

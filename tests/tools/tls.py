@@ -1,8 +1,10 @@
 """TLS servers that say who they are, and clients that ask for a name."""
 
+import select
 import socket
 import ssl
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from tests.tools.peers import Serve, echo
@@ -74,3 +76,20 @@ def who_serves(address: str, name: str | None, alpn: tuple[str, ...] = ()) -> st
         while not said.endswith(b"\n"):
             said += recv_exact(sock, 1)
         return said.decode().strip()
+
+
+def exchange(sock: ssl.SSLSocket, sent: bytes) -> bytes:
+    """Send and receive at the same time, until as much came back; two threads must not share an SSL."""
+    answer, rest = bytearray(), memoryview(sent)
+    sock.setblocking(False)
+    while len(answer) < len(sent):
+        readable, writable, _ = select.select([sock], [sock] if rest else [], [], 15)
+        assert readable or writable, "nothing moves"
+        with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            rest = rest[sock.send(rest[:16384]) :] if rest else rest
+        with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            while len(answer) < len(sent):
+                part = sock.recv(1 << 16)
+                assert part, "the stream ended early"
+                answer += part
+    return bytes(answer)
