@@ -102,6 +102,13 @@ class LiveFlows:
         """Whether each flow has had an answer."""
         return len(self.tally.ways) == len(self.socks)
 
+    @property
+    def longest_wait_s(self) -> float:
+        """Of the datagrams that have no answer yet: one that is lost keeps its flow waiting for LOST_S."""
+        now_s = time.monotonic()
+        waits = zip(list(self._payloads), list(self._since_s), strict=True)
+        return max((now_s - since_s for payload, since_s in waits if payload), default=0.0)
+
     def _run(self) -> None:
         begin_s, paced, cursor = time.monotonic(), 0, 0
         while not self._is_ending.is_set():
