@@ -75,7 +75,8 @@ def test_sigkill_of_one_of_two_workers_costs_its_flows_one_datagram_at_most(
         pid = kill_worker(nginy, 0)
         wait_replaced(nginy, 0, pid)
         answered = flows.tally.answered
-        wait_until(lambda: flows.tally.answered > answered + 5 * FLOWS and flows.longest_wait_s < LOST_S / 4, "all go on")
+        wait_until(lambda: flows.tally.answered > answered + 5 * FLOWS, "most go on")
+        wait_until(lambda: flows.longest_wait_s < LOST_S / 4, "so do those that have lost one")
         tally = flows.stop()
     assert not tally.wrong, tally.wrong[:5]
     moved = set(tally.flows_that_moved())

@@ -26,6 +26,7 @@ def parts(opcode: int, *payloads: bytes) -> list[bytes]:
 GOOD: dict[str, list[bytes]] = {
     **{f"text of {n}": [frame(TEXT, b"*" * n)] for n in LENGTHS},
     **{f"binary of {n}": [frame(BINARY, (bytes(range(256)) * (n // 256 + 1))[:n])] for n in LENGTHS},
+    **{f"a length in {wide} bytes without need": [frame(TEXT, b"x", wide=wide)] for wide in (2, 8)},
     "many messages": [frame(TEXT, b"%d" % n) for n in range(100)],
     **{f"a ping of {n}": [frame(PING, b"\xfe" * n)] for n in (0, 5, 125)},
     "a pong that nobody asked for": [frame(PONG, b"x"), frame(TEXT, b"y")],
@@ -44,7 +45,6 @@ BAD: dict[str, list[bytes]] = {
     "a ping of 126": [frame(PING, bytes(126))],
     **{f"reserved bits {bits}": [frame(TEXT, b"x", first=FIN | bits << 4)] for bits in range(1, 8)},
     **{f"opcode {code}": [frame(code, b"x")] for code in (3, 7, 11, 15)},
-    **{f"a length in {wide} bytes without need": [frame(TEXT, b"x", wide=wide), end()] for wide in (2, 8)},
     "no mask": [frame(TEXT, b"x", is_masked=False)],
     "a fragmented ping": [frame(PING, b"p", first=0), frame(MORE, b"q")],
     "the rest of nothing": [frame(MORE, b"x")],
