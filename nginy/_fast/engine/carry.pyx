@@ -58,7 +58,7 @@ cdef void leg_received(leg_t* src, ssize_t got, ssize_t room) noexcept nogil:
         src.flags |= LEG_EOF | LEG_BROKEN
 
 
-cdef ssize_t leg_recv(worker_t* w, session_t* s, int side, uint8_t* to, ssize_t room) noexcept nogil:
+cdef inline ssize_t recv_now(worker_t* w, session_t* s, int side, uint8_t* to, ssize_t room) noexcept nogil:
     cdef leg_t* src = &s.legs[side]
     cdef ssize_t got
     if unlikely(src.flags & LEG_TLS):
@@ -68,10 +68,18 @@ cdef ssize_t leg_recv(worker_t* w, session_t* s, int side, uint8_t* to, ssize_t 
     return got
 
 
-cdef ssize_t leg_put(worker_t* w, session_t* s, int side, const uint8_t* from_, size_t n) noexcept nogil:
+cdef ssize_t leg_recv(worker_t* w, session_t* s, int side, uint8_t* to, ssize_t room) noexcept nogil:
+    return recv_now(w, s, side, to, room)
+
+
+cdef inline ssize_t put_now(worker_t* w, session_t* s, int side, const uint8_t* from_, size_t n) noexcept nogil:
     if unlikely(s.legs[side].flags & LEG_TLS):
         return tls_send(w, s, side, from_, n)
     return sock_send(s.legs[side].fd, from_, n)
+
+
+cdef ssize_t leg_put(worker_t* w, session_t* s, int side, const uint8_t* from_, size_t n) noexcept nogil:
+    return put_now(w, s, side, from_, n)
 
 
 cdef int leg_finish(worker_t* w, session_t* s, int side) noexcept nogil:
@@ -125,7 +133,7 @@ cdef ssize_t leg_send(worker_t* w, session_t* s, int side, const uint8_t* at, si
     cdef ssize_t sent
     if unlikely(dst.flags & (LEG_FRESH | LEG_NAGLE)):
         leg_hurry(dst, n)
-    sent = leg_put(w, s, 1 - side, at, n)
+    sent = put_now(w, s, 1 - side, at, n)
     if unlikely(sent < 0):
         return -1 if leg_refused(dst, sent) else 0
     sent_note(w, s, side, sent)
@@ -171,7 +179,7 @@ cdef uint64_t move_copied(
     cdef leg_t* src = &s.legs[side]
     cdef ssize_t room = min(most, pool.blocks.item_bytes)
     cdef uint8_t* at = buffers_at(pool, spare[0])
-    cdef ssize_t got = leg_recv(w, s, side, at, room)
+    cdef ssize_t got = recv_now(w, s, side, at, room)
     cdef ssize_t sent
     if unlikely(got <= 0):
         return 0
